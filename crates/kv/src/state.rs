@@ -1,0 +1,209 @@
+//! One version of all tables, and the window of versions that readers are given.
+
+use std::any::Any;
+use std::ops::{Bound, Deref, RangeBounds};
+use std::sync::Arc;
+
+use base::Seqno;
+use imbl::OrdMap;
+
+use crate::{Blob, History, HistoryError, Kind, Section, TableId, Tables, WriteSet};
+
+/// What an adapter computed from a version (its trie, say). It rides with the version, so that a rollback takes it
+/// back too and a reader of an old version finds the one that belongs to it.
+pub type Derived = Arc<dyn Any + Send + Sync>;
+
+/// A row and the seqno that wrote it.
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) version: Seqno,
+    pub(crate) value: Blob,
+}
+
+/// One version of all tables. A clone costs a few reference counts.
+#[derive(Clone)]
+pub struct State {
+    seqno: Seqno,
+    tables: Arc<Tables>,
+    maps: Vec<OrdMap<Blob, Row>>,
+    derived: Vec<Option<Derived>>,
+    history: Arc<dyn History>,
+}
+
+impl State {
+    /// The version before the first entry: no rows.
+    #[must_use]
+    pub fn new(tables: Arc<Tables>, history: Arc<dyn History>) -> Self {
+        let maps = vec![OrdMap::new(); tables.len()];
+        Self { seqno: Seqno(0), tables, maps, derived: Vec::new(), history }
+    }
+
+    /// The last entry whose writes are in this version.
+    #[must_use]
+    pub fn seqno(&self) -> Seqno {
+        self.seqno
+    }
+
+    #[must_use]
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// The value of a row. For a state table this never fails.
+    pub fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Blob>, HistoryError> {
+        Ok(self.find(table, key)?.map(|row| row.value))
+    }
+
+    pub(crate) fn find(&self, table: TableId, key: &[u8]) -> Result<Option<Row>, HistoryError> {
+        if let Some(row) = self.maps[table.index()].get(key) {
+            return Ok(Some(row.clone()));
+        }
+        if self.tables.get(table).kind == Kind::State {
+            return Ok(None);
+        }
+        // What was written after this version is not part of it.
+        let row = self.history.get(table, key)?;
+        Ok(row.filter(|(version, _)| *version <= self.seqno).map(|(version, value)| Row { version, value }))
+    }
+
+    /// Rows of a state table in key order. Of a history table only the rows still in memory are seen.
+    pub fn range<'a, R>(&'a self, table: TableId, keys: R) -> impl DoubleEndedIterator<Item = (&'a Blob, &'a Blob)>
+    where
+        R: RangeBounds<[u8]>,
+    {
+        self.rows(table, keys).map(|(key, row)| (key, &row.value))
+    }
+
+    pub(crate) fn rows<'a, R>(&'a self, table: TableId, keys: R) -> impl DoubleEndedIterator<Item = (&'a Blob, &'a Row)>
+    where
+        R: RangeBounds<[u8]>,
+    {
+        let empty = is_empty(&keys);
+        let bounds = (keys.start_bound(), keys.end_bound());
+        // The map panics on a reversed range; for a caller it is simply empty.
+        let rows = (!empty).then(|| self.maps[table.index()].range::<(Bound<&[u8]>, Bound<&[u8]>), [u8]>(bounds));
+        rows.into_iter().flatten()
+    }
+
+    /// Rows of a table that are in memory.
+    #[must_use]
+    pub fn len(&self, table: TableId) -> usize {
+        self.maps[table.index()].len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self, table: TableId) -> bool {
+        self.maps[table.index()].is_empty()
+    }
+
+    /// What the adapter in this slot derived from this version.
+    #[must_use]
+    pub fn derived(&self, slot: usize) -> Option<&Derived> {
+        self.derived.get(slot)?.as_ref()
+    }
+
+    pub fn set_derived(&mut self, slot: usize, derived: Option<Derived>) {
+        if self.derived.len() <= slot {
+            self.derived.resize(slot + 1, None);
+        }
+        self.derived[slot] = derived;
+    }
+
+    /// Makes this the version after `writes`, which entry `seqno` carries.
+    pub fn apply(&mut self, seqno: Seqno, writes: &WriteSet) {
+        debug_assert!(seqno > self.seqno, "entries are applied in order");
+        self.seqno = seqno;
+        for Section { table, puts, removes } in &writes.sections {
+            let map = &mut self.maps[table.index()];
+            for (key, value) in puts {
+                map.insert(key.clone(), Row { version: seqno, value: value.clone() });
+            }
+            for key in removes {
+                map.remove(&key[..]);
+            }
+        }
+    }
+
+    /// Moves on without a write: some entries (signatures of an idle batch) change nothing that is kept here.
+    pub fn skip_to(&mut self, seqno: Seqno) {
+        debug_assert!(seqno >= self.seqno, "entries are applied in order");
+        self.seqno = seqno;
+    }
+
+    /// Lets a history row leave memory.
+    pub(crate) fn forget(&mut self, table: TableId, key: &[u8]) {
+        self.maps[table.index()].remove(key);
+    }
+
+    /// Lets every history row up to `seqno` leave memory.
+    pub(crate) fn forget_all(&mut self, seqno: Seqno) {
+        let Self { tables, maps, .. } = self;
+        for (id, table) in tables.iter() {
+            if table.kind == Kind::History {
+                let map = &mut maps[id.index()];
+                *map = map
+                    .iter()
+                    .filter(|(_, row)| row.version > seqno)
+                    .map(|(k, row)| (k.clone(), row.clone()))
+                    .collect();
+            }
+        }
+    }
+}
+
+fn is_empty<R: RangeBounds<[u8]>>(keys: &R) -> bool {
+    match (keys.start_bound(), keys.end_bound()) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(start), Bound::Included(end)) => start > end,
+        (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end))
+        | (Bound::Excluded(start), Bound::Included(end)) => start >= end,
+    }
+}
+
+/// What readers are given: the newest committed version, and a window of those before it.
+#[derive(Clone)]
+pub struct Snapshot {
+    state: Arc<State>,
+    /// Ends of committed batches, oldest first; the last one is `state`.
+    window: Arc<[Arc<State>]>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(window: Arc<[Arc<State>]>, state: Arc<State>) -> Self {
+        Self { state, window }
+    }
+
+    /// A snapshot of a single version, for readers that need no other.
+    #[must_use]
+    pub fn of(state: State) -> Self {
+        let state = Arc::new(state);
+        Self { window: Arc::from([state.clone()]), state }
+    }
+
+    /// The version as of `seqno`: the newest one that is not after it. `None` once it has left the window.
+    #[must_use]
+    pub fn at(&self, seqno: Seqno) -> Option<&Arc<State>> {
+        let after = self.window.partition_point(|state| state.seqno <= seqno);
+        self.window.get(after.checked_sub(1)?)
+    }
+
+    /// The newest committed version.
+    #[must_use]
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// The oldest version that [`Snapshot::at`] still finds.
+    #[must_use]
+    pub fn oldest(&self) -> Seqno {
+        self.window.first().map_or(self.state.seqno, |state| state.seqno)
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}

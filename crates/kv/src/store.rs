@@ -1,0 +1,129 @@
+//! The versions of a node's store: the head that is written, ends of batches on their way, and what is committed.
+//!
+//! One thread owns a `Store`; readers get [`Snapshot`]s.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use base::Seqno;
+use base::limits::VERSIONS_KEPT;
+
+use crate::{Blob, Derived, History, Kind, Snapshot, State, TableId, Tables, Tx, WriteSet};
+
+pub struct Store {
+    head: State,
+    /// Ends of batches that are closed and not committed, oldest first.
+    closed: VecDeque<Arc<State>>,
+    /// Ends of committed batches, oldest first, never empty; the last is the newest committed version.
+    window: VecDeque<Arc<State>>,
+    versions_kept: usize,
+    /// History rows still in memory, in the order they were written.
+    fresh: VecDeque<(Seqno, TableId, Blob)>,
+    /// History rows up to here have left memory.
+    forgotten: Seqno,
+}
+
+impl Store {
+    #[must_use]
+    pub fn new(tables: Arc<Tables>, history: Arc<dyn History>) -> Self {
+        let head = State::new(tables, history);
+        let window = VecDeque::from([Arc::new(head.clone())]);
+        Self {
+            head,
+            closed: VecDeque::new(),
+            window,
+            versions_kept: VERSIONS_KEPT,
+            fresh: VecDeque::new(),
+            forgotten: Seqno(0),
+        }
+    }
+
+    /// Keeps every version for as long as the process lives, instead of the last [`VERSIONS_KEPT`].
+    #[must_use]
+    pub fn archive(mut self) -> Self {
+        self.versions_kept = usize::MAX;
+        self
+    }
+
+    /// The version that the next transaction reads.
+    #[must_use]
+    pub fn head(&self) -> &State {
+        &self.head
+    }
+
+    #[must_use]
+    pub fn tx(&self) -> Tx<'_> {
+        Tx::new(&self.head)
+    }
+
+    /// Puts an entry's writes on the head.
+    pub fn apply(&mut self, seqno: Seqno, writes: &WriteSet) {
+        self.head.apply(seqno, writes);
+        for section in &writes.sections {
+            if self.head.tables().get(section.table).kind == Kind::History {
+                self.fresh.extend(section.puts.iter().map(|(key, _)| (seqno, section.table, key.clone())));
+            }
+        }
+    }
+
+    /// Moves the head over an entry that keeps nothing here.
+    pub fn skip_to(&mut self, seqno: Seqno) {
+        self.head.skip_to(seqno);
+    }
+
+    pub fn set_derived(&mut self, slot: usize, derived: Option<Derived>) {
+        self.head.set_derived(slot, derived);
+    }
+
+    /// Ends a batch: the head as it is now becomes a version that can be committed, or rolled back to.
+    pub fn close(&mut self) {
+        self.closed.push_back(Arc::new(self.head.clone()));
+    }
+
+    /// Commits every closed batch that ends at or before `seqno`, and returns what readers may see now.
+    pub fn commit(&mut self, seqno: Seqno) -> Snapshot {
+        while self.closed.front().is_some_and(|state| state.seqno() <= seqno) {
+            self.window.extend(self.closed.pop_front());
+        }
+        let surplus = self.window.len().saturating_sub(self.versions_kept);
+        self.window.drain(..surplus);
+        self.snapshot()
+    }
+
+    /// The newest committed version and the window before it.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.window.iter().cloned().collect(), self.committed().clone())
+    }
+
+    #[must_use]
+    pub fn committed(&self) -> &Arc<State> {
+        self.window.back().expect("the window starts with the empty version and its newest is never dropped")
+    }
+
+    /// Takes the head back to the newest version that is committed or closed at or before `seqno`.
+    /// What is committed is never undone: asked for less, this goes back to the newest committed version.
+    pub fn rollback(&mut self, seqno: Seqno) {
+        while self.closed.back().is_some_and(|state| state.seqno() > seqno) {
+            self.closed.pop_back();
+        }
+        let target = self.closed.back().unwrap_or_else(|| self.committed());
+        self.head = State::clone(target);
+        let seqno = self.head.seqno();
+        while self.fresh.back().is_some_and(|(written, ..)| *written > seqno) {
+            self.fresh.pop_back();
+        }
+        // The older version may still hold rows that have left memory since.
+        self.head.forget_all(self.forgotten);
+    }
+
+    /// Lets history rows up to `seqno` leave memory: they can be read back through [`History`] now.
+    /// Only what is committed may be forgotten.
+    pub fn forget_history(&mut self, seqno: Seqno) {
+        let seqno = seqno.min(self.committed().seqno());
+        while let Some((_, table, key)) = self.fresh.pop_front_if(|(written, ..)| *written <= seqno) {
+            self.head.forget(table, &key);
+        }
+        self.forgotten = self.forgotten.max(seqno);
+    }
+}
