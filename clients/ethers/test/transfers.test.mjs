@@ -180,14 +180,6 @@ describe('what the node refuses', () => {
     assert.ok(refusedCodes.includes(rpc.code), `${rpc.code} ${rpc.message}`);
   });
 
-  it('a tip above the fee cap', async () => {
-    const sender = await freshAccount(provider);
-    const fees = { maxFeePerGas: parseUnits('2', 'gwei'), maxPriorityFeePerGas: parseUnits('3', 'gwei') };
-    const raw = await sender.signTransaction({ type: 2, chainId, to, value: 1, nonce: 0, gasLimit: 21_000, ...fees });
-    const { rpc } = await refusal(provider.send('eth_sendRawTransaction', [raw]));
-    assert.ok(refusedCodes.includes(rpc.code), `${rpc.code} ${rpc.message}`);
-  });
-
   it('bytes that are no transaction', async () => {
     for (const raw of ['0x', '0x00', '0xdeadbeef', `0x02${'ff'.repeat(40)}`]) {
       const { rpc } = await refusal(provider.send('eth_sendRawTransaction', [raw]));
