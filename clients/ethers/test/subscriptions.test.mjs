@@ -16,14 +16,17 @@ describe('over a WebSocket', () => {
     sender = (await freshAccount(http)).connect(provider);
   });
 
-  /** The first event of that kind that fits; the listener is there before `act` runs. */
+  /**
+   * The first event of that kind that fits, of those that `act` leads to. `on` returns when the subscription was
+   * asked for, not when the node has it: hence the question after it, whose answer comes later.
+   */
   function seen(emitter, event, fits, act) {
     return new Promise((resolve, reject) => {
       const listener = (...args) => {
         if (!fits(...args)) return;
         emitter.off(event, listener).then(() => resolve(args), reject);
       };
-      emitter.on(event, listener).then(act).catch(reject);
+      emitter.on(event, listener).then(() => provider.send('net_version', [])).then(act).catch(reject);
     });
   }
 
