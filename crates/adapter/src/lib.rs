@@ -1,1 +1,67 @@
-//! adapter
+//! The seam between a hosted ledger and the node: what an adapter gives, and what it is given.
+//!
+//! ```text
+//!  client ─▶ listener ─▶ admit ─▶ Work ──Node::submit──▶ (forwarded to the primary) ─▶ Batch::execute ─▶ Verdict
+//!                                                                                          │ Keep: an entry
+//!                                                         Batch::seal  ◀── the batch closes┘
+//!  client ◀─ reply ◀── Submitted ◀──────── committed ◀── (sealed, replicated, on disk at a quorum)
+//!                                              └─▶ Adapter::published, on every node
+//! ```
+//!
+//! An adapter knows the store's transaction and this crate; it knows no consensus, no file and no peer. It executes on
+//! the primary alone: a backup applies the write sets and is told by [`Adapter::derive`] and [`Adapter::published`].
+//! Nothing an adapter says may leave before commit; [`Node::submit`] resolves only then.
+//!
+//! `docs/adding-an-adapter.md` builds one from nothing.
+
+mod batch;
+pub mod http;
+mod node;
+mod reject;
+mod work;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use kv::{Derived, Snapshot, State, Tx, WriteSet};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use batch::{Batch, Committed, Opening, Outcome, Verdict, Wait};
+pub use node::{Node, Plumbing, Role, Status, Submission};
+pub use reject::{Blame, Fault, Reject};
+pub use work::{LedgerId, Submitted, Work};
+
+/// A kind of ledger, hosted. One value serves one hosted ledger; its tables were registered when it was made.
+pub trait Adapter: Send + Sync + 'static {
+    /// The hosted ledger's name: unique in the network, part of its tables' names.
+    fn name(&self) -> &str;
+
+    /// Writes what the ledger starts from. Called once in the life of a service, on the primary, in its first batch.
+    /// An error stops the node: a network cannot start with half a genesis.
+    fn open(&self, tx: &mut Tx<'_>) -> Result<(), Fault>;
+
+    /// A batch begins on top of `head`. Primary only; called when there is work for this ledger.
+    fn begin(&self, head: &State, opening: &Opening) -> Result<Box<dyn Batch>, Fault>;
+
+    /// What this adapter keeps in memory beside the tables (an index, a trie), after a batch that others executed.
+    ///
+    /// `state` is the version after the batch, `writes` are its changes to all tables in order, `previous` is what was
+    /// derived before it. With `previous` absent everything is to be built from `state`: so it is once after a start.
+    fn derive(&self, previous: Option<&Derived>, state: &State, writes: &[WriteSet]) -> Result<Option<Derived>, Fault>;
+
+    /// A batch is committed and visible in `at`. Called on every node, in order, once for each batch since the node
+    /// started to serve; must not block: wake waiters, push events.
+    fn published(&self, at: &Snapshot, batch: &Committed);
+
+    /// The adapter's own doors. Called once, when the node starts to serve.
+    fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener>;
+}
+
+/// A door: one TCP port and what is spoken there.
+pub struct Listener {
+    /// Names the port in the node's configuration and in its logs.
+    pub name: String,
+    /// Serves until cancelled, then finishes what is under way and returns.
+    pub serve: Box<dyn FnOnce(TcpListener, CancellationToken) -> BoxFuture<'static, ()> + Send>,
+}

@@ -67,14 +67,14 @@ impl State {
     }
 
     /// Rows of a state table in key order. Of a history table only the rows still in memory are seen.
-    pub fn range<'a, R>(&'a self, table: TableId, keys: R) -> impl DoubleEndedIterator<Item = (&'a Blob, &'a Blob)>
+    pub fn range<R>(&self, table: TableId, keys: R) -> impl DoubleEndedIterator<Item = (&Blob, &Blob)>
     where
         R: RangeBounds<[u8]>,
     {
         self.rows(table, keys).map(|(key, row)| (key, &row.value))
     }
 
-    pub(crate) fn rows<'a, R>(&'a self, table: TableId, keys: R) -> impl DoubleEndedIterator<Item = (&'a Blob, &'a Row)>
+    pub(crate) fn rows<R>(&self, table: TableId, keys: R) -> impl DoubleEndedIterator<Item = (&Blob, &Row)>
     where
         R: RangeBounds<[u8]>,
     {

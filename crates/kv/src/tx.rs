@@ -12,6 +12,7 @@ use base::{Digest, Seqno};
 
 use crate::{Blob, HistoryError, Section, State, TableId, WriteSet};
 
+type Bounds = (Bound<Blob>, Bound<Blob>);
 type Changes = BTreeMap<Blob, Option<Blob>>;
 
 /// One transaction over a version. Reads see its own writes; nothing it does is seen by others before
@@ -99,7 +100,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Rows of a state table in key order, own writes included.
-    pub fn range<'t, R>(&'t self, table: TableId, keys: R) -> impl Iterator<Item = (&'t Blob, &'t Blob)>
+    pub fn range<R>(&self, table: TableId, keys: R) -> impl Iterator<Item = (&Blob, &Blob)>
     where
         R: RangeBounds<[u8]> + Clone,
     {
@@ -201,7 +202,7 @@ where
 pub struct Reads {
     at: Seqno,
     keys: Vec<(TableId, Blob, Option<Seqno>)>,
-    ranges: Vec<(TableId, (Bound<Blob>, Bound<Blob>), usize)>,
+    ranges: Vec<(TableId, Bounds, usize)>,
 }
 
 impl Reads {

@@ -1,0 +1,83 @@
+//! A batch in the making, on the primary, and a batch that is done, on every node.
+
+use base::{Seqno, TxId, View};
+use bytes::Bytes;
+use kv::{Derived, Tx, WriteSet};
+
+use crate::{Fault, Reject, Work};
+
+/// What a batch knows when it begins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Opening {
+    /// Milliseconds since 1970, never less than the previous batch's.
+    pub time: u64,
+    pub view: View,
+    /// The seqno of the batch's first entry. (A ledger's own entries may begin later: batches are shared.)
+    pub first: Seqno,
+    /// Fresh randomness. Execution happens once, so it may be used.
+    pub entropy: [u8; 32],
+}
+
+/// A batch in the making for one hosted ledger.
+pub trait Batch: Send {
+    /// Runs one piece of work in a transaction of its own. On anything but [`Verdict::Keep`] the transaction is thrown
+    /// away, and so must be whatever `self` noted of it.
+    fn execute(&mut self, tx: &mut Tx<'_>, work: &Work) -> Verdict;
+
+    /// The batch closes. What `tx` is given becomes one more entry after the ledger's others (a block, say); `writes`
+    /// are those of the kept work, in order, and are already under `tx`. Called only if something was kept.
+    /// Returns what [`crate::Adapter::derive`] would return for the batch on another node.
+    fn seal(self: Box<Self>, tx: &mut Tx<'_>, writes: &[WriteSet]) -> Result<Option<Derived>, Fault>;
+}
+
+/// What execution decided.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The transaction's writes become an entry.
+    Keep(Outcome),
+    /// Nothing happened; the caller is told why.
+    Drop(Reject),
+    /// Not yet: something must happen first.
+    Later(Wait),
+    /// It does not fit into this batch: close it and ask again in the next.
+    /// In an empty batch this is a defect of the adapter, and the work is dropped.
+    Full,
+}
+
+/// What execution leaves beside writes.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Goes back to whoever submitted the work, after commit.
+    pub reply: Bytes,
+    /// Work that waits under this key may run now.
+    pub wakes: Option<Bytes>,
+    /// Nothing more goes into this batch.
+    pub closes: bool,
+}
+
+/// Work that must wait until another piece of work wakes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wait {
+    /// What it waits under. One piece of work waits under a key.
+    pub key: Bytes,
+    /// Whose it is: one owner may have only so much waiting.
+    pub owner: Bytes,
+    /// Under a taken key the newcomer replaces the other if its rank is at least a tenth higher, else it is refused.
+    pub rank: u128,
+}
+
+/// A batch that a quorum has on disk.
+#[derive(Clone)]
+pub struct Committed {
+    /// Its last entry, the signature.
+    pub last: TxId,
+    /// Every entry with its writes, in order; the signature's own writes are not among them.
+    pub entries: Vec<(Seqno, WriteSet)>,
+}
+
+impl Committed {
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.last.view
+    }
+}

@@ -1,0 +1,110 @@
+//! The node as an adapter's listeners see it, and the other end that the node holds.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use base::{NodeId, TxId, View};
+use kv::Snapshot;
+use tokio::sync::{broadcast, oneshot, watch};
+
+use crate::{Committed, Reject, Submitted, Work};
+
+/// Batches that a slow subscriber may lag behind before it is told that it missed some.
+const COMMITTED_KEPT: usize = 1_024;
+
+/// What a node is at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Executes and orders.
+    Primary,
+    /// Follows, and forwards work to the primary, if there is one.
+    Backup { primary: Option<NodeId> },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    pub id: NodeId,
+    pub role: Role,
+    pub view: View,
+    /// The newest committed entry that readers of this node see.
+    pub committed: TxId,
+    /// Nodes of the network, this one included.
+    pub nodes: usize,
+}
+
+/// A node, for its adapters' listeners. A clone is another handle on the same node.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    snapshot: ArcSwap<Snapshot>,
+    committed: broadcast::Sender<Arc<Committed>>,
+    status: watch::Receiver<Status>,
+    submit: Box<dyn Fn(Submission) + Send + Sync>,
+}
+
+/// Work on its way, and where its answer goes. Dropped without an answer it counts as [`Reject::unavailable`].
+pub struct Submission {
+    pub work: Work,
+    pub answer: oneshot::Sender<Result<Submitted, Reject>>,
+}
+
+/// The node's end of a [`Node`].
+pub struct Plumbing {
+    pub node: Node,
+    pub status: watch::Sender<Status>,
+}
+
+impl Plumbing {
+    /// `submit` takes work to the executor or the primary; it must not block, and answers itself if it cannot.
+    pub fn new(snapshot: Snapshot, status: Status, submit: impl Fn(Submission) + Send + Sync + 'static) -> Self {
+        let (status, seen) = watch::channel(status);
+        let (committed, _) = broadcast::channel(COMMITTED_KEPT);
+        let snapshot = ArcSwap::from_pointee(snapshot);
+        Self { node: Node(Arc::new(Inner { snapshot, committed, status: seen, submit: Box::new(submit) })), status }
+    }
+
+    /// Shows readers a newer version. Comes before [`crate::Adapter::published`] and before any answer.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.node.0.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Tells subscribers what is committed.
+    pub fn announce(&self, batch: Arc<Committed>) {
+        // Nobody listening is no failure.
+        let _ = self.node.0.committed.send(batch);
+    }
+}
+
+impl Node {
+    /// The newest committed version and the window before it.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+
+    /// Sends work down the road, from any node. Resolves when the work is committed and visible in this node's
+    /// [`Node::snapshot`], when it was put aside to wait, or when it was refused.
+    pub async fn submit(&self, work: Work) -> Result<Submitted, Reject> {
+        let (answer, answered) = oneshot::channel();
+        (self.0.submit)(Submission { work, answer });
+        answered.await.unwrap_or_else(|_| Err(Reject::unavailable()))
+    }
+
+    /// Batches from now on, each after it is visible. A receiver that lags is told how many it missed.
+    #[must_use]
+    pub fn committed(&self) -> broadcast::Receiver<Arc<Committed>> {
+        self.0.committed.subscribe()
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.status.borrow().clone()
+    }
+
+    /// Changes of status.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.0.status.clone()
+    }
+}
