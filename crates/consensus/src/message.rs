@@ -1,0 +1,354 @@
+//! What nodes say to each other, in bytes. Byte tables: docs/formats/peer-messages.md.
+//!
+//! Every length is checked against the bytes that are there before anything is allocated, every number against its
+//! range, and nothing may follow. A decoded message is well formed; whether it can be true here is `guard`'s matter.
+
+use base::View;
+use base::limits::{BATCH_BYTES_MAX, PEER_FRAME_BYTES_MAX};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use thiserror::Error;
+
+use crate::{Index, Point};
+
+/// The first byte of every message.
+const FORMAT: u8 = 1;
+
+/// Format, kind and view.
+const HEADER_BYTES: usize = 10;
+
+/// What an entry takes in front of its batch: its view and the batch's length.
+pub const ENTRY_HEADER_BYTES: usize = 12;
+
+/// Ledger entries seal 31 bits of the view.
+pub const VIEW_MAX: u64 = (1 << 31) - 1;
+
+/// Far beyond what a log can reach, and far from where adding to an index could overflow.
+pub const INDEX_MAX: u64 = 1 << 62;
+
+/// A message between two nodes, of the view of its sender (for the two kinds about a vote that is not yet taken, of
+/// the view that is asked for).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    pub view: View,
+    pub body: Body,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// The primary's entries behind `before`, and how far it knows the log to be committed.
+    Append {
+        before: Point,
+        commit: Index,
+        entries: Vec<Item>,
+    },
+    /// Everything up to `index` is durable here.
+    Appended {
+        index: Index,
+        commit: Index,
+    },
+    /// The log here does not have `before`; it may fit behind `hint`.
+    Refused {
+        before: Index,
+        hint: Point,
+        commit: Index,
+    },
+    /// May I be primary? `last` is the end of my log. `handover`: the primary asked me to.
+    Vote {
+        last: Point,
+        handover: bool,
+    },
+    Voted {
+        granted: bool,
+    },
+    /// Would I get your vote?
+    PreVote {
+        last: Point,
+    },
+    PreVoted {
+        granted: bool,
+    },
+    /// The primary is alive. `commit` is what it knows to be both committed and here.
+    Heartbeat {
+        commit: Index,
+    },
+    Alive {
+        commit: Index,
+    },
+    /// What you need is no longer in my log: get everything up to here out of band.
+    CatchUp {
+        to: Point,
+    },
+    /// Be primary, now.
+    TakeOver,
+}
+
+/// One entry of an append; its index follows from its place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Item {
+    pub view: View,
+    pub data: Bytes,
+}
+
+/// The kind of a message: its second byte. For counters, traces and fault injection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    Append = 1,
+    Appended = 2,
+    Refused = 3,
+    Vote = 4,
+    Voted = 5,
+    PreVote = 6,
+    PreVoted = 7,
+    Heartbeat = 8,
+    Alive = 9,
+    CatchUp = 10,
+    TakeOver = 11,
+}
+
+impl Kind {
+    const ALL: [Self; 11] = [
+        Self::Append,
+        Self::Appended,
+        Self::Refused,
+        Self::Vote,
+        Self::Voted,
+        Self::PreVote,
+        Self::PreVoted,
+        Self::Heartbeat,
+        Self::Alive,
+        Self::CatchUp,
+        Self::TakeOver,
+    ];
+
+    fn parse(byte: u8) -> Result<Self, Malformed> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte).ok_or(Malformed::Kind(byte))
+    }
+}
+
+/// Why bytes are not a message. The sender's fault, or that of the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Malformed {
+    #[error("{bytes} bytes are over the bound of a frame")]
+    TooLong { bytes: usize },
+    #[error("it ends early")]
+    Short,
+    #[error("{bytes} bytes follow its end")]
+    Trailing { bytes: usize },
+    #[error("format {0} is not known")]
+    Format(u8),
+    #[error("kind {0} is not known")]
+    Kind(u8),
+    #[error("a flag is {0}")]
+    Flag(u8),
+    #[error("view {0} is out of range")]
+    View(u64),
+    #[error("index {0} is out of range")]
+    Index(u64),
+    #[error("a batch of {0} bytes is over the bound")]
+    Batch(usize),
+    #[error("the views of its entries are out of order")]
+    Order,
+}
+
+/// The kind of an encoded message.
+pub fn kind_of(message: &[u8]) -> Result<Kind, Malformed> {
+    match message {
+        [FORMAT, kind, ..] => Kind::parse(*kind),
+        [format, _, ..] => Err(Malformed::Format(*format)),
+        _ => Err(Malformed::Short),
+    }
+}
+
+impl Message {
+    pub const fn kind(&self) -> Kind {
+        match self.body {
+            Body::Append { .. } => Kind::Append,
+            Body::Appended { .. } => Kind::Appended,
+            Body::Refused { .. } => Kind::Refused,
+            Body::Vote { .. } => Kind::Vote,
+            Body::Voted { .. } => Kind::Voted,
+            Body::PreVote { .. } => Kind::PreVote,
+            Body::PreVoted { .. } => Kind::PreVoted,
+            Body::Heartbeat { .. } => Kind::Heartbeat,
+            Body::Alive { .. } => Kind::Alive,
+            Body::CatchUp { .. } => Kind::CatchUp,
+            Body::TakeOver => Kind::TakeOver,
+        }
+    }
+
+    pub fn encode(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(self.encoded_bytes());
+        out.put_u8(FORMAT);
+        out.put_u8(self.kind() as u8);
+        out.put_u64_le(self.view.0);
+        match &self.body {
+            Body::Append { before, commit, entries } => {
+                put_point(&mut out, *before);
+                out.put_u64_le(commit.0);
+                for entry in entries {
+                    out.put_u64_le(entry.view.0);
+                    // A batch is bounded when it is proposed and when it is decoded.
+                    out.put_u32_le(entry.data.len() as u32);
+                    out.put_slice(&entry.data);
+                }
+            }
+            Body::Appended { index, commit } => {
+                out.put_u64_le(index.0);
+                out.put_u64_le(commit.0);
+            }
+            Body::Refused { before, hint, commit } => {
+                out.put_u64_le(before.0);
+                put_point(&mut out, *hint);
+                out.put_u64_le(commit.0);
+            }
+            Body::Vote { last, handover } => {
+                put_point(&mut out, *last);
+                out.put_u8(u8::from(*handover));
+            }
+            Body::Voted { granted } | Body::PreVoted { granted } => out.put_u8(u8::from(*granted)),
+            Body::PreVote { last } => put_point(&mut out, *last),
+            Body::Heartbeat { commit } | Body::Alive { commit } => out.put_u64_le(commit.0),
+            Body::CatchUp { to } => put_point(&mut out, *to),
+            Body::TakeOver => {}
+        }
+        out.freeze()
+    }
+
+    fn encoded_bytes(&self) -> usize {
+        let fixed = HEADER_BYTES + 32;
+        match &self.body {
+            Body::Append { entries, .. } => {
+                fixed + entries.iter().map(|entry| ENTRY_HEADER_BYTES + entry.data.len()).sum::<usize>()
+            }
+            _ => fixed,
+        }
+    }
+
+    /// Reads a whole message. Batches are slices of `bytes`, not copies.
+    pub fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+        if bytes.len() > PEER_FRAME_BYTES_MAX {
+            return Err(Malformed::TooLong { bytes: bytes.len() });
+        }
+        let mut rest = Reader(bytes);
+        let kind = match (rest.byte()?, rest.byte()?) {
+            (FORMAT, kind) => Kind::parse(kind)?,
+            (format, _) => return Err(Malformed::Format(format)),
+        };
+        let view = rest.view()?;
+        let body = match kind {
+            Kind::Append => rest.append(view)?,
+            Kind::Appended => Body::Appended { index: rest.index()?, commit: rest.index()? },
+            Kind::Refused => Body::Refused { before: rest.index()?, hint: rest.point()?, commit: rest.index()? },
+            Kind::Vote => Body::Vote { last: rest.point()?, handover: rest.flag()? },
+            Kind::Voted => Body::Voted { granted: rest.flag()? },
+            Kind::PreVote => Body::PreVote { last: rest.point()? },
+            Kind::PreVoted => Body::PreVoted { granted: rest.flag()? },
+            Kind::Heartbeat => Body::Heartbeat { commit: rest.index()? },
+            Kind::Alive => Body::Alive { commit: rest.index()? },
+            Kind::CatchUp => Body::CatchUp { to: rest.real_point(view)? },
+            Kind::TakeOver => Body::TakeOver,
+        };
+        rest.end()?;
+        Ok(Self { view, body })
+    }
+}
+
+fn put_point(out: &mut BytesMut, point: Point) {
+    out.put_u64_le(point.index.0);
+    out.put_u64_le(point.view.0);
+}
+
+/// The bytes that are left. Every read says so when they do not suffice.
+struct Reader(Bytes);
+
+impl Reader {
+    fn byte(&mut self) -> Result<u8, Malformed> {
+        self.0.try_get_u8().map_err(|_| Malformed::Short)
+    }
+
+    fn number(&mut self) -> Result<u64, Malformed> {
+        self.0.try_get_u64_le().map_err(|_| Malformed::Short)
+    }
+
+    fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(Malformed::Flag(other)),
+        }
+    }
+
+    fn index(&mut self) -> Result<Index, Malformed> {
+        match self.number()? {
+            index if index <= INDEX_MAX => Ok(Index(index)),
+            index => Err(Malformed::Index(index)),
+        }
+    }
+
+    /// A view that can have a primary or be asked for; 0 has none.
+    fn view(&mut self) -> Result<View, Malformed> {
+        match self.number()? {
+            view @ 1..=VIEW_MAX => Ok(View(view)),
+            view => Err(Malformed::View(view)),
+        }
+    }
+
+    /// A place in a log; view 0 stands before the first entry and nowhere else.
+    fn point(&mut self) -> Result<Point, Malformed> {
+        let (index, view) = (self.index()?, self.number()?);
+        if view > VIEW_MAX || (index == Index(0)) != (view == 0) {
+            return Err(Malformed::View(view));
+        }
+        Ok(Point { index, view: View(view) })
+    }
+
+    /// The place of an entry, of the sender's view or before.
+    fn real_point(&mut self, sender: View) -> Result<Point, Malformed> {
+        let point = self.point()?;
+        if point.index == Index(0) {
+            return Err(Malformed::Index(0));
+        }
+        if point.view > sender {
+            return Err(Malformed::Order);
+        }
+        Ok(point)
+    }
+
+    fn append(&mut self, view: View) -> Result<Body, Malformed> {
+        let before = self.point()?;
+        let commit = self.index()?;
+        let mut entries = Vec::new();
+        let mut last = before.view;
+        while self.0.has_remaining() {
+            let entry = self.item()?;
+            if entry.view < last {
+                return Err(Malformed::Order);
+            }
+            last = entry.view;
+            entries.push(entry);
+        }
+        if last > view {
+            return Err(Malformed::Order);
+        }
+        Ok(Body::Append { before, commit, entries })
+    }
+
+    fn item(&mut self) -> Result<Item, Malformed> {
+        let view = self.view()?;
+        let length = self.0.try_get_u32_le().map_err(|_| Malformed::Short)? as usize;
+        if length > BATCH_BYTES_MAX {
+            return Err(Malformed::Batch(length));
+        }
+        if length > self.0.len() {
+            return Err(Malformed::Short);
+        }
+        Ok(Item { view, data: self.0.split_to(length) })
+    }
+
+    fn end(&self) -> Result<(), Malformed> {
+        match self.0.len() {
+            0 => Ok(()),
+            bytes => Err(Malformed::Trailing { bytes }),
+        }
+    }
+}
