@@ -1,0 +1,42 @@
+import { after } from 'node:test';
+import { createPublicClient, createWalletClient, defineChain, http, parseEther, webSocket } from 'viem';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+import * as network from '../../network.mjs';
+
+export const chain = defineChain({
+  id: network.chainId,
+  name: 'network under test',
+  nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
+  rpcUrls: { default: { http: [network.http], webSocket: [network.ws] } },
+});
+
+const overHttp = http(network.http, { retryCount: 0 });
+export const publicClient = createPublicClient({ chain, transport: overHttp, pollingInterval: 50, cacheTime: 0 });
+/** Signs with the keys that the node holds. */
+export const nodeWallet = createWalletClient({ chain, transport: overHttp, account: network.accounts[4].address });
+
+/** A client over its own WebSocket, closed when the file's tests end. */
+export function socketClient() {
+  const client = createPublicClient({ chain, transport: webSocket(network.ws, { reconnect: false, keepAlive: false }), cacheTime: 0 });
+  after(async () => (await client.transport.getRpcClient()).close());
+  return client;
+}
+
+/** A wallet that signs here, with a new account and some ether. */
+export async function freshWallet(ether = '1') {
+  const account = privateKeyToAccount(generatePrivateKey());
+  const funder = privateKeyToAccount(network.accounts[5].private_key);
+  const hash = await createWalletClient({ chain, transport: overHttp, account: funder }).sendTransaction({
+    to: account.address,
+    value: parseEther(ether),
+  });
+  await publicClient.waitForTransactionReceipt({ hash });
+  return createWalletClient({ chain, transport: overHttp, account });
+}
+
+export async function deploy(wallet, name, args) {
+  const { abi, bytecode } = network.artifact(name);
+  const hash = await wallet.deployContract({ abi, bytecode, args });
+  const { contractAddress } = await publicClient.waitForTransactionReceipt({ hash });
+  return { abi, address: contractAddress };
+}
