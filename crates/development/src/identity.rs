@@ -1,0 +1,200 @@
+//! What a node's TEE would hold: keys, the ledger secret, and who else belongs to the network.
+//!
+//! Stands in for attestation, joining and recovery until those are built. The secrets are sealed, as they would be, but under a
+//! "virtual" key that lies beside them. **Protects nothing.**
+//!
+//! ```text
+//! virtual-tee/sealing_key             32 bytes; a real TEE derives it from what the node is
+//!             node_key.sealed         PKCS#8
+//!             service_key.sealed      PKCS#8; in every node: any of them may become primary and sign
+//!             ledger_secret.sealed    32 bytes
+//!             service_cert.pem
+//!             nodes/<id>.pem          each node's certificate, endorsed by the service, this node's own included
+//!             members/<name>.pem
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base::NodeId;
+use crypto::{Certificate, KeyPair, Secret};
+
+use crate::files::{self, Readers};
+use crate::{Error, NodeLayout};
+
+/// Everything a node's TEE would hold.
+pub struct Identity {
+    pub node_key: KeyPair,
+    /// PEM, endorsed by the service.
+    pub node_certificate: String,
+    pub service_key: KeyPair,
+    /// PEM.
+    pub service_certificate: String,
+    pub ledger_secret: Secret,
+    /// Every node's certificate (PEM), this node's own included, ascending by id.
+    pub node_certificates: Vec<(NodeId, String)>,
+    /// The members' certificates (PEM), by name.
+    pub members: Vec<String>,
+}
+
+const README: &str = "\
+This directory stands in for a trusted execution environment. It holds the node's secrets, sealed under the key in
+`sealing_key`, which lies here too: anyone who can read this directory can read everything the network knows.
+It is for development only.
+";
+
+struct Files {
+    dir: PathBuf,
+}
+
+impl Files {
+    fn of(node_dir: &Path) -> Self {
+        Self { dir: NodeLayout::new(node_dir).virtual_tee() }
+    }
+
+    fn sealing_key(&self) -> PathBuf {
+        self.dir.join("sealing_key")
+    }
+
+    fn sealed(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.sealed"))
+    }
+
+    fn service_certificate(&self) -> PathBuf {
+        self.dir.join("service_cert.pem")
+    }
+
+    fn nodes(&self) -> PathBuf {
+        self.dir.join("nodes")
+    }
+
+    fn members(&self) -> PathBuf {
+        self.dir.join("members")
+    }
+}
+
+const NODE_KEY: &str = "node_key";
+const SERVICE_KEY: &str = "service_key";
+const LEDGER_SECRET: &str = "ledger_secret";
+
+impl Identity {
+    /// Opens the identity in a node's directory, and checks that its parts belong together.
+    pub fn open(node_dir: &Path) -> Result<Self, Error> {
+        let files = Files::of(node_dir);
+        let sealing_key = secret(&files.sealing_key(), &files::read(&files.sealing_key())?)?;
+        let node_key = open_key(&files, &sealing_key, NODE_KEY)?;
+        let service_key = open_key(&files, &sealing_key, SERVICE_KEY)?;
+        let ledger_secret = secret(&files.sealed(LEDGER_SECRET), &unseal(&files, &sealing_key, LEDGER_SECRET)?)?;
+        let service_certificate = files::read_text(&files.service_certificate())?;
+        let service = certificate(&files.service_certificate(), &service_certificate)?;
+        if service.public_key().map_err(|e| Error::crypto(&files.service_certificate(), "a usable key", e))?
+            != *service_key.public()
+        {
+            return Err(Error::content(
+                &files.service_certificate(),
+                "the certificate is not that of the service's key",
+            ));
+        }
+        let node_certificates = read_node_certificates(&files.nodes(), &service_key)?;
+        let own = node_key.public().node_id();
+        let node_certificate = node_certificates
+            .iter()
+            .find(|(id, _)| *id == own)
+            .map(|(_, pem)| pem.clone())
+            .ok_or_else(|| Error::content(&files.nodes(), format!("no certificate for this node ({own})")))?;
+        let members = read_pem_dir(&files.members())?.into_iter().map(|(_, pem)| pem).collect();
+        Ok(Self {
+            node_key,
+            node_certificate,
+            service_key,
+            service_certificate,
+            ledger_secret,
+            node_certificates,
+            members,
+        })
+    }
+
+    /// Lays the identity down in a node's directory. `members` are named, the other names follow from the content.
+    pub(crate) fn write(parts: &Parts<'_>, node_dir: &Path) -> Result<(), Error> {
+        let files = Files::of(node_dir);
+        for dir in [&files.dir, &files.nodes(), &files.members()] {
+            files::make_dir(dir, Readers::Owner)?;
+        }
+        files::write(&files.dir.join("README"), README.as_bytes(), Readers::Owner)?;
+        let sealing_key = Secret::random().map_err(|e| Error::crypto(&files.sealing_key(), "a new key", e))?;
+        files::write(&files.sealing_key(), sealing_key.expose(), Readers::Owner)?;
+        for (name, key) in [(NODE_KEY, parts.node_key), (SERVICE_KEY, parts.service_key)] {
+            let der = key.to_pkcs8_der().map_err(|e| Error::crypto(&files.sealed(name), "a new key", e))?;
+            seal(&files, &sealing_key, name, &der)?;
+        }
+        seal(&files, &sealing_key, LEDGER_SECRET, parts.ledger_secret.expose())?;
+        files::write(&files.service_certificate(), parts.service_certificate.as_bytes(), Readers::Owner)?;
+        for (id, pem) in parts.node_certificates {
+            files::write(&files.nodes().join(format!("{id}.pem")), pem.as_bytes(), Readers::Owner)?;
+        }
+        for (name, pem) in parts.members {
+            files::write(&files.members().join(format!("{name}.pem")), pem.as_bytes(), Readers::Owner)?;
+        }
+        Ok(())
+    }
+}
+
+/// What [`Identity::write`] lays down.
+pub(crate) struct Parts<'a> {
+    pub node_key: &'a KeyPair,
+    pub service_key: &'a KeyPair,
+    pub service_certificate: &'a str,
+    pub ledger_secret: &'a Secret,
+    pub node_certificates: &'a [(NodeId, String)],
+    pub members: &'a [(String, String)],
+}
+
+fn seal(files: &Files, sealing_key: &Secret, name: &str, plain: &[u8]) -> Result<(), Error> {
+    let path = files.sealed(name);
+    let sealed = crypto::wrap(sealing_key, plain).map_err(|e| Error::crypto(&path, "a sealed secret", e))?;
+    files::write(&path, &sealed, Readers::Owner)
+}
+
+fn unseal(files: &Files, sealing_key: &Secret, name: &str) -> Result<impl AsRef<[u8]> + use<>, Error> {
+    let path = files.sealed(name);
+    crypto::unwrap(sealing_key, &files::read(&path)?)
+        .map_err(|e| Error::crypto(&path, "a secret of this node's virtual TEE", e))
+}
+
+fn open_key(files: &Files, sealing_key: &Secret, name: &str) -> Result<KeyPair, Error> {
+    KeyPair::from_pkcs8_der(unseal(files, sealing_key, name)?.as_ref())
+        .map_err(|e| Error::crypto(&files.sealed(name), "a private key", e))
+}
+
+fn secret(path: &Path, bytes: impl AsRef<[u8]>) -> Result<Secret, Error> {
+    Secret::from_slice(bytes.as_ref()).map_err(|e| Error::crypto(path, "a secret of 32 bytes", e))
+}
+
+fn certificate(path: &Path, pem: &str) -> Result<Certificate, Error> {
+    Certificate::from_pem(pem).map_err(|e| Error::crypto(path, "a certificate", e))
+}
+
+/// Each certificate must be endorsed by the service; the id is that of its key, whatever the file is called.
+fn read_node_certificates(dir: &Path, service_key: &KeyPair) -> Result<Vec<(NodeId, String)>, Error> {
+    let mut certificates = Vec::new();
+    for (path, pem) in read_pem_dir(dir)? {
+        let certificate = certificate(&path, &pem)?;
+        let endorsed = certificate.check_issued_by(service_key.public()).and_then(|()| certificate.public_key());
+        let key = endorsed.map_err(|e| Error::crypto(&path, "a certificate that this service endorsed", e))?;
+        certificates.push((key.node_id(), pem));
+    }
+    certificates.sort_by_key(|(id, _)| *id);
+    Ok(certificates)
+}
+
+fn read_pem_dir(dir: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))? {
+        let path = entry.map_err(|e| Error::io("read", dir, e))?.path();
+        if path.extension().is_some_and(|extension| extension == "pem") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.into_iter().map(|path| files::read_text(&path).map(|pem| (path, pem))).collect()
+}

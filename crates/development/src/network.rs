@@ -1,0 +1,265 @@
+//! Makes a network's directory, and reads what it is made of.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base::NodeId;
+use crypto::certificate::{self, Validity};
+use crypto::{KeyPair, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, Readers};
+use crate::identity::{Identity, Parts};
+use crate::ports::Ports;
+use crate::{ACCOUNTS, DEFAULT_GENESIS, Error, Layout, LedgerFile, LedgerKind, NodeFile, PeerFile, Signing, chain_id};
+
+/// A development network has three members, each with its key in the directory.
+const MEMBERS: [&str; 3] = ["member0", "member1", "member2"];
+/// Certificates are valid from a day before their making (clocks differ) for ten years.
+const DAY: u64 = 24 * 60 * 60;
+const VALIDITY: u64 = 3_650 * DAY;
+/// The form of `network.json`.
+const FORMAT: u32 = 1;
+
+/// What a new network shall be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub nodes: u64,
+    /// Where node 1 serves Ethereum; 0 = any free port.
+    pub rpc_port: u16,
+    pub signing: Signing,
+    /// A genesis in geth's format, and where it came from; else the default.
+    pub genesis: Option<(PathBuf, Vec<u8>)>,
+    /// The base fee of every block, in wei.
+    pub base_fee: u64,
+    /// Whether blob transactions are taken.
+    pub blobs: bool,
+}
+
+/// `network.json`: what a network is made of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Network {
+    pub format: u32,
+    pub name: String,
+    /// SHA-256 of the service's public key.
+    pub service: String,
+    pub signing: Signing,
+    pub nodes: Vec<NetworkNode>,
+    /// Their names; certificates and keys are in `members/`.
+    pub members: Vec<String>,
+    pub ledgers: Vec<HostedLedger>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NetworkNode {
+    pub number: u64,
+    pub id: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HostedLedger {
+    pub kind: LedgerKind,
+    pub name: String,
+    /// Ethereum: what its transactions are signed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_id: Option<u64>,
+}
+
+impl Network {
+    /// Reads `network.json` in a network's directory; `None` if none was made there.
+    pub fn read(dir: &Path) -> Result<Option<Self>, Error> {
+        let path = Layout::new(dir).network();
+        if !path.try_exists().map_err(|e| Error::io("read", &path, e))? {
+            return Ok(None);
+        }
+        let network: Self =
+            serde_json::from_slice(&files::read(&path)?).map_err(|e| Error::content(&path, e.to_string()))?;
+        if network.format != FORMAT {
+            let found = network.format;
+            return Err(Error::content(
+                &path,
+                format!("the network was made in form {found}, this program knows {FORMAT}"),
+            ));
+        }
+        Ok(Some(network))
+    }
+
+    /// The chain id of the Ethereum ledger.
+    #[must_use]
+    pub fn chain_id(&self) -> Option<u64> {
+        self.ledgers.iter().find_map(|ledger| ledger.chain_id)
+    }
+}
+
+/// Makes a network in a directory that has none. What an interrupted making left behind is made again.
+pub fn create(dir: &Path, plan: &Plan) -> Result<Network, Error> {
+    let layout = Layout::new(dir);
+    make_room(&layout)?;
+    let genesis = genesis_of(&layout, plan);
+    let chain_id = chain_id(genesis.1, genesis.0)?;
+    files::write(&layout.genesis(), genesis.1, Readers::Everyone)?;
+    let accounts =
+        serde_json::to_vec_pretty(&ACCOUNTS).map_err(|e| Error::content(&layout.accounts(), e.to_string()))?;
+    files::write(&layout.accounts(), &accounts, Readers::Owner)?;
+
+    let people =
+        People::make(plan.nodes).map_err(|e| Error::crypto(dir, "a new network: keys could not be made", e))?;
+    files::write(&layout.service_certificate(), people.service_certificate.as_bytes(), Readers::Everyone)?;
+    write_members(&layout, &people)?;
+    write_nodes(&layout, plan, &people)?;
+
+    let network = Network {
+        format: FORMAT,
+        name: "development".into(),
+        service: people.service_key.public().fingerprint().to_string(),
+        signing: plan.signing,
+        nodes: (1..).zip(&people.nodes).map(|(number, (id, _))| NetworkNode { number, id: id.to_string() }).collect(),
+        members: MEMBERS.map(String::from).to_vec(),
+        ledgers: vec![
+            HostedLedger { kind: LedgerKind::Ethereum, name: "ethereum".into(), chain_id: Some(chain_id) },
+            HostedLedger { kind: LedgerKind::Keyvalue, name: "keyvalue".into(), chain_id: None },
+        ],
+    };
+    let json = serde_json::to_vec_pretty(&network).map_err(|e| Error::content(&layout.network(), e.to_string()))?;
+    files::write(&layout.network(), &json, Readers::Everyone)?;
+    fs::remove_file(layout.unfinished()).map_err(|e| Error::io("remove", &layout.unfinished(), e))?;
+    Ok(network)
+}
+
+/// The directory must be empty (but for the lock), or hold what an interrupted making left.
+fn make_room(layout: &Layout) -> Result<(), Error> {
+    let dir = layout.dir();
+    files::make_dir(dir, Readers::Everyone)?;
+    let interrupted = layout.unfinished().exists();
+    for entry in fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))? {
+        let path = entry.map_err(|e| Error::io("read", dir, e))?.path();
+        if path == layout.lock() || path == layout.unfinished() {
+            continue;
+        }
+        if !interrupted {
+            let what = "the directory holds other files, and no network; choose an empty or a new one";
+            return Err(Error::content(dir, what));
+        }
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|e| Error::io("remove", &path, e))?;
+    }
+    files::write(&layout.unfinished(), b"", Readers::Everyone)
+}
+
+fn genesis_of<'a>(layout: &'a Layout, plan: &'a Plan) -> (&'a Path, &'a [u8]) {
+    match &plan.genesis {
+        Some((path, bytes)) => (path, bytes),
+        None => (layout.dir(), DEFAULT_GENESIS.as_bytes()),
+    }
+}
+
+/// The keys and certificates of everyone in a new network.
+struct People {
+    service_key: KeyPair,
+    service_certificate: String,
+    ledger_secret: Secret,
+    nodes: Vec<(NodeId, KeyPair)>,
+    node_certificates: Vec<(NodeId, String)>,
+    members: Vec<(String, KeyPair)>,
+    member_certificates: Vec<(String, String)>,
+}
+
+impl People {
+    fn make(nodes: u64) -> Result<Self, crypto::Error> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let validity = Validity { from: now.saturating_sub(DAY), until: now + VALIDITY };
+        let service_key = KeyPair::generate()?;
+        let service = certificate::service(&service_key, "Coco development service", validity)?;
+        let mut people = Self {
+            service_certificate: service.to_pem(),
+            ledger_secret: Secret::random()?,
+            nodes: Vec::new(),
+            node_certificates: Vec::new(),
+            members: Vec::new(),
+            member_certificates: Vec::new(),
+            service_key,
+        };
+        for _ in 0..nodes {
+            let key = KeyPair::generate()?;
+            let id = key.public().node_id();
+            let certificate =
+                certificate::node(key.public(), &people.service_key, &service, &["localhost".into()], validity)?;
+            people.node_certificates.push((id, certificate.to_pem()));
+            people.nodes.push((id, key));
+        }
+        for name in MEMBERS {
+            let key = KeyPair::generate()?;
+            people.member_certificates.push((name.into(), certificate::member(&key, name, validity)?.to_pem()));
+            people.members.push((name.into(), key));
+        }
+        Ok(people)
+    }
+}
+
+fn write_members(layout: &Layout, people: &People) -> Result<(), Error> {
+    files::make_dir(&layout.members(), Readers::Everyone)?;
+    for ((name, key), (_, certificate)) in people.members.iter().zip(&people.member_certificates) {
+        let path = layout.member_key(name);
+        let pem = key.to_pkcs8_pem().map_err(|e| Error::crypto(&path, "a new key", e))?;
+        files::write(&path, pem.as_bytes(), Readers::Owner)?;
+        files::write(&layout.member_certificate(name), certificate.as_bytes(), Readers::Everyone)?;
+    }
+    Ok(())
+}
+
+fn write_nodes(layout: &Layout, plan: &Plan, people: &People) -> Result<(), Error> {
+    let mut ports = Ports::new();
+    ports.reserve(plan.rpc_port);
+    let mut peers = Vec::new();
+    for (number, (id, _)) in (1..).zip(&people.nodes) {
+        peers.push(PeerFile { number, id: *id, peer: ports.take(layout.dir())? });
+    }
+    for (number, (_, node_key)) in (1..).zip(&people.nodes) {
+        let node = layout.node(number);
+        let ethereum = match (number, plan.rpc_port) {
+            (1, port) if port != 0 => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            _ => ports.take(layout.dir())?,
+        };
+        files::make_dir(node.dir(), Readers::Everyone)?;
+        let file = NodeFile {
+            number,
+            http: ports.take(layout.dir())?,
+            signing: plan.signing,
+            archive: false,
+            nodes: peers.clone(),
+            ledgers: vec![
+                LedgerFile {
+                    kind: LedgerKind::Ethereum,
+                    name: "ethereum".into(),
+                    listen: ethereum,
+                    genesis: Some("../genesis.json".into()),
+                    accounts: Some("../accounts.json".into()),
+                    base_fee: plan.base_fee,
+                    blobs: plan.blobs,
+                },
+                LedgerFile {
+                    kind: LedgerKind::Keyvalue,
+                    name: "keyvalue".into(),
+                    listen: ports.take(layout.dir())?,
+                    genesis: None,
+                    accounts: None,
+                    base_fee: 0,
+                    blobs: false,
+                },
+            ],
+        };
+        file.write(node.dir())?;
+        let parts = Parts {
+            node_key,
+            service_key: &people.service_key,
+            service_certificate: &people.service_certificate,
+            ledger_secret: &people.ledger_secret,
+            node_certificates: &people.node_certificates,
+            members: &people.member_certificates,
+        };
+        Identity::write(&parts, node.dir())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! A network's directory: made once, opened by each node, and refused when its parts do not belong together.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use development::{Identity, Layout, LedgerKind, Network, NodeFile, Plan, Signing, create};
+
+fn plan(nodes: u64) -> Plan {
+    Plan { nodes, rpc_port: 0, signing: Signing::Cose, genesis: None, base_fee: 0, blobs: false }
+}
+
+#[test]
+fn every_node_opens_its_own_identity_of_one_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = create(dir.path(), &plan(3)).unwrap();
+    assert_eq!(Network::read(dir.path()).unwrap(), Some(network.clone()));
+    assert_eq!(network.chain_id(), Some(1337));
+    let layout = Layout::new(dir.path());
+    let mut ports = BTreeSet::new();
+    for node in &network.nodes {
+        let node_dir = layout.node(node.number);
+        let file = NodeFile::read(node_dir.dir()).unwrap();
+        let identity = Identity::open(node_dir.dir()).unwrap();
+        assert_eq!(file.own().unwrap().id, identity.node_key.public().node_id());
+        assert_eq!(file.own().unwrap().id.to_string(), node.id);
+        assert_eq!(identity.service_key.public().fingerprint().to_string(), network.service);
+        assert_eq!(identity.service_certificate, fs::read_to_string(layout.service_certificate()).unwrap());
+        assert_eq!(identity.node_certificates.len(), 3);
+        assert_eq!(identity.members.len(), 3);
+        let genesis = file.ledger(LedgerKind::Ethereum).unwrap().genesis.as_ref().unwrap();
+        assert_eq!(fs::read_to_string(node_dir.dir().join(genesis)).unwrap(), development::DEFAULT_GENESIS);
+        ports.extend(file.ledgers.iter().map(|ledger| ledger.listen.port()));
+        ports.extend([file.http.port(), file.own().unwrap().peer.port()]);
+    }
+    assert_eq!(ports.len(), 3 * 4, "no port is given out twice");
+    for member in &network.members {
+        let key = crypto::KeyPair::from_pkcs8_pem(&fs::read_to_string(layout.member_key(member)).unwrap()).unwrap();
+        let pem = fs::read_to_string(layout.member_certificate(member)).unwrap();
+        assert!(crypto::Certificate::from_pem(&pem).unwrap().public_key().unwrap() == *key.public());
+    }
+}
+
+#[test]
+fn secrets_are_readable_by_their_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path(), &plan(1)).unwrap();
+    let layout = Layout::new(dir.path());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&layout.node(1).virtual_tee()), 0o700);
+    assert_eq!(mode(&layout.node(1).virtual_tee().join("sealing_key")), 0o600);
+    assert_eq!(mode(&layout.member_key("member0")), 0o600);
+}
+
+#[test]
+fn a_directory_with_other_files_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thesis.txt"), "mine").unwrap();
+    let error = create(dir.path(), &plan(1)).unwrap_err();
+    assert!(error.to_string().contains("holds other files"), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn an_interrupted_making_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path(), &plan(3)).unwrap();
+    let layout = Layout::new(dir.path());
+    fs::remove_file(layout.network()).unwrap();
+    fs::write(layout.unfinished(), "").unwrap();
+    create(dir.path(), &plan(1)).unwrap();
+    assert!(layout.node(1).file().exists() && !layout.node(2).file().exists());
+}
+
+#[test]
+fn a_genesis_of_ones_own_is_kept_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let genesis = br#"{ "config": { "chainId": 4242 }, "alloc": {} }"#.to_vec();
+    let own = Plan { genesis: Some(("g.json".into(), genesis.clone())), ..plan(1) };
+    assert_eq!(create(dir.path(), &own).unwrap().chain_id(), Some(4242));
+    assert_eq!(fs::read(Layout::new(dir.path()).genesis()).unwrap(), genesis);
+}
+
+#[test]
+fn an_identity_of_another_network_or_a_changed_one_does_not_open() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(a.path(), &plan(1)).unwrap();
+    create(b.path(), &plan(1)).unwrap();
+    let (a, b) = (Layout::new(a.path()).node(1), Layout::new(b.path()).node(1));
+    let refused = |name: &str, bytes: &[u8]| {
+        let path = a.virtual_tee().join(name);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let error = Identity::open(a.dir()).err().map(|e| e.to_string());
+        fs::write(&path, good).unwrap();
+        error.unwrap_or_else(|| panic!("{name} was accepted"))
+    };
+    for name in ["node_key.sealed", "service_key.sealed", "ledger_secret.sealed", "sealing_key", "service_cert.pem"] {
+        let other = fs::read(b.virtual_tee().join(name)).unwrap();
+        assert!(!refused(name, &other).is_empty());
+        let mut changed = fs::read(a.virtual_tee().join(name)).unwrap();
+        changed.truncate(changed.len() / 2);
+        assert!(!refused(name, &changed).is_empty());
+    }
+    Identity::open(a.dir()).unwrap();
+}
