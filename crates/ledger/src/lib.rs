@@ -1,1 +1,33 @@
-//! ledger
+//! The ledger: what happened, as bytes that anyone can check.
+//!
+//! ```text
+//!   WriteSet ── seal ──▶ raw entry ┐
+//!   WriteSet ── seal ──▶ raw entry ├─ sign ──▶ batch = entries + signature ── Files::append ──▶ chunk files
+//!   WriteSet ── seal ──▶ raw entry ┘                  │
+//!                                                     └─ check_batch ── open ──▶ WriteSet     (a backup)
+//! ```
+//!
+//! The format is CCF's, byte for byte (docs/formats/), so tools for CCF audit our ledgers. [`verify`] is our own audit: offline,
+//! from public information only.
+//!
+//! All of it is pure but for [`Files`], which reaches the disk through [`Directory`], and [`verify`], which reads a directory.
+//! No clock and no randomness: times come as arguments, IVs are transaction ids.
+//!
+//! Not here: when a batch ends, who signs, what is committed (`node`); what a hosted ledger's rows mean (its adapter).
+
+mod bytes;
+mod domain;
+mod entry;
+mod error;
+pub mod genesis;
+mod keys;
+mod signature;
+pub mod tables;
+mod tree;
+
+pub use domain::{SectionView, Sections};
+pub use entry::{RawEntry, find_row, open, seal, split};
+pub use error::{Corrupt, SealError};
+pub use keys::LedgerKeys;
+pub use signature::{Checked, CheckedEntry, Head, Signer, check_batch, sign};
+pub use tree::Frontier;
