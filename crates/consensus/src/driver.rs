@@ -399,7 +399,9 @@ impl Driver {
         Some(Write { number: self.outbox.issue(self.ready), restart, append, hard_state })
     }
 
-    fn post(&mut self, messages: Vec<eraftpb::Message>, effects: &mut Effects) {
+    fn post(&mut self, mut messages: Vec<eraftpb::Message>, effects: &mut Effects) {
+        // The library goes through its peers in an order of its own; what goes to one peer keeps its order.
+        messages.sort_by_key(|message| message.to);
         let mut encoder = Encoder::default();
         for message in messages {
             let to = Member(message.to);

@@ -38,5 +38,5 @@ pub use config::{Config, StartError};
 pub use driver::Driver;
 pub use effects::{Accepted, Append, CatchUp, Effects, Ignored, PeerStatus, Refusal, Role, Status, Write, WriteNumber};
 pub use input::Input;
-pub use message::{Kind, Malformed, kind_of};
+pub use message::{Body, Item, Kind, Malformed, Message, VIEW_MAX, kind_of};
 pub use stored::{Entry, HardState, Index, Member, Point, Stored};

@@ -3,6 +3,8 @@
 //! Every length is checked against the bytes that are there before anything is allocated, every number against its
 //! range, and nothing may follow. A decoded message is well formed; whether it can be true here is `guard`'s matter.
 
+use std::fmt;
+
 use base::View;
 use base::limits::{BATCH_BYTES_MAX, PEER_FRAME_BYTES_MAX};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -160,6 +162,7 @@ pub fn kind_of(message: &[u8]) -> Result<Kind, Malformed> {
 }
 
 impl Message {
+    #[must_use]
     pub const fn kind(&self) -> Kind {
         match self.body {
             Body::Append { .. } => Kind::Append,
@@ -176,6 +179,8 @@ impl Message {
         }
     }
 
+    /// The bytes of this message.
+    #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(self.encoded_bytes());
         out.put_u8(FORMAT);
@@ -224,7 +229,7 @@ impl Message {
         }
     }
 
-    /// Reads a whole message. Batches are slices of `bytes`, not copies.
+    /// Reads a whole message, or says why it is none. Batches are slices of `bytes`, not copies.
     pub fn decode(bytes: Bytes) -> Result<Self, Malformed> {
         if bytes.len() > PEER_FRAME_BYTES_MAX {
             return Err(Malformed::TooLong { bytes: bytes.len() });
@@ -250,6 +255,33 @@ impl Message {
         };
         rest.end()?;
         Ok(Self { view, body })
+    }
+}
+
+/// Places and sizes, never contents.
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[view {}] ", self.view)?;
+        match &self.body {
+            Body::Append { before, commit, entries } => {
+                write!(f, "append behind {before} commit {commit}")?;
+                for (index, entry) in (before.index.0 + 1..).zip(entries) {
+                    write!(f, " +{index}@{}({} bytes)", entry.view, entry.data.len())?;
+                }
+                Ok(())
+            }
+            Body::Appended { index, commit } => write!(f, "appended to {index} commit {commit}"),
+            Body::Refused { before, hint, .. } => write!(f, "refused behind {before}, try {hint}"),
+            Body::Vote { last, handover: false } => write!(f, "vote? my log ends at {last}"),
+            Body::Vote { last, handover: true } => write!(f, "vote, at the primary's wish? my log ends at {last}"),
+            Body::PreVote { last } => write!(f, "would you vote? my log ends at {last}"),
+            Body::Voted { granted } => f.write_str(if *granted { "voted" } else { "no vote" }),
+            Body::PreVoted { granted } => f.write_str(if *granted { "would vote" } else { "would not vote" }),
+            Body::Heartbeat { commit } => write!(f, "heartbeat commit {commit}"),
+            Body::Alive { commit } => write!(f, "alive commit {commit}"),
+            Body::CatchUp { to } => write!(f, "catch up to {to}"),
+            Body::TakeOver => f.write_str("take over"),
+        }
     }
 }
 
