@@ -16,18 +16,24 @@
 //! Not here: when a batch ends, who signs, what is committed (`node`); what a hosted ledger's rows mean (its adapter).
 
 mod bytes;
+mod chunk;
+mod directory;
 mod domain;
 mod entry;
 mod error;
+mod files;
 pub mod genesis;
 mod keys;
+mod recovery;
 mod signature;
 pub mod tables;
 mod tree;
 
+pub use directory::{Directory, Disk};
 pub use domain::{SectionView, Sections};
 pub use entry::{RawEntry, find_row, open, seal, split};
 pub use error::{Corrupt, SealError};
+pub use files::{Batches, Files, FilesError, Recovered};
 pub use keys::LedgerKeys;
 pub use signature::{Checked, CheckedEntry, Head, Signer, check_batch, sign};
 pub use tree::Frontier;

@@ -245,6 +245,14 @@ pub struct Checked {
     pub entries: Vec<CheckedEntry>,
 }
 
+impl Checked {
+    /// The batch's length.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.entries.last().map_or(0, |last| last.end)
+    }
+}
+
 /// An entry's place in its batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CheckedEntry {
@@ -258,10 +266,17 @@ pub struct CheckedEntry {
 /// last entry and no other is a signature, and it covers exactly the entries before it. The service's signature itself is
 /// checked only if `service` is given: a batch from the primary comes over a channel that is authenticated already.
 pub fn check_batch(head: &Head, batch: &[u8], service: Option<&PublicKey>) -> Result<Checked, Corrupt> {
+    let checked = check_prefix(head, batch, service)?;
+    // What follows a signature is another batch.
+    if checked.bytes() == batch.len() { Ok(checked) } else { Err(Corrupt::Unsigned) }
+}
+
+/// As [`check_batch`], for the first of the batches in `batches`.
+pub(crate) fn check_prefix(head: &Head, batches: &[u8], service: Option<&PublicKey>) -> Result<Checked, Corrupt> {
     let mut entries: Vec<CheckedEntry> = Vec::new();
     let mut leaves = Vec::new();
     let mut expected = TxId { view: head.txid.view, seqno: head.txid.seqno.next() };
-    let mut rest = batch;
+    let mut rest = batches;
     loop {
         let entry = match RawEntry::parse(rest) {
             Err(_) if rest.is_empty() => return Err(Corrupt::Unsigned),
@@ -280,7 +295,7 @@ pub fn check_batch(head: &Head, batch: &[u8], service: Option<&PublicKey>) -> Re
         entries.push(CheckedEntry { txid: entry.txid, start, end: start + entry.bytes.len(), leaf });
         if entry.is_signature() {
             let head = check_signature(head, &entry, &leaves, leaf, service)?;
-            return if rest.is_empty() { Ok(Checked { head, entries }) } else { Err(Corrupt::Unsigned) };
+            return Ok(Checked { head, entries });
         }
         check_no_signature_table(&entry)?;
         leaves.push(leaf);
