@@ -384,3 +384,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

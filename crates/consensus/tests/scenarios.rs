@@ -4,6 +4,8 @@
 //! `#` are for the reader. `UPDATE_SCENARIOS=1 cargo test -p consensus --test scenarios` rewrites what follows `---`;
 //! the difference is to be read before it is kept. The commands stand in `scenario/command.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 mod scenario;
 
 use std::fmt::Write as _;
