@@ -244,3 +244,44 @@ proptest! {
         prop_assert_eq!(cluster.drivers[0].status().committed, before.next());
     }
 }
+
+/// The library asserts that a candidate's log is synced when it wins. Honest votes come only after that; a lie could
+/// come before.
+#[test]
+fn a_vote_before_the_candidacy_is_durable_is_dropped() {
+    let mut cluster = Cluster::new(NODES);
+    let backup = &mut cluster.drivers[1];
+    let mut say = |view, body| {
+        let message = Message { view: View(view), body }.encode();
+        backup.step(Input::Receive { from: Member(1), message })
+    };
+    let entries = vec![Item { view: View(2), data: Bytes::new() }];
+    say(2, Body::Append { before: Point::default(), commit: Index(0), entries });
+    let candidacy = say(2, Body::TakeOver);
+    assert_eq!(candidacy.role, Some(consensus::Role::Candidate { view: View(3) }));
+    assert_eq!(candidacy.send, []);
+    assert_eq!(say(3, Body::Voted { granted: true }).ignored, Some(consensus::Ignored::VoteTooEarly));
+
+    let asked = backup.step(Input::Persisted(WriteNumber(u64::MAX)));
+    assert_eq!(asked.send.len(), 3, "one acknowledgement, two requests for votes");
+    let message = Message { view: View(3), body: Body::Voted { granted: true } }.encode();
+    let won = backup.step(Input::Receive { from: Member(1), message });
+    assert_eq!(won.role, Some(consensus::Role::Primary { view: View(3), mark: Index(2) }));
+}
+
+#[test]
+fn only_peers_are_heard_and_only_the_primary_hands_over() {
+    let mut cluster = Cluster::new(NODES);
+    let mut hear = |from, body| {
+        let message = Message { view: View(2), body }.encode();
+        cluster.drivers[1].step(Input::Receive { from: Member(from), message }).ignored
+    };
+    use consensus::Ignored::{NotAPeer, NotPrimary};
+    for stranger in [0, 2, 4] {
+        assert_eq!(hear(stranger, Body::Heartbeat { commit: Index(0) }), Some(NotAPeer(Member(stranger))));
+    }
+    assert_eq!(hear(1, Body::TakeOver), Some(NotPrimary));
+    assert_eq!(hear(1, Body::Heartbeat { commit: Index(0) }), None);
+    assert_eq!(hear(3, Body::TakeOver), Some(NotPrimary));
+    assert_eq!(hear(3, Body::CatchUp { to: Point::new(9, 2) }), Some(NotPrimary));
+}
