@@ -49,6 +49,11 @@ impl Head {
         tree
     }
 
+    /// The root that this signature signs.
+    pub(crate) fn signed_root(&self) -> Digest {
+        self.flushed.root()
+    }
+
     /// The tree that the next signature signs after entries with these leaves, and the head it makes but for its own leaf.
     fn extend(&self, leaves: &[Digest]) -> Frontier {
         let mut tree = self.frontier();
@@ -148,8 +153,13 @@ fn raw_row(node: NodeId, txid: TxId, root: &Digest, signature: &[u8]) -> String 
 
 /// A signature entry, read but for its signatures' validity.
 pub(crate) struct Signature<'a> {
-    pub(crate) txid: TxId,
     pub(crate) tree: &'a [u8],
+    pub(crate) signatures: Signatures,
+}
+
+/// The signatures of an entry.
+pub(crate) struct Signatures {
+    pub(crate) txid: TxId,
     /// The service's COSE message.
     cose: Vec<u8>,
     pub(crate) raw: Option<RawSignature>,
@@ -183,9 +193,11 @@ impl<'a> Signature<'a> {
         let (Some(cose), Some(tree)) = (cose, tree) else {
             return Err(broken("the service's signature or the tree is missing"));
         };
-        Ok(Self { txid: entry.txid, tree, cose, raw })
+        Ok(Self { tree, signatures: Signatures { txid: entry.txid, cose, raw } })
     }
+}
 
+impl Signatures {
     /// Verifies the service's signature over `root`.
     pub(crate) fn verify_service(&self, key: &PublicKey, root: &Digest) -> Result<SignedRoot, Corrupt> {
         let signed = cose::verify_root(key, root, &self.cose)
@@ -316,11 +328,19 @@ pub(crate) fn check_signature(
         return Err(Corrupt::Root(entry.txid));
     }
     let root = flushed.root();
-    signature.check_raw_root(&root)?;
+    signature.signatures.check_raw_root(&root)?;
     if let Some(key) = service {
-        signature.verify_service(key, &root)?;
+        signature.signatures.verify_service(key, &root)?;
     }
     Ok(Head { txid: entry.txid, flushed, leaf })
+}
+
+/// The first entry that is another one than a broken signature's tree says, if that is what is wrong with it.
+pub(crate) fn first_difference(head: &Head, signature: &Signature<'_>, leaves: &[Digest]) -> Option<Seqno> {
+    let (_, signed) = tree::deserialise(signature.tree)?;
+    let found = std::iter::once(&head.leaf).chain(leaves);
+    let at = signed.iter().zip(found).position(|(signed, found)| signed != found)?;
+    Some(Seqno(head.txid.seqno.0 + at as u64))
 }
 
 /// Only a signature writes the tables of signatures.

@@ -1,0 +1,42 @@
+//! Writes a sample ledger for tools of other people: `write_ledger DIR cose|dual [BATCHES ENTRIES PRIVATE_BYTES CHUNK_BYTES]`.
+//!
+//! Beside it, in `DIR.pem`, the service's certificate.
+
+#[path = "../tests/sample/mod.rs"]
+mod sample;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(directory), Some(mode)) = (arguments.next(), arguments.next()) else {
+        return usage();
+    };
+    let dual = match mode.as_str() {
+        "cose" => false,
+        "dual" => true,
+        _ => return usage(),
+    };
+    let Ok(numbers) = arguments.map(|text| text.parse()).collect::<Result<Vec<u64>, _>>() else {
+        return usage();
+    };
+    let number = |at: usize, default| numbers.get(at).copied().unwrap_or(default);
+    let shape = sample::Shape {
+        dual,
+        batches: number(0, 40),
+        entries: number(1, 5),
+        private: usize::try_from(number(2, 200)).unwrap(),
+        chunk_bytes: number(3, 16 << 10),
+    };
+    let directory = PathBuf::from(directory);
+    let written = sample::write_ledger(&directory, shape);
+    std::fs::write(directory.with_extension("pem"), written.service_certificate.to_pem()).unwrap();
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "a command says how it is used")]
+fn usage() -> ExitCode {
+    eprintln!("write_ledger DIR cose|dual [BATCHES ENTRIES PRIVATE_BYTES CHUNK_BYTES]");
+    ExitCode::FAILURE
+}
