@@ -20,9 +20,9 @@ mod node;
 mod reject;
 mod work;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use kv::{Derived, Snapshot, State, Tx, WriteSet};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -63,5 +63,8 @@ pub struct Listener {
     /// Names the port in the node's configuration and in its logs.
     pub name: String,
     /// Serves until cancelled, then finishes what is under way and returns.
-    pub serve: Box<dyn FnOnce(TcpListener, CancellationToken) -> BoxFuture<'static, ()> + Send>,
+    pub serve: Box<dyn FnOnce(TcpListener, CancellationToken) -> Serving + Send>,
 }
+
+/// A listener at work.
+pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;

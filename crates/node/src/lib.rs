@@ -1,1 +1,30 @@
-//! node
+//! A node: the road from work to a committed entry, with real threads, sockets, disks and clocks.
+//!
+//! ```text
+//!   listeners ─▶ Route ─▶ Executor ──proposal──▶ Orderer ──log, peers──▶ (quorum)
+//!                  ▲          │ ▲                  │
+//!     peers ───────┘          │ └───committed──────┘
+//!                             ▼
+//!                         Publisher ─▶ readers, answers ─▶ Keeper ─▶ ledger file, index
+//! ```
+//!
+//! One thread each: the executor owns the store, the orderer the consensus driver and its log, the publisher what
+//! readers see, the keeper the ledger file. They share nothing but channels, so there is no lock on the road.
+//! `docs/request-flow.md` walks it step by step.
+//!
+//! Not here: what a hosted ledger means (adapters), which adapters there are (`coco-node`).
+
+mod executor;
+mod genesis;
+mod history;
+mod http;
+pub mod log;
+mod ordering;
+mod peers;
+mod publisher;
+mod route;
+mod run;
+mod work;
+
+pub use genesis::ServiceTables;
+pub use run::{Hosted, Prepared, Secrets, Settings, prepare, run};

@@ -1,0 +1,143 @@
+//! A batch in the making: entries of all hosted ledgers, in the order in which they ran.
+
+use std::sync::Arc;
+
+use adapter::{Adapter, Batch, Fault, Opening, Outcome, Reject, Verdict, Wait};
+use base::limits::{BATCH_BYTES_TARGET, BATCH_ENTRIES_MAX};
+use base::{Digest, Seqno, TxId};
+use kv::{Finished, Store, WriteSet};
+
+use crate::publisher::Answer;
+use crate::work::{Pending, ReplyTo};
+
+/// One entry, not yet sealed.
+pub struct Draft {
+    pub writes: WriteSet,
+    pub claims: Digest,
+}
+
+/// The open batch.
+pub struct Open {
+    pub opening: Opening,
+    lanes: Vec<Option<Lane>>,
+    pub drafts: Vec<Draft>,
+    pub answers: Vec<Answer>,
+    bytes: usize,
+    full: bool,
+}
+
+/// What a hosted ledger has in the batch.
+struct Lane {
+    batch: Box<dyn Batch>,
+    /// Of its kept work, in order.
+    writes: Vec<WriteSet>,
+}
+
+/// What became of a piece of work.
+pub enum Executed {
+    /// It is in the batch. Work that waits under the key may run now.
+    Kept {
+        wakes: Option<bytes::Bytes>,
+    },
+    /// It wrote nothing, so it has no entry; its answer is due when what it read is committed.
+    Idle(Answer),
+    Refused(ReplyTo, Reject),
+    Later(Pending, Wait),
+    /// It must wait for the next batch.
+    NotNow(Pending),
+}
+
+impl Open {
+    pub fn new(opening: Opening, ledgers: usize) -> Self {
+        let lanes = (0..ledgers).map(|_| None).collect();
+        Self { opening, lanes, drafts: Vec::new(), answers: Vec::new(), bytes: 0, full: false }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.drafts.is_empty()
+    }
+
+    /// Nothing more goes in.
+    pub fn is_full(&self) -> bool {
+        self.full || self.bytes >= BATCH_BYTES_TARGET || self.drafts.len() >= BATCH_ENTRIES_MAX
+    }
+
+    /// Runs one piece of work on the head.
+    pub fn execute(
+        &mut self,
+        pending: Pending,
+        store: &mut Store,
+        adapters: &[Arc<dyn Adapter>],
+    ) -> Result<Executed, Fault> {
+        let slot = usize::from(pending.work.ledger.0);
+        let Some(adapter) = adapters.get(slot) else {
+            let reject = Reject::caller(0, "this network hosts no such ledger");
+            return Ok(Executed::Refused(pending.reply, reject));
+        };
+        let lane = match &mut self.lanes[slot] {
+            Some(lane) => lane,
+            empty => empty.insert(Lane { batch: adapter.begin(store.head(), &self.opening)?, writes: Vec::new() }),
+        };
+        let mut tx = store.tx();
+        let outcome = match lane.batch.execute(&mut tx, &pending.work) {
+            Verdict::Keep(outcome) => outcome,
+            Verdict::Drop(reject) => return Ok(Executed::Refused(pending.reply, reject)),
+            Verdict::Later(wait) => return Ok(Executed::Later(pending, wait)),
+            Verdict::Full if self.drafts.is_empty() => {
+                let reject = Reject::caller(0, "the work is too large for any batch");
+                return Ok(Executed::Refused(pending.reply, reject));
+            }
+            Verdict::Full => {
+                self.full = true;
+                return Ok(Executed::NotNow(pending));
+            }
+        };
+        let Finished { writes, claims, .. } = tx.finish();
+        let Outcome { reply, wakes, closes } = outcome;
+        if writes.is_empty() {
+            let txid = TxId { view: self.opening.view, seqno: store.head().seqno() };
+            return Ok(Executed::Idle(Answer { to: pending.reply, txid, reply }));
+        }
+        lane.writes.push(writes.clone());
+        self.full |= closes;
+        let txid = self.keep(store, Draft { writes, claims });
+        self.answers.push(Answer { to: pending.reply, txid, reply });
+        Ok(Executed::Kept { wakes })
+    }
+
+    /// Lets every hosted ledger that has entries write its last one.
+    pub fn seal(&mut self, store: &mut Store) -> Result<(), Fault> {
+        for slot in 0..self.lanes.len() {
+            let Some(Lane { batch, writes }) = self.lanes[slot].take() else { continue };
+            if writes.is_empty() {
+                continue;
+            }
+            let mut tx = store.tx();
+            let derived = batch.seal(&mut tx, &writes)?;
+            let Finished { writes, claims, .. } = tx.finish();
+            if !writes.is_empty() {
+                self.keep(store, Draft { writes, claims });
+            }
+            store.set_derived(slot, derived);
+        }
+        Ok(())
+    }
+
+    /// Puts an entry's writes on the head and gives its place.
+    pub fn keep(&mut self, store: &mut Store, draft: Draft) -> TxId {
+        let seqno = Seqno(self.opening.first.0 + self.drafts.len() as u64);
+        store.apply(seqno, &draft.writes);
+        self.bytes += size(&draft.writes);
+        self.drafts.push(draft);
+        TxId { view: self.opening.view, seqno }
+    }
+}
+
+/// About what the writes take in the ledger.
+fn size(writes: &WriteSet) -> usize {
+    let rows = writes.sections.iter().flat_map(|section| {
+        let puts = section.puts.iter().map(|(key, value)| key.len() + value.len() + 16);
+        puts.chain(section.removes.iter().map(|key| key.len() + 8))
+    });
+    rows.sum::<usize>() + 200
+}

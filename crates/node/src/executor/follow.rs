@@ -1,0 +1,93 @@
+//! What every node does with a committed batch that it did not execute itself.
+
+use std::sync::Arc;
+
+use adapter::{Committed, Fault};
+use base::Seqno;
+use bytes::Bytes;
+use kv::Tables;
+use kv::WriteSet;
+use ledger::{Corrupt, Head, LedgerKeys};
+
+use super::Executor;
+use crate::publisher::{Answer, Publication, Published};
+
+impl Executor {
+    /// A batch is committed.
+    pub(super) fn committed(&mut self, batch: &Bytes, head: Head) -> Result<(), Fault> {
+        if self.settle_own(&head) {
+            self.forget_history();
+            return Ok(());
+        }
+        if self.leading.is_some() {
+            return Err(Fault::new(format!(
+                "batch {} was committed in this primary's view, but not proposed by it",
+                head.txid
+            )));
+        }
+        let entries = open_batch(batch, self.store.head().tables(), &self.tools.keys).map_err(Fault::new)?;
+        self.apply(&entries, head)?;
+        let snapshot = self.store.commit(self.committed.seqno());
+        let answers = self.unsettled();
+        let committed = Arc::new(Committed { last: self.committed.txid, entries });
+        self.publish(Publication::Batch(Box::new(Published { snapshot, committed, bytes: batch.clone(), answers })));
+        self.forget_history();
+        Ok(())
+    }
+
+    /// Puts a batch on the store and lets the adapters follow.
+    pub(super) fn apply(&mut self, entries: &[(Seqno, WriteSet)], head: Head) -> Result<(), Fault> {
+        for (seqno, writes) in entries {
+            self.store.apply(*seqno, writes);
+        }
+        let writes: Vec<WriteSet> = entries.iter().map(|(_, writes)| writes.clone()).collect();
+        for slot in 0..self.tools.adapters.len() {
+            let state = self.store.head();
+            let derived = self.tools.adapters[slot].derive(state.derived(slot), state, &writes)?;
+            self.store.set_derived(slot, derived);
+        }
+        self.store.skip_to(head.seqno());
+        self.store.close();
+        self.committed = head.clone();
+        self.head = head;
+        Ok(())
+    }
+
+    /// Lets the adapters derive from the whole state.
+    pub(super) fn derive_anew(&mut self) -> Result<(), Fault> {
+        for slot in 0..self.tools.adapters.len() {
+            let derived = self.tools.adapters[slot].derive(None, self.store.head(), &[])?;
+            self.store.set_derived(slot, derived);
+        }
+        Ok(())
+    }
+
+    /// Answers that became due: for batches that this node proposed as a primary and that another one committed.
+    /// Where another batch took the place, nothing is due; the callers learn that the outcome is unknown.
+    fn unsettled(&mut self) -> Vec<Answer> {
+        let mut due = Vec::new();
+        while let Some((txid, answers)) = self.unsettled.pop_front_if(|(txid, _)| txid.seqno <= self.committed.seqno())
+        {
+            if txid == self.committed.txid {
+                due.extend(answers);
+            } else {
+                answers.into_iter().for_each(|answer| {
+                    answer.to.answer(&self.tools.peers, Err(adapter::Reject::unavailable()));
+                });
+            }
+        }
+        due
+    }
+}
+
+/// The entries of a batch but for the signature that closes it.
+pub fn open_batch(batch: &[u8], tables: &Tables, keys: &LedgerKeys) -> Result<Vec<(Seqno, WriteSet)>, Corrupt> {
+    let mut entries = Vec::new();
+    for entry in ledger::split(batch) {
+        let entry = entry?;
+        if !entry.is_signature() {
+            entries.push((entry.txid.seqno, ledger::open(&entry, tables, keys)?));
+        }
+    }
+    Ok(entries)
+}

@@ -1,0 +1,217 @@
+//! The executor of a primary.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use adapter::{Committed, Fault, Opening};
+use base::{Seqno, TxId, View};
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+use kv::WriteSet;
+use ledger::Head;
+
+use super::Executor;
+use super::batch::{Draft, Executed, Open};
+use crate::ordering::Proposal;
+use crate::peers::Peers;
+use crate::publisher::{Answer, Publication, Published};
+use crate::work::{Pending, Ready, Waiting};
+
+/// Batches on their way. One: the next executes meanwhile, and closes when the first is committed.
+const IN_FLIGHT_MAX: usize = 1;
+/// Under a flood a free log is not kept waiting for the batch to fill.
+const CLOSE_EAGERLY_AT: usize = 512;
+
+/// What a primary has beside the store.
+pub struct Leading {
+    view: View,
+    open: Option<Open>,
+    in_flight: VecDeque<InFlight>,
+    ready: Ready,
+    /// Work that waits, by hosted ledger.
+    waiting: Vec<Waiting>,
+    /// Milliseconds since 1970 of the last batch.
+    time: u64,
+}
+
+/// A batch that was proposed.
+struct InFlight {
+    head: Head,
+    bytes: Bytes,
+    entries: Vec<(Seqno, WriteSet)>,
+    answers: Vec<Answer>,
+}
+
+impl Leading {
+    /// Drops what is not on its way, and gives the answers that may still become due.
+    pub fn abandon(self, peers: &Peers) -> Vec<(TxId, Vec<Answer>)> {
+        let Self { open, in_flight, mut ready, .. } = self;
+        let lost = open.into_iter().flat_map(|open| open.answers).map(|answer| answer.to);
+        let queued = std::iter::from_fn(|| ready.next()).map(|pending| pending.reply);
+        for reply in lost.chain(queued) {
+            reply.answer(peers, Err(adapter::Reject::unavailable()));
+        }
+        in_flight.into_iter().map(|batch| (batch.head.txid, batch.answers)).collect()
+    }
+}
+
+impl Executor {
+    /// This node is the primary from here on.
+    pub(super) fn lead(&mut self, view: View) -> Result<(), Fault> {
+        tracing::info!(view = view.0, seqno = self.head.seqno().0, "this node is the primary");
+        let waiting = self.tools.adapters.iter().map(|_| Waiting::default()).collect();
+        self.leading =
+            Some(Leading { view, open: None, in_flight: VecDeque::new(), ready: Ready::default(), waiting, time: 0 });
+        if self.head.seqno() == Seqno(0) {
+            self.found()?;
+        }
+        self.open_to_work();
+        Ok(())
+    }
+
+    /// Writes the first batch of a service: its own tables, then what each hosted ledger starts from.
+    fn found(&mut self) -> Result<(), Fault> {
+        let opening = self.opening()?;
+        let mut open = Open::new(opening, self.tools.adapters.len());
+        for writes in self.tools.genesis.entries() {
+            open.keep(&mut self.store, Draft { writes, claims: base::Digest::ZERO });
+        }
+        for adapter in self.tools.adapters.clone() {
+            let mut tx = self.store.tx();
+            adapter.open(&mut tx)?;
+            let finished = tx.finish();
+            if !finished.writes.is_empty() {
+                open.keep(&mut self.store, Draft { writes: finished.writes, claims: finished.claims });
+            }
+        }
+        self.derive_anew()?;
+        self.close(open)
+    }
+
+    fn opening(&mut self) -> Result<Opening, Fault> {
+        let first = self.head.seqno().next();
+        let leading = self.leading.as_mut().ok_or_else(|| Fault::new("a batch was opened on a backup"))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        leading.time = leading.time.max(u64::try_from(now).unwrap_or(u64::MAX));
+        Ok(Opening {
+            time: leading.time,
+            view: leading.view,
+            first,
+            entropy: crypto::random::<32>().map_err(Fault::new)?,
+        })
+    }
+
+    /// Whether work may run now.
+    pub(super) fn wants_work(&self) -> bool {
+        let full = |open: &Open| open.is_full();
+        self.leading.as_ref().is_some_and(|leading| !leading.open.as_ref().is_some_and(full))
+    }
+
+    /// Runs the next piece of work, if there is one and it may run. A free log goes before a long queue.
+    pub(super) fn execute_next(&mut self, work: &Receiver<Pending>) -> Result<bool, Fault> {
+        if !self.wants_work() {
+            return Ok(false);
+        }
+        let Some(leading) = self.leading.as_mut() else { return Ok(false) };
+        let executed = leading.open.as_ref().map_or(0, |open| open.drafts.len());
+        if executed >= CLOSE_EAGERLY_AT && leading.in_flight.len() < IN_FLIGHT_MAX {
+            return Ok(false);
+        }
+        let Some(pending) = leading.ready.next().or_else(|| work.try_recv().ok()) else { return Ok(false) };
+        self.execute(pending)?;
+        Ok(true)
+    }
+
+    pub(super) fn execute(&mut self, pending: Pending) -> Result<(), Fault> {
+        if self.leading.as_ref().is_some_and(|leading| leading.open.is_none()) {
+            let open = Open::new(self.opening()?, self.tools.adapters.len());
+            if let Some(leading) = &mut self.leading {
+                leading.open = Some(open);
+            }
+        }
+        let Some(Leading { open: Some(open), in_flight, ready, waiting, .. }) = &mut self.leading else {
+            self.tools.route.send(pending);
+            return Ok(());
+        };
+        let slot = usize::from(pending.work.ledger.0);
+        match open.execute(pending, &mut self.store, &self.tools.adapters)? {
+            Executed::Kept { wakes } => {
+                let woken = wakes.and_then(|key| waiting[slot].take(&key));
+                woken.into_iter().for_each(|work| ready.wake(work));
+            }
+            Executed::Idle(answer) => match (open.is_empty(), in_flight.back_mut()) {
+                (false, _) => open.answers.push(answer),
+                (true, Some(batch)) => batch.answers.push(answer),
+                (true, None) => {
+                    let Answer { to, txid, reply } = answer;
+                    self.publish(Publication::Answer { txid, reply, to });
+                }
+            },
+            Executed::Refused(reply, reject) => reply.answer(&self.tools.peers, Err(reject)),
+            Executed::Later(pending, wait) => {
+                let answer = waiting[slot].put(wait, pending.work).map(|()| adapter::Submitted::Waiting);
+                metrics::gauge!("coco_work_waiting").set(waiting.iter().map(Waiting::len).sum::<usize>() as f64);
+                pending.reply.answer(&self.tools.peers, answer);
+            }
+            Executed::NotNow(pending) => ready.put_back(pending),
+        }
+        Ok(())
+    }
+
+    /// Closes the open batch if the log is free and the batch has anything in it.
+    pub(super) fn close_if_due(&mut self) -> Result<bool, Fault> {
+        let Some(leading) = &mut self.leading else { return Ok(false) };
+        if leading.in_flight.len() >= IN_FLIGHT_MAX {
+            return Ok(false);
+        }
+        let Some(open) = leading.open.take_if(|open| !open.is_empty()) else { return Ok(false) };
+        self.close(open)?;
+        Ok(true)
+    }
+
+    /// Seals, signs and proposes a batch.
+    fn close(&mut self, mut open: Open) -> Result<(), Fault> {
+        open.seal(&mut self.store)?;
+        let Open { opening, drafts, answers, .. } = open;
+        let (tables, keys) = (self.store.head().tables().clone(), self.tools.keys.clone());
+        let mut bytes = Vec::with_capacity(1_024 * (drafts.len() + 1));
+        let mut leaves = Vec::with_capacity(drafts.len());
+        let mut entries = Vec::with_capacity(drafts.len());
+        for (seqno, Draft { writes, claims }) in (opening.first.0..).map(Seqno).zip(drafts) {
+            let txid = TxId { view: opening.view, seqno };
+            leaves.push(ledger::seal(txid, &writes, &claims, &tables, &keys, &mut bytes).map_err(Fault::new)?);
+            entries.push((seqno, writes));
+        }
+        let signer = &self.tools.signer;
+        let seconds = opening.time / 1_000;
+        let head = ledger::sign(&self.head, opening.view, &leaves, signer, &keys, seconds, &mut bytes);
+        self.head = head.map_err(Fault::new)?;
+        self.store.skip_to(self.head.seqno());
+        self.store.close();
+        let bytes = Bytes::from(bytes);
+        metrics::histogram!("coco_batch_entries").record(entries.len() as f64);
+        let proposal = Proposal { batch: bytes.clone(), head: self.head.clone() };
+        // Fails only once consensus is gone, and then the node is stopping.
+        let _ = self.tools.proposals.send(proposal);
+        if let Some(leading) = &mut self.leading {
+            leading.in_flight.push_back(InFlight { head: self.head.clone(), bytes, entries, answers });
+        }
+        Ok(())
+    }
+
+    /// If the committed batch is the oldest of this primary's own, publishes it. Its writes are on the head already.
+    pub(super) fn settle_own(&mut self, head: &Head) -> bool {
+        let Some(leading) = &mut self.leading else { return false };
+        let Some(InFlight { head, bytes, entries, answers }) =
+            leading.in_flight.pop_front_if(|batch| batch.head.txid == head.txid)
+        else {
+            return false;
+        };
+        self.committed = head;
+        let snapshot = self.store.commit(self.committed.seqno());
+        let committed = Arc::new(Committed { last: self.committed.txid, entries });
+        self.publish(Publication::Batch(Box::new(Published { snapshot, committed, bytes, answers })));
+        true
+    }
+}

@@ -1,0 +1,195 @@
+//! Records of the consensus log. Byte layout: docs/formats/consensus-log.md.
+
+use base::{Seqno, View};
+use bytes::Bytes;
+use consensus::{Entry, HardState, Index, Member, Point};
+
+use base::limits::BATCH_BYTES_MAX;
+
+/// `length u32 · crc32c u32`, both little-endian; the checksum covers the body.
+pub(super) const HEAD_BYTES: usize = 8;
+/// Everything of an entry record's body but the batch.
+const ENTRY_BODY_BYTES: usize = 17;
+/// A body longer than this was never written here.
+const BODY_BYTES_MAX: usize = BATCH_BYTES_MAX + ENTRY_BODY_BYTES;
+
+const SEGMENT: u8 = 1;
+const ENTRY: u8 = 2;
+const HARD_STATE: u8 = 3;
+const RESTART: u8 = 4;
+
+/// A place in the log and the last ledger entry that was written up to it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Mark {
+    pub point: Point,
+    pub seqno: Seqno,
+}
+
+/// One record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Record {
+    /// Opens a segment file: what held when it was started.
+    Segment {
+        hard_state: HardState,
+        before: Mark,
+    },
+    /// Takes the place of every earlier entry from its index on.
+    Entry(Entry),
+    HardState(HardState),
+    /// Every earlier entry is forgotten: the log starts anew behind this.
+    Restart(Mark),
+}
+
+/// Why bytes are not a record. At the end of the newest segment this is a torn write; anywhere else it is damage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no whole record at this offset")]
+pub(super) struct Torn;
+
+impl Record {
+    /// Appends the record's bytes to `out`.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; HEAD_BYTES]);
+        match self {
+            Self::Segment { hard_state, before } => {
+                out.push(SEGMENT);
+                put_hard_state(out, hard_state);
+                put_mark(out, before);
+            }
+            Self::Entry(entry) => {
+                out.push(ENTRY);
+                put(out, entry.index.0);
+                put(out, entry.view.0);
+                out.extend_from_slice(&entry.data);
+            }
+            Self::HardState(hard_state) => {
+                out.push(HARD_STATE);
+                put_hard_state(out, hard_state);
+            }
+            Self::Restart(mark) => {
+                out.push(RESTART);
+                put_mark(out, mark);
+            }
+        }
+        let body = &out[start + HEAD_BYTES..];
+        let length = u32::try_from(body.len()).expect("a batch is bounded far below 4 GiB");
+        let checksum = crc32c::crc32c(body);
+        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        out[start + 4..start + HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    }
+
+    /// Reads the record at the start of `bytes`, and how long it is.
+    pub(super) fn read(bytes: &Bytes) -> Result<(Self, usize), Torn> {
+        let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(Torn)?;
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let checksum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        if length > BODY_BYTES_MAX || length > bytes.len() - HEAD_BYTES {
+            return Err(Torn);
+        }
+        let body = bytes.slice(HEAD_BYTES..HEAD_BYTES + length);
+        if crc32c::crc32c(&body) != checksum {
+            return Err(Torn);
+        }
+        let mut fields = Fields(&body);
+        let record = match fields.byte()? {
+            SEGMENT => Self::Segment { hard_state: fields.hard_state()?, before: fields.mark()? },
+            ENTRY => {
+                let (index, view) = (Index(fields.number()?), View(fields.number()?));
+                return Ok((
+                    Self::Entry(Entry { index, view, data: body.slice(ENTRY_BODY_BYTES..) }),
+                    HEAD_BYTES + length,
+                ));
+            }
+            HARD_STATE => Self::HardState(fields.hard_state()?),
+            RESTART => Self::Restart(fields.mark()?),
+            _ => return Err(Torn),
+        };
+        if fields.0.is_empty() { Ok((record, HEAD_BYTES + length)) } else { Err(Torn) }
+    }
+}
+
+fn put(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put_hard_state(out: &mut Vec<u8>, HardState { view, vote, commit }: &HardState) {
+    put(out, view.0);
+    put(out, vote.map_or(0, |member| member.0));
+    put(out, commit.0);
+}
+
+fn put_mark(out: &mut Vec<u8>, Mark { point, seqno }: &Mark) {
+    put(out, point.index.0);
+    put(out, point.view.0);
+    put(out, seqno.0);
+}
+
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn byte(&mut self) -> Result<u8, Torn> {
+        let (first, rest) = self.0.split_first().ok_or(Torn)?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    fn number(&mut self) -> Result<u64, Torn> {
+        let (first, rest) = self.0.split_first_chunk().ok_or(Torn)?;
+        self.0 = rest;
+        Ok(u64::from_le_bytes(*first))
+    }
+
+    fn hard_state(&mut self) -> Result<HardState, Torn> {
+        let (view, vote, commit) = (View(self.number()?), self.number()?, Index(self.number()?));
+        Ok(HardState { view, vote: (vote != 0).then_some(Member(vote)), commit })
+    }
+
+    fn mark(&mut self) -> Result<Mark, Torn> {
+        let point = Point { index: Index(self.number()?), view: View(self.number()?) };
+        Ok(Mark { point, seqno: Seqno(self.number()?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples() -> Vec<Record> {
+        let hard_state = HardState { view: View(3), vote: Some(Member(2)), commit: Index(7) };
+        let mark = Mark { point: Point::new(8, 3), seqno: Seqno(90) };
+        vec![
+            Record::Segment { hard_state, before: mark },
+            Record::Entry(Entry { index: Index(9), view: View(3), data: Bytes::from_static(b"batch") }),
+            Record::Entry(Entry { index: Index(10), view: View(4), data: Bytes::new() }),
+            Record::HardState(HardState { vote: None, ..hard_state }),
+            Record::Restart(mark),
+        ]
+    }
+
+    #[test]
+    fn a_record_reads_what_it_writes() {
+        for record in samples() {
+            let mut bytes = Vec::new();
+            record.write(&mut bytes);
+            let length = bytes.len();
+            bytes.push(0xff);
+            assert_eq!(Record::read(&bytes.into()), Ok((record, length)));
+        }
+    }
+
+    #[test]
+    fn a_cut_or_flipped_record_is_torn() {
+        for record in samples() {
+            let mut bytes = Vec::new();
+            record.write(&mut bytes);
+            for cut in 0..bytes.len() {
+                assert_eq!(Record::read(&bytes[..cut].to_vec().into()), Err(Torn), "{record:?} cut at {cut}");
+            }
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(Record::read(&flipped.into()), Err(Torn), "{record:?} bit {bit}");
+            }
+        }
+    }
+}

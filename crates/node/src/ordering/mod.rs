@@ -1,0 +1,343 @@
+//! The ordering thread: it carries out what the driver asks for.
+//!
+//! ```text
+//!   ticks · peers · proposals ─▶ driver.step ─▶ send │ log.write … log.sync │ committed ─▶ executor
+//! ```
+//!
+//! Inputs that are there already are stepped before the disk is waited for, so one fsync serves them all. Messages
+//! that need no durability leave before it.
+//!
+//! A batch is checked before it is acknowledged: it must continue the ledger and carry the root that is computed here.
+
+mod catch_up;
+mod heads;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use adapter::{Fault, Plumbing, Role as NodeRole};
+use base::{NodeId, Seqno, View};
+use bytes::Bytes;
+use consensus::{Driver, Effects, Index, Input, Member, Refusal, Role, Write, WriteNumber};
+use crossbeam_channel::{Receiver, Sender, after, select};
+use ledger::Head;
+
+use crate::executor::Command;
+use crate::log::{Log, Mark};
+use crate::peers::{Frame, Peers};
+
+use catch_up::CatchingUp;
+pub use heads::{Heads, last_seqno};
+
+/// The driver's unit of time.
+pub const TICK: Duration = Duration::from_millis(50);
+/// Inputs stepped before the disk is waited for.
+const INPUTS_PER_SYNC: usize = 64;
+/// Bytes of entries kept in memory for backups that lag a little; a slower one is served from the ledger file.
+const LOG_BYTES_KEPT: usize = 32 << 20;
+/// How long a planned stop waits for another primary.
+const HANDOVER: Duration = Duration::from_millis(1_500);
+
+/// A batch that this node's executor closed.
+pub struct Proposal {
+    pub batch: Bytes,
+    /// Where the ledger stands after it.
+    pub head: Head,
+}
+
+/// What wakes the thread, beside time and proposals.
+pub enum Event {
+    Message {
+        from: u64,
+        message: Bytes,
+    },
+    /// The connection to a peer broke.
+    Lost {
+        peer: u64,
+    },
+    /// The ledger file is durable up to here.
+    LedgerDurable(Seqno),
+    /// A peer asked for the ledger and has everything up to `last`, which is all that the file has.
+    LedgerServed {
+        peer: u64,
+        last: Seqno,
+    },
+    /// What this node asked a peer for.
+    LedgerPart {
+        from: u64,
+        batches: Bytes,
+    },
+    LedgerEnd {
+        from: u64,
+        end: Mark,
+    },
+    /// A planned stop.
+    Stop,
+}
+
+/// What the thread works with.
+pub struct Tools {
+    pub driver: Driver,
+    pub log: Log,
+    pub peers: Peers,
+    pub plumbing: Arc<Plumbing>,
+    /// The nodes' ids, by number.
+    pub ids: Vec<(u64, NodeId)>,
+    pub service: crypto::PublicKey,
+    pub executor: Sender<Command>,
+}
+
+pub struct Orderer {
+    tools: Tools,
+    heads: Heads,
+    /// Not accepted yet.
+    proposals: VecDeque<Proposal>,
+    /// The write that the next sync makes durable.
+    unsynced: Option<WriteNumber>,
+    leading: Option<Leading>,
+    role: Role,
+    catching_up: Option<CatchingUp>,
+    ledger_durable: Seqno,
+}
+
+/// This node's office as primary.
+struct Leading {
+    view: View,
+    /// The view's first entry; the executor begins once it is committed.
+    mark: Index,
+    told: bool,
+}
+
+impl Orderer {
+    pub fn new(tools: Tools, heads: Heads, ledger_durable: Seqno) -> Self {
+        Self {
+            tools,
+            heads,
+            proposals: VecDeque::new(),
+            unsynced: None,
+            leading: None,
+            role: Role::Backup { view: View(0), primary: None },
+            catching_up: None,
+            ledger_durable,
+        }
+    }
+
+    /// Runs until a planned stop is through, or until something is wrong that this node must not go on with.
+    pub fn run(mut self, events: &Receiver<Event>, proposals: &Receiver<Proposal>) -> Result<(), Fault> {
+        let mut next_tick = Instant::now() + TICK;
+        let mut stop_at: Option<Instant> = None;
+        if self.tools.ids.len() == 1 {
+            self.step(Input::Campaign)?;
+        }
+        loop {
+            self.sync()?;
+            self.propose()?;
+            self.sync()?;
+            if let Some(at) = stop_at
+                && (self.leading.is_none() || Instant::now() >= at)
+            {
+                break;
+            }
+            let wait = next_tick.saturating_duration_since(Instant::now());
+            select! {
+                recv(events) -> event => match event {
+                    Ok(Event::Stop) => stop_at = stop_at.or(self.hand_over()?),
+                    Ok(event) => self.event(event)?,
+                    Err(_) => break,
+                },
+                recv(proposals) -> proposal => self.proposals.extend(proposal),
+                recv(after(wait)) -> _ => {}
+            }
+            for _ in 0..INPUTS_PER_SYNC {
+                match events.try_recv() {
+                    Ok(Event::Stop) => stop_at = stop_at.or(self.hand_over()?),
+                    Ok(event) => self.event(event)?,
+                    Err(_) => break,
+                }
+            }
+            let now = Instant::now();
+            if now >= next_tick {
+                self.step(Input::Tick)?;
+                self.tick_catch_up()?;
+                // A thread that was held up does not make up for lost time: that would look like silence to it.
+                next_tick = now + TICK;
+            }
+        }
+        let _ = self.tools.executor.send(Command::Stop);
+        Ok(())
+    }
+
+    /// A planned stop begins: when it must be over at the latest.
+    fn hand_over(&mut self) -> Result<Option<Instant>, Fault> {
+        if self.leading.is_some() && self.tools.ids.len() > 1 {
+            self.step(Input::Transfer(None))?;
+            return Ok(Some(Instant::now() + HANDOVER));
+        }
+        Ok(Some(Instant::now()))
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Fault> {
+        match event {
+            Event::Message { from, message } => self.step(Input::Receive { from: Member(from), message }),
+            Event::Lost { peer } => {
+                self.lost_while_catching_up(peer)?;
+                self.step(Input::Unreachable(Member(peer)))
+            }
+            Event::LedgerDurable(seqno) => self.ledger_durable(seqno),
+            Event::LedgerServed { peer, last } => {
+                self.serve_end(peer, last);
+                Ok(())
+            }
+            Event::LedgerPart { from, batches } => self.ledger_part(from, batches),
+            Event::LedgerEnd { from, end } => self.ledger_end(from, end),
+            Event::Stop => Ok(()),
+        }
+    }
+
+    /// Steps the driver and carries out what it asks for, but for the fsync.
+    fn step(&mut self, input: Input) -> Result<(), Fault> {
+        let effects = self.tools.driver.step(input);
+        self.carry_out(effects, None)
+    }
+
+    /// `own` is the head after a batch that this node proposed, and its place in the log.
+    fn carry_out(&mut self, effects: Effects, own: Option<(Index, Head)>) -> Result<(), Fault> {
+        let Effects { write, send, committed, role, catch_up, proposed: _, ignored } = effects;
+        for (to, message) in send {
+            // Consensus sends again what is lost.
+            let _ = self.tools.peers.send(to.0, Frame::Consensus(message));
+        }
+        if let Some(ignored) = ignored {
+            metrics::counter!("coco_consensus_messages_ignored_total").increment(1);
+            tracing::debug!(%ignored, "a consensus message was dropped");
+        }
+        if let Some(write) = write {
+            self.write(&write, own)?;
+        }
+        if let Some(role) = role {
+            self.role(role);
+        }
+        if let Some(last) = committed.last().map(|entry| entry.index) {
+            for entry in committed {
+                if let Some(head) = self.heads.commit(entry.index, &entry.data) {
+                    self.command(Command::Committed { batch: entry.data, head });
+                }
+            }
+            let effects = self.tools.driver.step(Input::Applied(last));
+            self.carry_out(effects, None)?;
+        }
+        if let Some(catch_up) = catch_up {
+            self.begin_catch_up(catch_up);
+        }
+        self.tell_executor_to_lead();
+        Ok(())
+    }
+
+    fn write(&mut self, write: &Write, own: Option<(Index, Head)>) -> Result<(), Fault> {
+        let restart = write.restart.map(|point| Mark { point, seqno: self.heads.restart(point) });
+        let mut seqnos = Vec::new();
+        if let Some(append) = &write.append {
+            if let Some(from) = append.truncate_from {
+                self.heads.truncate(from);
+            }
+            for entry in &append.entries {
+                let own = own.as_ref().filter(|(index, _)| *index == entry.index).map(|(_, head)| head.clone());
+                seqnos.push(self.heads.append(entry, own).map_err(Fault::new)?);
+            }
+        }
+        self.tools.log.write(write, restart, &seqnos).map_err(Fault::new)?;
+        self.unsynced = Some(write.number);
+        Ok(())
+    }
+
+    /// Makes everything written durable and tells the driver, until nothing is left to write.
+    fn sync(&mut self) -> Result<(), Fault> {
+        while let Some(number) = self.unsynced.take() {
+            let started = Instant::now();
+            self.tools.log.sync().map_err(Fault::new)?;
+            metrics::histogram!("coco_log_sync_seconds").record(started.elapsed().as_secs_f64());
+            self.step(Input::Persisted(number))?;
+        }
+        Ok(())
+    }
+
+    /// Proposes what the executor closed. A batch that finds no room now is kept as it is: it was sealed, and its
+    /// seqnos must not be sealed again in this view.
+    fn propose(&mut self) -> Result<(), Fault> {
+        while let Some(Proposal { batch, head }) = self.proposals.pop_front() {
+            if self.leading.as_ref().is_none_or(|leading| leading.view != head.txid.view) {
+                continue;
+            }
+            let effects = self.tools.driver.step(Input::Propose(batch.clone()));
+            match effects.proposed {
+                Some(Ok(accepted)) => self.carry_out(effects, Some((accepted.index, head)))?,
+                Some(Err(refusal @ (Refusal::Empty | Refusal::TooLarge { .. }))) => {
+                    return Err(Fault::new(refusal));
+                }
+                Some(Err(Refusal::Transferring | Refusal::Full)) => {
+                    self.proposals.push_front(Proposal { batch, head });
+                    return self.carry_out(effects, None);
+                }
+                Some(Err(Refusal::NotPrimary)) | None => self.carry_out(effects, None)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn role(&mut self, role: Role) {
+        if role == self.role {
+            return;
+        }
+        self.role = role;
+        let (view, primary) = match role {
+            Role::Primary { view, mark } => {
+                self.leading = Some(Leading { view, mark, told: false });
+                (view, None)
+            }
+            Role::Backup { view, primary } => (view, primary),
+            Role::Candidate { view } => (view, None),
+        };
+        tracing::info!(?role, "consensus role");
+        metrics::counter!("coco_role_changes_total").increment(1);
+        if !matches!(role, Role::Primary { .. }) {
+            self.leading = None;
+            self.proposals.clear();
+        }
+        let id = primary.and_then(|member| self.tools.ids.iter().find(|(number, _)| *number == member.0));
+        let shown = match role {
+            Role::Primary { .. } => NodeRole::Primary,
+            _ => NodeRole::Backup { primary: id.map(|(_, id)| *id) },
+        };
+        self.tools.plumbing.status.send_modify(|status| {
+            status.view = view;
+            status.role = shown;
+        });
+        self.command(Command::Follow { primary: primary.map(|member| member.0) });
+    }
+
+    /// Once the view's first entry is committed, all that came before it is decided and handed over.
+    fn tell_executor_to_lead(&mut self) {
+        let committed = self.heads.committed();
+        let Some(leading) = self.leading.as_mut().filter(|leading| !leading.told && committed >= leading.mark) else {
+            return;
+        };
+        leading.told = true;
+        let view = leading.view;
+        self.command(Command::Lead { view });
+    }
+
+    fn ledger_durable(&mut self, seqno: Seqno) -> Result<(), Fault> {
+        self.ledger_durable = seqno;
+        self.tools.log.compact(seqno).map_err(Fault::new)?;
+        if let Some(index) = self.heads.compact(seqno, LOG_BYTES_KEPT) {
+            self.step(Input::Compact(index))?;
+        }
+        self.finish_catch_up()
+    }
+
+    fn command(&self, command: Command) {
+        // Fails only once the executor is gone, and then the node is stopping.
+        let _ = self.tools.executor.send(command);
+    }
+}

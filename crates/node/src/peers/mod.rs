@@ -1,0 +1,228 @@
+//! Connections between nodes.
+//!
+//! Each node opens one connection to every other and sends on it; it receives on those that others opened. So a
+//! connection has one direction and nobody argues who opens it. What cannot be sent now is dropped if it is
+//! consensus' (it sends again) and reported if it is anyone else's.
+
+mod frame;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::NodeId;
+use base::limits::PEER_FRAME_BYTES_MAX;
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_util::sync::CancellationToken;
+
+pub use frame::{BadFrame, Frame};
+pub use tls::Credentials;
+
+/// Frames waiting for one peer. Past it consensus messages are dropped and work is answered "busy".
+const QUEUE_FRAMES_MAX: usize = 65_536;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+const REDIAL_AFTER_MIN: Duration = Duration::from_millis(10);
+const REDIAL_AFTER_MAX: Duration = Duration::from_millis(250);
+/// Connections that others may have open here: a few for each node, since a dead one takes a while to be noticed.
+const INBOUND_PER_NODE_MAX: usize = 8;
+
+/// Another node of the network.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub number: u64,
+    pub id: NodeId,
+    pub address: SocketAddr,
+}
+
+/// What happens on the connections.
+#[derive(Debug)]
+pub enum PeerEvent {
+    Received {
+        from: u64,
+        frame: Frame,
+    },
+    /// The connection to this peer broke, or could not be made: what was queued may be lost.
+    Lost {
+        peer: u64,
+    },
+}
+
+/// Takes events; called on the peers' thread, must not block for long.
+pub type Handler = Arc<dyn Fn(PeerEvent) + Send + Sync>;
+
+/// The sending ends.
+#[derive(Clone)]
+pub struct Peers {
+    queues: Arc<BTreeMap<u64, mpsc::Sender<Frame>>>,
+}
+
+impl Peers {
+    /// Starts to dial and to listen, on the runtime it is called in.
+    pub fn start(
+        credentials: &Credentials<'_>,
+        peers: &[Peer],
+        listener: TcpListener,
+        handler: Handler,
+        stop: &CancellationToken,
+    ) -> Result<Self, rustls::Error> {
+        let mut queues = BTreeMap::new();
+        for peer in peers {
+            let (queue, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
+            queues.insert(peer.number, queue);
+            let connector = TlsConnector::from(Arc::new(tls::client(credentials, peer.id)?));
+            let (peer, handler, stop) = (peer.clone(), handler.clone(), stop.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = send_all(&peer, connector, frames, &handler) => {}
+                }
+            });
+        }
+        let numbers: BTreeMap<NodeId, u64> = peers.iter().map(|peer| (peer.id, peer.number)).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(tls::server(credentials, numbers.keys().copied().collect())?));
+        tokio::spawn(accept_all(listener, acceptor, Arc::new(numbers), handler, stop.clone()));
+        Ok(Self { queues: Arc::new(queues) })
+    }
+
+    /// Queues a frame. `false`: the queue is full or there is no such peer, and the frame is dropped.
+    #[must_use]
+    pub fn send(&self, peer: u64, frame: Frame) -> bool {
+        self.queues.get(&peer).is_some_and(|queue| queue.try_send(frame).is_ok())
+    }
+}
+
+/// Keeps one connection to `peer` and sends what is queued, for ever.
+async fn send_all(peer: &Peer, connector: TlsConnector, mut frames: mpsc::Receiver<Frame>, handler: &Handler) {
+    let mut wait = REDIAL_AFTER_MIN;
+    let mut known_lost = false;
+    loop {
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, dial(peer, &connector)).await {
+            Ok(Ok(stream)) => {
+                tracing::info!(peer = peer.number, "connected to peer");
+                (wait, known_lost) = (REDIAL_AFTER_MIN, false);
+                match pump(stream, &mut frames).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::info!(peer = peer.number, %error, "connection to peer lost"),
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(peer = peer.number, %error, "peer cannot be reached"),
+            Err(_) => tracing::debug!(peer = peer.number, "peer does not answer"),
+        }
+        if !known_lost {
+            handler(PeerEvent::Lost { peer: peer.number });
+            known_lost = true;
+        }
+        // Consensus repeats what matters; old news would only delay the new.
+        while frames.try_recv().is_ok() {}
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(REDIAL_AFTER_MAX);
+    }
+}
+
+type Sending = tokio_rustls::client::TlsStream<TcpStream>;
+
+async fn dial(peer: &Peer, connector: &TlsConnector) -> io::Result<Sending> {
+    let stream = TcpStream::connect(peer.address).await?;
+    stream.set_nodelay(true)?;
+    connector.connect(peer.address.ip().into(), stream).await
+}
+
+/// Sends frames until the connection breaks (an error) or nobody sends any more.
+async fn pump(stream: Sending, frames: &mut mpsc::Receiver<Frame>) -> io::Result<()> {
+    // The peer never speaks on this connection, so reading ends only when it is gone: without this a dead
+    // connection would be noticed only at the next frame but one.
+    let (mut silence, stream) = tokio::io::split(stream);
+    let mut out = BufWriter::with_capacity(64 << 10, stream);
+    let mut nothing = [0; 1];
+    loop {
+        let frame = tokio::select! {
+            frame = frames.recv() => frame,
+            read = silence.read(&mut nothing) => {
+                return Err(read.err().unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into()));
+            }
+        };
+        let Some(mut frame) = frame else { return out.shutdown().await };
+        loop {
+            let (head, bulk) = frame.encode();
+            let length = u32::try_from(head.len() + bulk.len()).map_err(io::Error::other)?;
+            out.write_u32_le(length).await?;
+            out.write_all(&head).await?;
+            out.write_all(&bulk).await?;
+            match frames.try_recv() {
+                Ok(next) => frame = next,
+                Err(_) => break,
+            }
+        }
+        out.flush().await?;
+    }
+}
+
+async fn accept_all(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    numbers: Arc<BTreeMap<NodeId, u64>>,
+    handler: Handler,
+    stop: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(INBOUND_PER_NODE_MAX * (numbers.len() + 1)));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let Ok(place) = room.clone().try_acquire_owned() else { continue };
+        let (acceptor, numbers, handler, stop) = (acceptor.clone(), numbers.clone(), handler.clone(), stop.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                received = receive_all(stream, &acceptor, &numbers, &handler) => {
+                    if let Err(error) = received {
+                        tracing::debug!(%address, %error, "inbound peer connection ended");
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn receive_all(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    numbers: &BTreeMap<NodeId, u64>,
+    handler: &Handler,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let id = shown.map(tls::node_of).transpose().map_err(io::Error::other)?;
+    let from = id.and_then(|id| numbers.get(&id).copied()).ok_or(io::ErrorKind::PermissionDenied)?;
+    let mut stream = BufReader::with_capacity(64 << 10, stream);
+    loop {
+        let length = stream.read_u32_le().await? as usize;
+        if length > PEER_FRAME_BYTES_MAX {
+            return Err(io::Error::other(BadFrame));
+        }
+        let frame = Frame::decode(read_exactly(&mut stream, length).await?).map_err(io::Error::other)?;
+        handler(PeerEvent::Received { from, frame });
+    }
+}
+
+/// Memory is taken as bytes arrive and not as they are announced.
+async fn read_exactly(stream: &mut (impl AsyncReadExt + Unpin), length: usize) -> io::Result<Bytes> {
+    let mut bytes = BytesMut::with_capacity(length.min(64 << 10));
+    let mut rest = stream.take(length as u64);
+    while rest.read_buf(&mut bytes).await? > 0 {}
+    if bytes.len() == length { Ok(bytes.freeze()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}

@@ -1,0 +1,94 @@
+//! Publishing, off the road: what is committed becomes visible, is announced, and answered, in this order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use adapter::{Adapter, Committed, Plumbing, Submitted};
+use base::{Seqno, TxId};
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender};
+use kv::Snapshot;
+
+use crate::history::Keep;
+use crate::peers::Peers;
+use crate::work::ReplyTo;
+
+/// What the publisher is given.
+pub enum Publication {
+    /// A batch is committed; each batch once, in order.
+    Batch(Box<Published>),
+    /// The primary committed work that this node forwarded; it is answered once it is visible here.
+    Answer { txid: TxId, reply: Bytes, to: ReplyTo },
+    /// Nothing more comes.
+    Stop,
+}
+
+pub struct Published {
+    pub snapshot: Snapshot,
+    pub committed: Arc<Committed>,
+    /// The batch as it goes into the ledger file; empty if it is there already.
+    pub bytes: Bytes,
+    /// Answers to work in this batch.
+    pub answers: Vec<Answer>,
+}
+
+pub struct Answer {
+    pub to: ReplyTo,
+    pub txid: TxId,
+    pub reply: Bytes,
+}
+
+pub struct Publisher {
+    pub plumbing: Arc<Plumbing>,
+    pub adapters: Vec<Arc<dyn Adapter>>,
+    pub peers: Peers,
+    pub history: Sender<Keep>,
+}
+
+impl Publisher {
+    /// Runs until told to stop.
+    pub fn run(&self, publications: &Receiver<Publication>) {
+        let mut visible = self.plumbing.node.snapshot().seqno();
+        let mut early: BTreeMap<Seqno, Vec<Answer>> = BTreeMap::new();
+        while let Ok(publication) = publications.recv() {
+            match publication {
+                Publication::Batch(batch) => {
+                    visible = batch.committed.last.seqno;
+                    self.publish(*batch);
+                    let later = early.split_off(&visible.next());
+                    std::mem::replace(&mut early, later).into_values().flatten().for_each(|answer| self.answer(answer));
+                }
+                Publication::Answer { txid, reply, to } => {
+                    let answer = Answer { to, txid, reply };
+                    if txid.seqno <= visible {
+                        self.answer(answer);
+                    } else {
+                        early.entry(txid.seqno).or_default().push(answer);
+                    }
+                }
+                Publication::Stop => break,
+            }
+        }
+        let _ = self.history.send(Keep::Stop);
+    }
+
+    fn publish(&self, Published { snapshot, committed, bytes, answers }: Published) {
+        let last = committed.last;
+        self.plumbing.publish(snapshot.clone());
+        self.plumbing.status.send_modify(|status| status.committed = last);
+        for adapter in &self.adapters {
+            adapter.published(&snapshot, &committed);
+        }
+        self.plumbing.announce(committed.clone());
+        answers.into_iter().for_each(|answer| self.answer(answer));
+        metrics::gauge!("coco_committed_seqno").set(last.seqno.0 as f64);
+        metrics::counter!("coco_batches_committed_total").increment(1);
+        metrics::counter!("coco_entries_committed_total").increment(committed.entries.len() as u64);
+        // Blocks when the history thread is far behind: better slow than without bound.
+        let _ = self.history.send(Keep::Batch { bytes, committed });
+    }
+
+    fn answer(&self, Answer { to, txid, reply }: Answer) {
+        to.answer(&self.peers, Ok(Submitted::Committed { txid, reply }));
+    }
+}

@@ -1,0 +1,172 @@
+//! Where work goes from here: to this node's executor, to the primary, or on hold until there is one.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use adapter::{Reject, Submission, Submitted, Work};
+use base::limits::QUEUE_WORK_MAX;
+use crossbeam_channel::Sender;
+use tokio::sync::oneshot;
+
+use crate::peers::{Frame, Peers};
+use crate::publisher::Publication;
+use crate::work::{Pending, ReplyTo};
+
+/// Work held while there is no primary. An election lasts about a second.
+const HELD_MAX: usize = 8_192;
+/// After this long without a primary, or without its answer, the caller is told.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Where work goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// To the executor: this node is the primary, and ready.
+    Here,
+    /// To the primary.
+    Peer(u64),
+    /// There is no primary, or it is not known.
+    Nowhere,
+}
+
+/// The crossing that all work passes.
+pub struct Route {
+    executor: Sender<Pending>,
+    publisher: Sender<Publication>,
+    peers: Peers,
+    state: Mutex<State>,
+    next_id: AtomicU64,
+}
+
+struct State {
+    destination: Destination,
+    held: Vec<(Instant, Pending)>,
+    /// Forwarded to the primary, by this node's number for it.
+    forwarded: BTreeMap<u64, Forwarded>,
+}
+
+struct Forwarded {
+    since: Instant,
+    to: u64,
+    answer: oneshot::Sender<Result<Submitted, Reject>>,
+}
+
+impl Route {
+    pub fn new(executor: Sender<Pending>, publisher: Sender<Publication>, peers: Peers) -> Self {
+        let state = State { destination: Destination::Nowhere, held: Vec::new(), forwarded: BTreeMap::new() };
+        Self { executor, publisher, peers, state: Mutex::new(state), next_id: AtomicU64::new(1) }
+    }
+
+    /// Work of this node's listeners.
+    pub fn submit(&self, Submission { work, answer }: Submission) {
+        self.send(Pending { work, reply: ReplyTo::Here(answer) });
+    }
+
+    /// Work that a backup forwarded to this node. It is not forwarded again: two nodes that each take the other for
+    /// the primary would play ball with it.
+    pub fn receive(&self, from: u64, id: u64, work: Work) {
+        self.send(Pending { work, reply: ReplyTo::Peer { number: from, id } });
+    }
+
+    pub fn send(&self, pending: Pending) {
+        let destination = self.lock().destination;
+        match (destination, pending.reply) {
+            (Destination::Here, reply) => self.execute(Pending { work: pending.work, reply }),
+            (Destination::Peer(to), ReplyTo::Here(answer)) => self.forward(to, pending.work, answer),
+            (Destination::Peer(_), reply @ ReplyTo::Peer { .. }) => {
+                reply.answer(&self.peers, Err(Reject::unavailable()));
+            }
+            (Destination::Peer(_), ReplyTo::Nobody) => {}
+            (Destination::Nowhere, reply) => self.hold(Pending { work: pending.work, reply }),
+        }
+    }
+
+    fn execute(&self, pending: Pending) {
+        if let Err(refused) = self.executor.try_send(pending) {
+            metrics::counter!("coco_work_refused_busy_total").increment(1);
+            refused.into_inner().reply.answer(&self.peers, Err(Reject::busy()));
+        }
+    }
+
+    fn forward(&self, to: u64, work: Work, answer: oneshot::Sender<Result<Submitted, Reject>>) {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut state = self.lock();
+            if state.forwarded.len() >= QUEUE_WORK_MAX {
+                drop(state);
+                metrics::counter!("coco_work_refused_busy_total").increment(1);
+                let _ = answer.send(Err(Reject::busy()));
+                return;
+            }
+            state.forwarded.insert(id, Forwarded { since: Instant::now(), to, answer });
+        }
+        if !self.peers.send(to, Frame::Work { id, work })
+            && let Some(forwarded) = self.lock().forwarded.remove(&id)
+        {
+            let _ = forwarded.answer.send(Err(Reject::busy()));
+        }
+    }
+
+    fn hold(&self, pending: Pending) {
+        let mut state = self.lock();
+        if state.held.len() < HELD_MAX {
+            state.held.push((Instant::now(), pending));
+            return;
+        }
+        drop(state);
+        pending.reply.answer(&self.peers, Err(Reject::unavailable()));
+    }
+
+    /// The primary answered. What it committed is told only once this node shows it.
+    pub fn answered(&self, id: u64, answer: Result<Submitted, Reject>) {
+        let Some(forwarded) = self.lock().forwarded.remove(&id) else { return };
+        match answer {
+            Ok(Submitted::Committed { txid, reply }) => {
+                let due = Publication::Answer { txid, reply, to: ReplyTo::Here(forwarded.answer) };
+                // Full or gone: the caller learns that the outcome is unknown.
+                let _ = self.publisher.try_send(due);
+            }
+            other => drop(forwarded.answer.send(other)),
+        }
+    }
+
+    /// The destination changes; what was on hold goes there.
+    pub fn set(&self, destination: Destination) {
+        let held = {
+            let mut state = self.lock();
+            if state.destination == destination {
+                return;
+            }
+            state.destination = destination;
+            // Whoever was primary before may or may not have done it; only callers can find out.
+            state.forwarded.retain(|_, forwarded| Destination::Peer(forwarded.to) == destination);
+            if destination == Destination::Nowhere { Vec::new() } else { std::mem::take(&mut state.held) }
+        };
+        tracing::debug!(?destination, held = held.len(), "route changed");
+        held.into_iter().for_each(|(_, pending)| self.send(pending));
+    }
+
+    /// The connection to a peer broke: what was forwarded to it may be lost.
+    pub fn lost(&self, peer: u64) {
+        self.lock().forwarded.retain(|_, forwarded| forwarded.to != peer);
+    }
+
+    /// Lets go of what waited too long. Called now and then.
+    pub fn expire(&self) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.forwarded.retain(|_, forwarded| now - forwarded.since < PATIENCE * 4);
+        let late = state.held.partition_point(|(since, _)| now - *since >= PATIENCE);
+        let late: Vec<_> = state.held.drain(..late).collect();
+        drop(state);
+        for (_, pending) in late {
+            pending.reply.answer(&self.peers, Err(Reject::unavailable()));
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // A panic while it was held left nothing half done: every change is a single call.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

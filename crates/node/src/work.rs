@@ -1,0 +1,157 @@
+//! Work inside a node, and where its answer goes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use adapter::{Blame, Reject, Submitted, Wait, Work};
+use base::limits::WAITING_WORK_MAX;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::peers::{Frame, Peers};
+
+/// Work of one owner that may wait for its turn: more than that is a defect or an attack.
+const WAITING_PER_OWNER_MAX: usize = 256;
+
+/// Work and where its answer goes.
+pub struct Pending {
+    pub work: Work,
+    pub reply: ReplyTo,
+}
+
+/// Where an answer goes.
+pub enum ReplyTo {
+    /// To a listener of this node.
+    Here(oneshot::Sender<Result<Submitted, Reject>>),
+    /// To the backup that forwarded the work, under its own number for it.
+    Peer { number: u64, id: u64 },
+    /// To nobody: the caller was answered when the work was put aside.
+    Nobody,
+}
+
+impl ReplyTo {
+    pub fn answer(self, peers: &Peers, answer: Result<Submitted, Reject>) {
+        match self {
+            // A caller who went away is no failure.
+            Self::Here(sender) => drop(sender.send(answer)),
+            Self::Peer { number, id } => {
+                if !peers.send(number, Frame::Answer { id, answer }) {
+                    tracing::warn!(peer = number, "an answer could not be sent");
+                }
+            }
+            Self::Nobody => {}
+        }
+    }
+}
+
+/// Work of one hosted ledger that waits for other work to happen first. Bounded in all and for each owner.
+#[derive(Default)]
+pub struct Waiting {
+    by_key: BTreeMap<Bytes, (Wait, Work)>,
+    by_owner: BTreeMap<Bytes, usize>,
+}
+
+impl Waiting {
+    /// Puts work aside.
+    pub fn put(&mut self, wait: Wait, work: Work) -> Result<(), Reject> {
+        if let Some((known, _)) = self.by_key.get(&wait.key) {
+            if known.owner == wait.owner && wait.rank < known.rank.saturating_add(known.rank / 10).saturating_add(1) {
+                return Err(Reject::new(
+                    Blame::Conflict,
+                    0,
+                    "other work already waits in this place, and this does not outbid it by a tenth",
+                ));
+            }
+            self.take(&wait.key);
+        }
+        let owned = self.by_owner.entry(wait.owner.clone()).or_default();
+        if *owned >= WAITING_PER_OWNER_MAX || self.by_key.len() >= WAITING_WORK_MAX {
+            return Err(Reject::new(
+                Blame::Busy,
+                0,
+                "too much work waits for its turn: send what it waits for first, or send it again later",
+            ));
+        }
+        *owned += 1;
+        self.by_key.insert(wait.key.clone(), (wait, work));
+        Ok(())
+    }
+
+    /// Takes out the work that waits under `key`.
+    pub fn take(&mut self, key: &Bytes) -> Option<Work> {
+        let (wait, work) = self.by_key.remove(key)?;
+        if let Some(owned) = self.by_owner.get_mut(&wait.owner) {
+            *owned -= 1;
+            if *owned == 0 {
+                self.by_owner.remove(&wait.owner);
+            }
+        }
+        Some(work)
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+}
+
+/// Takes work in the order in which it may run: what was put back, then what was woken, then what arrives.
+#[derive(Default)]
+pub struct Ready(VecDeque<Pending>);
+
+impl Ready {
+    pub fn put_back(&mut self, pending: Pending) {
+        self.0.push_front(pending);
+    }
+
+    pub fn wake(&mut self, work: Work) {
+        self.0.push_back(Pending { work, reply: ReplyTo::Nobody });
+    }
+
+    pub fn next(&mut self) -> Option<Pending> {
+        self.0.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adapter::LedgerId;
+
+    use super::*;
+
+    fn wait(owner: u8, key: u32, rank: u128) -> Wait {
+        Wait { key: key.to_be_bytes().to_vec().into(), owner: vec![owner].into(), rank }
+    }
+
+    fn work(body: &'static [u8]) -> Work {
+        Work { ledger: LedgerId(0), body: Bytes::from_static(body) }
+    }
+
+    #[test]
+    fn a_place_is_taken_over_only_by_a_higher_bid() {
+        let mut waiting = Waiting::default();
+        waiting.put(wait(1, 5, 100), work(b"first")).unwrap();
+        assert_eq!(waiting.put(wait(1, 5, 110), work(b"low")).unwrap_err().blame, Blame::Conflict);
+        waiting.put(wait(1, 5, 111), work(b"high")).unwrap();
+        assert_eq!(waiting.len(), 1);
+        assert_eq!(waiting.take(&wait(1, 5, 0).key), Some(work(b"high")));
+        assert_eq!(waiting.take(&wait(1, 5, 0).key), None);
+    }
+
+    #[test]
+    fn one_owner_cannot_take_all_the_room() {
+        let mut waiting = Waiting::default();
+        for key in 0..WAITING_PER_OWNER_MAX as u32 {
+            waiting.put(wait(1, key, 1), work(b"x")).unwrap();
+        }
+        assert_eq!(waiting.put(wait(1, 100_000, 1), work(b"x")).unwrap_err().blame, Blame::Busy);
+        waiting.put(wait(2, 100_001, 1), work(b"x")).unwrap();
+        waiting.take(&wait(1, 0, 1).key).unwrap();
+        waiting.put(wait(1, 100_000, 1), work(b"x")).unwrap();
+    }
+
+    #[test]
+    fn all_owners_together_are_bounded() {
+        let mut waiting = Waiting::default();
+        let refused = (0..).find(|n| waiting.put(wait((n / 200) as u8, *n, 1), work(b"x")).is_err());
+        assert_eq!(refused, Some(WAITING_WORK_MAX as u32));
+    }
+}
