@@ -13,8 +13,8 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::work::{Change, VALUE_BYTES_MAX};
 use crate::KeyValue;
+use crate::work::{Change, VALUE_BYTES_MAX};
 
 /// Keys in one page of a listing.
 const PAGE_MAX: usize = 1_000;
@@ -24,7 +24,6 @@ pub fn listener(ledger: Arc<KeyValue>, node: Node) -> Listener {
     let serve = |socket, stop| -> adapter::Serving { Box::pin(serve(socket, router, Limits::default(), stop)) };
     Listener { name: "rest".into(), serve: Box::new(serve) }
 }
-
 
 #[derive(Clone)]
 struct Door {
