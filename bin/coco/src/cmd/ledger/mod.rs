@@ -1,0 +1,4 @@
+//! `coco ledger …`: ledger files, offline.
+
+pub mod show;
+pub mod verify;

@@ -1,0 +1,29 @@
+//! The commands, one file each, as the command line groups them.
+
+mod down;
+mod ledger;
+mod status;
+mod up;
+
+use std::process::ExitCode;
+
+use crate::cli::{self, Command};
+use crate::failure::Failure;
+use crate::network;
+use crate::printer::Printer;
+
+/// Settles what was typed, and runs it.
+pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Up(args) => up::run(&up::settle(args)?, printer),
+        Command::Down(args) => down::run(&network::absolute(&args.dir)?, printer),
+        Command::Status(args) => status::run(&network::absolute(&args.dir)?, args.watch, args.json, printer),
+        Command::Ledger(cli::Ledger::Verify(args)) => {
+            ledger::verify::run(&args.dir, args.service.as_deref(), args.json, printer)
+        }
+        Command::Ledger(cli::Ledger::Show(args)) => {
+            ledger::show::run(&args.dir, args.from..=args.to.unwrap_or(u64::MAX), args.json, printer)
+        }
+        Command::LaunchNode { program, dir } => Err(network::become_node(&program, &dir)),
+    }
+}

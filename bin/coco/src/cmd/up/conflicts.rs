@@ -1,0 +1,70 @@
+//! What was asked for, against what the directory holds already. A network does not change because of a flag.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use development::{Layout, LedgerKind, Network, NodeFile};
+
+use super::{Options, count};
+use crate::failure::Failure;
+use crate::network::Node;
+
+/// Refuses flags that contradict the network; moves node 1 to another port if that was asked for and it does not run.
+pub fn check(options: &Options, network: &Network) -> Result<(), Failure> {
+    let layout = Layout::new(&options.dir);
+    let conflict = |what: String, flag: &str| {
+        Failure::new(format!("the network in {} {what}", options.dir.display()))
+            .hint(format!("leave {flag} out to go on with it, or make another network with another --dir"))
+    };
+    let made = network.nodes.len() as u64;
+    if let Some(asked) = options.nodes.filter(|asked| *asked != made) {
+        return Err(conflict(format!("was made with {}, not {asked}", count(made)), "--nodes"));
+    }
+    if let Some(asked) = options.signing.filter(|asked| *asked != network.signing) {
+        let what = format!("signs its ledger in the form {:?}, not {asked:?}", network.signing).to_lowercase();
+        return Err(conflict(what, "--signing"));
+    }
+    if let Some((path, asked)) = &options.genesis {
+        let kept = layout.genesis();
+        let genesis = fs::read(&kept).map_err(|e| Failure::file("read", &kept, &e))?;
+        if genesis != *asked {
+            return Err(conflict(format!("was made with another genesis than {}", path.display()), "--genesis"));
+        }
+    }
+    let Some(first) = network.nodes.first() else { return Ok(()) };
+    let first = Node::read(layout.node(first.number), first.id.clone())?;
+    let Some(ledger) = first.file.ledger(LedgerKind::Ethereum) else { return Ok(()) };
+    if let Some(asked) = options.base_fee.filter(|asked| *asked != ledger.base_fee) {
+        return Err(conflict(format!("has a base fee of {} wei, not {asked}", ledger.base_fee), "--base-fee"));
+    }
+    if options.blobs && !ledger.blobs {
+        return Err(conflict("takes no blob transactions".into(), "--blobs"));
+    }
+    match options.rpc_port {
+        None | Some(0) => Ok(()),
+        Some(port) if port == ledger.listen.port() => Ok(()),
+        Some(_) if first.process().is_some() => {
+            let what = format!("runs already, with node 1 at port {}", ledger.listen.port());
+            Err(conflict(what, "--rpc-port"))
+        }
+        Some(port) => move_to(&first, port),
+    }
+}
+
+fn move_to(node: &Node, port: u16) -> Result<(), Failure> {
+    check_port(port)?;
+    let mut file: NodeFile = node.file.clone();
+    for ledger in file.ledgers.iter_mut().filter(|ledger| ledger.kind == LedgerKind::Ethereum) {
+        ledger.listen.set_port(port);
+    }
+    Ok(file.write(node.layout.dir())?)
+}
+
+/// Before anything is made: the port that was asked for is free.
+pub fn check_port(port: u16) -> Result<(), Failure> {
+    if port != 0 && development::in_use(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
+        return Err(Failure::new(format!("port {port} on 127.0.0.1 is in use (or needs more rights)"))
+            .hint("choose another with --rpc-port, 0 for any that is free; or stop the program that uses it"));
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! A development network as processes on this machine: which run, what they say, how to start and stop them.
+
+mod http;
+mod lock;
+mod node;
+mod output;
+mod process;
+mod ready;
+mod start;
+mod stop;
+
+pub use http::{Client, RpcError};
+pub use lock::Lock;
+pub use node::{Node, Role, Status};
+pub use output::last_lines;
+pub use process::become_node;
+pub use ready::ReadyFile;
+pub use start::{Program, Started, abandon, start_missing, wait_until_serving};
+pub use stop::stop;
+
+use std::path::{Path, PathBuf};
+
+use development::{Layout, Network};
+
+use crate::failure::Failure;
+
+/// The directory as it is called from anywhere.
+pub fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(dir).map_err(|e| Failure::file("find", dir, &e))
+}
+
+/// The network that was made in a directory, and its nodes.
+pub fn open(dir: &Path) -> Result<(Network, Vec<Node>), Failure> {
+    let Some(network) = Network::read(dir)? else {
+        return Err(Failure::new(format!("there is no network in {}", dir.display()))
+            .hint("`coco up --dir DIR` makes one; or name the directory of another with --dir"));
+    };
+    let nodes = nodes(dir, &network)?;
+    Ok((network, nodes))
+}
+
+/// The nodes of a network, whether they run or not.
+pub fn nodes(dir: &Path, network: &Network) -> Result<Vec<Node>, Failure> {
+    let layout = Layout::new(dir);
+    network.nodes.iter().map(|node| Node::read(layout.node(node.number), node.id.clone())).collect()
+}

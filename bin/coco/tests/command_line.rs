@@ -1,0 +1,48 @@
+//! What the command line accepts, refuses and explains.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::process::{Command, Output};
+
+fn coco(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_coco")).args(args).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn every_command_explains_itself_with_defaults_and_examples() {
+    for command in [&["up"][..], &["down"], &["status"], &["ledger", "verify"], &["ledger", "show"]] {
+        let output = coco(&[command, &["--help"]].concat());
+        assert!(output.status.success());
+        assert!(said(&output).contains("Example"), "{command:?}");
+    }
+    assert!(said(&coco(&["up", "--help"])).contains("[default of a new network: 8545]"));
+    assert!(!said(&coco(&["--help"])).contains("launch-node"));
+}
+
+#[test]
+fn a_wrong_command_line_is_told_apart_from_a_failure() {
+    let wrong = coco(&["up", "--nodes", "4"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("the number of nodes is odd"), "{}", said(&wrong));
+    assert_eq!(coco(&["dance"]).status.code(), Some(2));
+    let dir = tempfile::tempdir().unwrap();
+    let none = coco(&["status", "--dir", dir.path().to_str().unwrap()]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(said(&none).contains("there is no network in") && said(&none).contains("hint:"), "{}", said(&none));
+}
+
+#[test]
+fn a_directory_without_a_ledger_is_not_called_valid() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().to_str().unwrap();
+    let verified = coco(&["ledger", "verify", dir]);
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(said(&verified).contains("no ledger file"), "{}", said(&verified));
+    let json = coco(&["ledger", "verify", dir, "--json"]);
+    assert_eq!(json.status.code(), Some(1));
+    assert!(said(&json).contains("\"valid\":false"), "{}", said(&json));
+    assert_eq!(coco(&["ledger", "show", dir]).status.code(), Some(1));
+}
