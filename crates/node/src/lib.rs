@@ -27,4 +27,5 @@ mod run;
 mod work;
 
 pub use genesis::ServiceTables;
+pub use kv::Tables;
 pub use run::{Hosted, Prepared, Secrets, Settings, prepare, run};
