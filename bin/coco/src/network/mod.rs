@@ -15,7 +15,7 @@ pub use node::{Node, Role, Status};
 pub use output::last_lines;
 pub use process::become_node;
 pub use ready::ReadyFile;
-pub use start::{Program, Started, abandon, start_missing, wait_until_serving};
+pub use start::{Program, Started, abandon, bring_up};
 pub use stop::stop;
 
 use std::path::{Path, PathBuf};

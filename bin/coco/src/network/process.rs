@@ -79,7 +79,10 @@ fn proc_stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text[text.rfind(')')? + 1..].split_whitespace();
     let state = fields.next()?;
-    Some(Stat { ended: matches!(state, "Z" | "X"), started: fields.nth(18)?.parse().ok()? })
+    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    // While other threads of a killed process are still going down, its first one is a zombie, and its ports are not free yet.
+    Some(Stat { ended: matches!(state, "Z" | "X") && threads <= 1, started })
 }
 
 /// Starts `PROGRAM DIR` with its output going to a file, away from this terminal's Ctrl-C.

@@ -60,21 +60,6 @@ impl Started {
     }
 }
 
-/// Starts every node that does not run. If one cannot be started, those before it are stopped again.
-pub fn start_missing(nodes: &[Node], program: &Program) -> Result<Vec<Started>, Failure> {
-    let mut started = Vec::new();
-    for node in nodes.iter().filter(|node| node.process().is_none()) {
-        match start(node, program) {
-            Ok(child) => started.push(child),
-            Err(failure) => {
-                abandon(&mut started);
-                return Err(failure);
-            }
-        }
-    }
-    Ok(started)
-}
-
 fn start(node: &Node, program: &Program) -> Result<Started, Failure> {
     for (purpose, address) in node.addresses() {
         if development::in_use(address) {
@@ -98,79 +83,83 @@ fn start(node: &Node, program: &Program) -> Result<Started, Failure> {
     Ok(started)
 }
 
-/// Waits until every node serves, and returns what each says. If one of those
-/// just started ends, or `stopped` says so, all of those are stopped.
-pub fn wait_until_serving(
+/// Starts the nodes that do not run, waits until every node serves, and returns what each says.
+///
+/// What is started is added to `started`. If a node that was started ends, or `stopped` says so, all of `started` are stopped.
+pub fn bring_up(
     nodes: &[Node],
-    started: &mut [Started],
-    client: &Client,
-    printer: &Printer,
-    stopped: impl Fn() -> bool,
-) -> Result<Vec<Status>, Failure> {
-    let result = poll_until_serving(nodes, started, client, printer, stopped);
-    if result.is_err() {
-        abandon(started);
-    }
-    result
-}
-
-fn poll_until_serving(
-    nodes: &[Node],
-    started: &mut [Started],
+    program: &Program,
+    started: &mut Vec<Started>,
     client: &Client,
     printer: &Printer,
     stopped: impl Fn() -> bool,
 ) -> Result<Vec<Status>, Failure> {
     let begun = Instant::now();
     let mut mentioned = false;
-    loop {
-        let mut serving = Vec::new();
-        let mut waiting = Vec::new();
-        for node in nodes {
-            match node.status(client) {
-                Ok(status) if status.serving => serving.push(status),
-                Ok(status) => waiting.push(format!("node {} ({})", node.number, status.role.name())),
-                Err(_) => waiting.push(format!("node {} (no answer)", node.number)),
-            }
+    let result = loop {
+        if let Err(failure) = start_missing(nodes, program, started) {
+            break Err(failure);
         }
+        let (serving, waiting) = ask(nodes, client);
         if waiting.is_empty() {
-            return Ok(serving);
-        }
-        for node in started.iter_mut() {
-            if let Some(how) = node.ended() {
-                return Err(ended_while_starting(nodes, node, &how));
-            }
-        }
-        if let Some(gone) = nodes.iter().find(|node| node.process().is_none()) {
-            return Err(Failure::new(format!("node {} ended while the others were starting", gone.number))
-                .hint(format!("its log is {}; the same command starts it again", gone.layout.output().display())));
+            break Ok(serving);
         }
         if stopped() {
-            return Err(Failure::new("stopped before the network was serving"));
+            break Err(Failure::new("stopped before the network was serving"));
         }
         if begun.elapsed() > PATIENCE {
             let what = format!("after {} s still not serving: {}", PATIENCE.as_secs(), waiting.join(", "));
-            return Err(Failure::new(what).hint("the nodes' logs (node.log in each node's directory) may say why"));
+            break Err(Failure::new(what).hint("the nodes' logs (node.log in each node's directory) may say why"));
         }
         if !mentioned && begun.elapsed() > MENTION {
             mentioned = true;
             printer.note(format!("still waiting for {}", waiting.join(", ")));
         }
         thread::sleep(POLL);
+    };
+    if result.is_err() {
+        abandon(started);
     }
+    result
 }
 
-fn ended_while_starting(nodes: &[Node], started: &Started, how: &str) -> Failure {
-    let mut message = format!("node {} ended while starting ({how})", started.number);
-    let mut hint = String::from("its log may say why");
-    if let Some(node) = nodes.iter().find(|node| node.number == started.number) {
-        for line in last_lines(&node.layout.output(), started.log_began) {
-            message.push_str("\n    ");
-            message.push_str(&line);
+/// A node that was just killed may look alive for a moment; so this is asked again and again.
+fn start_missing(nodes: &[Node], program: &Program, started: &mut Vec<Started>) -> Result<(), Failure> {
+    for node in nodes {
+        match started.iter_mut().find(|started| started.number == node.number) {
+            Some(ours) => {
+                if let Some(how) = ours.ended() {
+                    return Err(ended_while_starting(node, ours, &how));
+                }
+            }
+            None if node.process().is_none() => started.push(start(node, program)?),
+            None => {}
         }
-        hint = format!("the whole log is {}", node.layout.output().display());
     }
-    Failure::new(message).hint(hint)
+    Ok(())
+}
+
+/// What the nodes say that serve, and which do not.
+fn ask(nodes: &[Node], client: &Client) -> (Vec<Status>, Vec<String>) {
+    let (mut serving, mut waiting) = (Vec::new(), Vec::new());
+    for node in nodes {
+        match node.status(client) {
+            Ok(status) if status.serving => serving.push(status),
+            Ok(status) => waiting.push(format!("node {} ({})", node.number, status.role.name())),
+            Err(_) => waiting.push(format!("node {} (no answer)", node.number)),
+        }
+    }
+    (serving, waiting)
+}
+
+fn ended_while_starting(node: &Node, started: &Started, how: &str) -> Failure {
+    let log = node.layout.output();
+    let mut message = format!("node {} ended while starting ({how})", node.number);
+    for line in last_lines(&log, started.log_began) {
+        message.push_str("\n    ");
+        message.push_str(&line);
+    }
+    Failure::new(message).hint(format!("the whole log is {}", log.display()))
 }
 
 /// Stops what was started, because it did not become what was asked for.

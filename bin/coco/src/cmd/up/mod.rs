@@ -75,12 +75,13 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
     let nodes = network::nodes(&options.dir, &network)?;
     let client = Client::new(ASK);
 
-    let mut started = network::start_missing(&nodes, &program)?;
-    let mut statuses = network::wait_until_serving(&nodes, &mut started, &client, printer, || stops.asked())?;
+    let mut started = Vec::new();
+    let mut bring_up = || network::bring_up(&nodes, &program, &mut started, &client, printer, || stops.asked());
+    let mut statuses = bring_up()?;
     if let Some(file) = &options.import {
         let address = first_ethereum(&nodes)?;
         match import::run(file, address, printer, || stops.asked()) {
-            Ok(()) => statuses = network::wait_until_serving(&nodes, &mut started, &client, printer, || stops.asked())?,
+            Ok(()) => statuses = bring_up()?,
             // What was imported is kept; but the network is not what was asked for, so what was started for it ends.
             Err(failure) => {
                 network::abandon(&mut started);
