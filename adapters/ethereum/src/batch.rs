@@ -1,0 +1,262 @@
+//! A batch of this ledger is one block.
+//!
+//! ```text
+//! begin    fixes number, time, base fee, gas limit, randomness
+//! execute  one transaction ⇒ one entry: accounts, storage, code, and the row of the transaction with its receipt
+//!          (the first one kept carries what the system contracts write before all transactions)
+//! seal     requests, roots, header ⇒ one more entry: the block
+//! ```
+//!
+//! Times in seconds never go back, and blocks of one second share it: a strictly rising clock would run ahead of the
+//! world by a second for each block, and no client asks for one.
+
+use std::sync::Arc;
+
+use adapter::{Batch, Fault, Opening, Outcome as Kept, Verdict, Wait, Work};
+use alloy_consensus::{Header, ReceiptEnvelope, Transaction as _};
+use alloy_primitives::{Address, B256, Bytes, Log};
+use base::{Digest, Seqno};
+use kv::{Derived, State, Tx, WriteSet};
+use revm::context::result::ExecutionResult;
+
+use crate::execute::Context;
+use crate::import::Imported;
+use crate::ledger::Ledger;
+use crate::record::{Block, Outcome, Receipt, Transaction};
+use crate::reject::{Refusal, failed};
+use crate::transaction::{self, Envelope};
+use crate::work::Admitted;
+use crate::world::World;
+use crate::{header, rows};
+
+/// The block in the making.
+pub(crate) struct Making {
+    ledger: Arc<Ledger>,
+    parent: Block,
+    world: Arc<World>,
+    header: Header,
+    context: Context,
+    first: Seqno,
+    body: Body,
+}
+
+enum Body {
+    /// Made here, one transaction at a time.
+    Own(Totals),
+    /// Made elsewhere; it is the whole batch.
+    Imported(Box<Imported>),
+}
+
+/// What the transactions so far add up to.
+#[derive(Default)]
+pub(crate) struct Totals {
+    pub(crate) gas_used: u64,
+    pub(crate) blob_gas_used: u64,
+    pub(crate) logs: u64,
+    pub(crate) raw: Vec<Bytes>,
+    pub(crate) hashes: Vec<B256>,
+    pub(crate) receipts: Vec<ReceiptEnvelope>,
+}
+
+impl Making {
+    pub(crate) fn begin(ledger: Arc<Ledger>, head: &State, opening: &Opening) -> Result<Self, Fault> {
+        let parent = ledger.head(head)?;
+        let world = ledger.world(head)?;
+        let time = (opening.time / 1_000).max(parent.header.timestamp);
+        let header = ledger.next_header(&parent, time, B256::from(opening.entropy));
+        let context = ledger.own_context(&header, parent.total_difficulty);
+        Ok(Self { ledger, parent, world, header, context, first: opening.first, body: Body::Own(Totals::default()) })
+    }
+}
+
+impl Batch for Making {
+    fn execute(&mut self, tx: &mut Tx<'_>, work: &Work) -> Verdict {
+        match Admitted::decode(&work.body) {
+            Ok(Admitted::Transaction { sender, raw }) => self.transaction(tx, sender, raw),
+            Ok(Admitted::Block { senders, rlp }) => self.import(tx, senders, rlp),
+            Err(error) => Verdict::Drop(failed(error)),
+        }
+    }
+
+    fn seal(self: Box<Self>, tx: &mut Tx<'_>, writes: &[WriteSet]) -> Result<Option<Derived>, Fault> {
+        let Self { ledger, parent, world, mut header, context, first, body } = *self;
+        let (block, world) = match body {
+            Body::Own(totals) => {
+                // In a transaction of its own, to know what it writes before the root is computed.
+                let mut closing = Tx::new(tx.base());
+                let logs = totals.receipts.iter().flat_map(ReceiptEnvelope::logs);
+                let requests = ledger
+                    .after_transactions(&context, &mut closing, logs, false)
+                    .map_err(|error| Fault::new(format!("the block's requests could not be gathered: {error}")))?;
+                let closing = closing.finish().writes;
+                copy(&closing, tx);
+                let mut world = world.after(&ledger.layout, writes.iter().chain([&closing]))?;
+                header.state_root = world.settle();
+                header.transactions_root = header::transactions_root(&totals.raw);
+                header.receipts_root = header::receipts_root(&totals.receipts);
+                header.logs_bloom = header::bloom(&totals.receipts);
+                header.gas_used = totals.gas_used;
+                header.blob_gas_used = header.blob_gas_used.map(|_| totals.blob_gas_used);
+                if context.spec.is_enabled_in(revm::primitives::hardfork::SpecId::PRAGUE) {
+                    header.requests_hash = Some(requests.requests_hash());
+                }
+                let block = Block {
+                    hash: header.hash_slow(),
+                    total_difficulty: parent.total_difficulty + header.difficulty,
+                    withdrawals: header.withdrawals_root.map(|_| Vec::new()),
+                    header,
+                    transactions: totals.hashes,
+                    ommers: Vec::new(),
+                    imported: parent.imported,
+                    first,
+                };
+                (block, world)
+            }
+            Body::Imported(imported) => (imported.block, imported.world),
+        };
+        ledger.put_block(tx, &block);
+        Ok(Some(Arc::new(world)))
+    }
+}
+
+impl Making {
+    fn transaction(&mut self, tx: &mut Tx<'_>, sender: Address, raw: &[u8]) -> Verdict {
+        let Self { ledger, header, context, body, .. } = self;
+        let Body::Own(totals) = body else { return Verdict::Full };
+        let envelope = match transaction::decode_bare(raw) {
+            Ok(envelope) => envelope,
+            Err(error) => return Verdict::Drop(failed(error)),
+        };
+        let refusal = Refusal {
+            envelope: &envelope,
+            sender,
+            chain_id: ledger.config.genesis.forks.chain_id,
+            base_fee: header.base_fee_per_gas.unwrap_or(0),
+        };
+        if envelope.gas_limit() > header.gas_limit {
+            return Verdict::Drop(refusal.block_gas_limit(header.gas_limit));
+        }
+        let blob_gas = envelope.blob_gas_used().unwrap_or(0);
+        let blob_gas_max = ledger.config.genesis.forks.blob_params(header.timestamp).max_blob_gas_per_block();
+        let no_room =
+            totals.gas_used + envelope.gas_limit() > header.gas_limit || totals.blob_gas_used + blob_gas > blob_gas_max;
+        if no_room && !totals.hashes.is_empty() {
+            return Verdict::Full;
+        }
+        match ledger.rows(tx).account(sender).map(Option::unwrap_or_default) {
+            Ok(account) if envelope.nonce() < account.nonce => {
+                return Verdict::Drop(refusal.nonce_too_low(account.nonce));
+            }
+            Ok(account) if envelope.nonce() > account.nonce => {
+                return Verdict::Later(Wait {
+                    key: turn(sender, envelope.nonce()),
+                    owner: sender.to_vec().into(),
+                    rank: transaction::price(&envelope, header.base_fee_per_gas),
+                });
+            }
+            Ok(_) => {}
+            Err(error) => return Verdict::Drop(error.into()),
+        }
+        if totals.hashes.is_empty() {
+            if let Err(refused) = ledger.before_transactions(context, header, tx) {
+                return Verdict::Drop(refusal.of(refused));
+            }
+        }
+        match ledger.include(context, header, tx, envelope.clone(), sender, totals) {
+            Ok(included) => {
+                tx.set_claims(Digest(included.hash.0));
+                let reply = included.hash.to_vec().into();
+                let wakes = envelope.nonce().checked_add(1).map(|next| turn(sender, next));
+                totals.add(&included);
+                tx.put(ledger.layout.transactions, included.hash.as_slice(), included.encode());
+                Verdict::Keep(Kept { reply, wakes, closes: false })
+            }
+            Err(refused) => Verdict::Drop(refusal.of(refused)),
+        }
+    }
+
+    fn import(&mut self, tx: &mut Tx<'_>, senders: Vec<Address>, rlp: &[u8]) -> Verdict {
+        let Body::Own(totals) = &self.body else { return Verdict::Full };
+        if !totals.hashes.is_empty() {
+            return Verdict::Full;
+        }
+        match self.ledger.import(tx, &self.parent, &self.world, self.first, senders, rlp) {
+            Ok(imported) => {
+                let hash = imported.block.hash;
+                tx.set_claims(Digest(hash.0));
+                self.body = Body::Imported(Box::new(imported));
+                Verdict::Keep(Kept { reply: hash.to_vec().into(), wakes: None, closes: true })
+            }
+            Err(reject) => Verdict::Drop(reject),
+        }
+    }
+}
+
+impl Ledger {
+    /// Executes a transaction as the next one of a block. Nothing of it is in `totals` yet.
+    pub(crate) fn include(
+        &self,
+        context: &Context,
+        header: &Header,
+        tx: &mut Tx<'_>,
+        envelope: Envelope,
+        sender: Address,
+        totals: &Totals,
+    ) -> Result<Transaction, crate::execute::Refused> {
+        let result = self.transact(context, tx, transaction::tx_env(&envelope, sender))?;
+        let gas_used = result.tx_gas_used();
+        let success = result.is_success();
+        let logs: Vec<Log> = match result {
+            ExecutionResult::Success { logs, .. } => logs,
+            ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => Vec::new(),
+        };
+        let (raw, hash) = transaction::encoded(&envelope);
+        let receipt = Receipt {
+            outcome: Outcome::Status(success),
+            gas_used,
+            cumulative_gas_used: totals.gas_used + gas_used,
+            logs,
+            first_log: totals.logs,
+        };
+        let index = u32::try_from(totals.hashes.len()).unwrap_or(u32::MAX);
+        Ok(Transaction { envelope, raw, hash, sender, number: header.number, index, receipt })
+    }
+
+    /// Writes a block that is done.
+    pub(crate) fn put_block(&self, tx: &mut Tx<'_>, block: &Block) {
+        let number = block.header.number;
+        tx.put(self.layout.blocks, &number.to_be_bytes()[..], block.encode());
+        tx.put(self.layout.numbers, block.hash.as_slice(), &number.to_be_bytes()[..]);
+        tx.put(self.layout.chain, crate::tables::HEAD, &number.to_be_bytes()[..]);
+        rows::put_recent(&self.layout, tx, number, block.hash);
+        tx.set_claims(Digest(block.hash.0));
+    }
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, transaction: &Transaction) {
+        self.gas_used += transaction.receipt.gas_used;
+        self.blob_gas_used += transaction.envelope.blob_gas_used().unwrap_or(0);
+        self.logs += transaction.receipt.logs.len() as u64;
+        self.raw.push(transaction.raw.clone());
+        self.hashes.push(transaction.hash);
+        self.receipts.push(header::consensus_receipt(&transaction.receipt, &transaction.envelope));
+    }
+}
+
+/// What a transaction waits under until it is its turn.
+fn turn(sender: Address, nonce: u64) -> bytes::Bytes {
+    [sender.as_slice(), &nonce.to_be_bytes()].concat().into()
+}
+
+/// Repeats finished writes in another transaction.
+pub(crate) fn copy(writes: &WriteSet, tx: &mut Tx<'_>) {
+    for section in &writes.sections {
+        for (key, value) in &section.puts {
+            tx.put(section.table, key.clone(), value.clone());
+        }
+        for key in &section.removes {
+            tx.remove(section.table, key.clone());
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The one EVM of this crate, and what it is told about a block.
+//!
+//! The engine's generics end here: everywhere else there is [`Evm`] over [`Rows`], and [`Context`], which is plain data.
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, Bytes, U256};
+use kv::Tx;
+use revm::context::result::{EVMError, ExecutionResult, InvalidTransaction};
+use revm::context::{BlockEnv, CfgEnv, FrameStack, Journal, TxEnv};
+use revm::context_interface::JournalTr;
+use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::handler::EthPrecompiles;
+use revm::handler::instructions::EthInstructions;
+use revm::primitives::hardfork::SpecId;
+use revm::{ExecuteEvm, MainnetEvm, SystemCallEvm};
+
+use crate::ReadError;
+use crate::ledger::Ledger;
+use crate::record::Block;
+use crate::rows::{self, Rows};
+
+/// What execution knows of its block.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub spec: SpecId,
+    pub block: BlockEnv,
+    /// Changing `spec` here needs `set_spec_and_mainnet_gas_params`: the gas schedule is a field of its own.
+    pub cfg: CfgEnv,
+}
+
+type EvmContext<'a> = revm::Context<BlockEnv, TxEnv, CfgEnv, Rows<'a>, Journal<Rows<'a>>, ()>;
+
+/// The engine over some rows.
+pub type Evm<'a, I = ()> = MainnetEvm<EvmContext<'a>, I>;
+
+/// An engine that is not looked at while it runs.
+#[must_use]
+pub fn evm<'a>(context: Context, rows: Rows<'a>) -> Evm<'a> {
+    evm_with(context, rows, ())
+}
+
+/// An engine with an inspector.
+#[must_use]
+pub fn evm_with<'a, I>(context: Context, rows: Rows<'a>, inspector: I) -> Evm<'a, I> {
+    let Context { spec, block, cfg } = context;
+    let mut journaled_state = Journal::new(rows);
+    journaled_state.set_spec_id(spec);
+    let ctx = revm::Context {
+        block,
+        tx: TxEnv::default(),
+        cfg,
+        journaled_state,
+        chain: (),
+        local: Default::default(),
+        error: Ok(()),
+    };
+    Evm {
+        ctx,
+        inspector,
+        instruction: EthInstructions::new_mainnet_with_spec(spec),
+        precompiles: EthPrecompiles::new(spec),
+        frame_stack: FrameStack::new_prealloc(8),
+    }
+}
+
+/// Why a transaction left no trace.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It does not belong into this block.
+    Invalid(InvalidTransaction),
+    /// The node is at fault.
+    Failed(String),
+}
+
+impl From<ReadError> for Refused {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<EVMError<ReadError>> for Refused {
+    fn from(error: EVMError<ReadError>) -> Self {
+        match error {
+            EVMError::Transaction(invalid) => Self::Invalid(invalid),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl Ledger {
+    /// What execution knows of the block that `header` opens, given the difficulty of all blocks before it.
+    pub(crate) fn context(&self, header: &Header, ancestors_difficulty: U256) -> Context {
+        let forks = &self.config.genesis.forks;
+        let spec = forks.spec(header.number, header.timestamp, forks.merged(ancestors_difficulty));
+        let blobs = forks.blob_params(header.timestamp);
+        let fraction = u64::try_from(blobs.update_fraction).unwrap_or(u64::MAX);
+        let mut cfg = CfgEnv::new_with_spec(spec).with_chain_id(forks.chain_id);
+        cfg.max_blobs_per_tx = Some(blobs.max_blobs_per_tx);
+        cfg.blob_base_fee_update_fraction = Some(fraction);
+        let block = BlockEnv {
+            number: U256::from(header.number),
+            beneficiary: header.beneficiary,
+            timestamp: U256::from(header.timestamp),
+            gas_limit: header.gas_limit,
+            basefee: header.base_fee_per_gas.unwrap_or(0),
+            difficulty: header.difficulty,
+            prevrandao: spec.is_enabled_in(SpecId::MERGE).then_some(header.mix_hash),
+            blob_excess_gas_and_price: spec
+                .is_enabled_in(SpecId::CANCUN)
+                .then(|| BlobExcessGasAndPrice::new(header.excess_blob_gas.unwrap_or(0), fraction)),
+            slot_num: 0,
+        };
+        Context { spec, block, cfg }
+    }
+
+    /// The same for a block made here, where an operator may have lifted the cap on a transaction's gas.
+    pub(crate) fn own_context(&self, header: &Header, ancestors_difficulty: U256) -> Context {
+        let mut context = self.context(header, ancestors_difficulty);
+        if self.config.transaction_gas_cap.is_some() {
+            context.cfg.tx_gas_limit_cap = self.config.transaction_gas_cap;
+        }
+        context
+    }
+
+    /// What execution knew of a block that is there.
+    #[must_use]
+    pub fn context_of(&self, block: &Block) -> Context {
+        self.own_context(&block.header, block.ancestors_difficulty())
+    }
+
+    /// Runs a transaction and writes what it left.
+    pub(crate) fn transact(
+        &self,
+        context: &Context,
+        tx: &mut Tx<'_>,
+        transaction: TxEnv,
+    ) -> Result<ExecutionResult, Refused> {
+        let ran = evm(context.clone(), self.rows(tx)).transact(transaction)?;
+        rows::commit(&self.layout, tx, ran.state, context.spec)?;
+        Ok(ran.result)
+    }
+
+    /// Calls a system contract and writes what it left.
+    pub(crate) fn system_call(
+        &self,
+        context: &Context,
+        tx: &mut Tx<'_>,
+        contract: Address,
+        data: Bytes,
+    ) -> Result<ExecutionResult, Refused> {
+        let ran = evm(context.clone(), self.rows(tx)).system_call(contract, data)?;
+        rows::commit(&self.layout, tx, ran.state, context.spec)?;
+        Ok(ran.result)
+    }
+}

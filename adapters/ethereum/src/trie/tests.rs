@@ -1,0 +1,98 @@
+//! The trie against the plain definition: alloy's root over all leaves, computed anew each time.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{B256, U256, keccak256};
+use alloy_trie::{HashBuilder, Nibbles, proof::verify_proof};
+use proptest::prelude::*;
+
+use super::{Trie, Value};
+
+#[derive(Clone, Debug, PartialEq)]
+struct Raw(Vec<u8>);
+
+impl Value for Raw {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+fn reference(leaves: &BTreeMap<B256, Raw>) -> B256 {
+    let mut builder = HashBuilder::default();
+    for (key, value) in leaves {
+        builder.add_leaf(Nibbles::unpack(key), &value.0);
+    }
+    builder.root()
+}
+
+/// Keys that share long prefixes, so that extensions, short nodes and collapses happen.
+fn key() -> impl Strategy<Value = B256> {
+    prop_oneof![
+        any::<u8>().prop_map(|byte| B256::from(U256::from(byte))),
+        any::<u16>().prop_map(|short| B256::from(U256::from(short) << 240)),
+        (0u8..4, 0u8..4).prop_map(|(a, b)| B256::from(U256::from(a) << 200 | U256::from(b))),
+        (0u8..20).prop_map(keccak),
+    ]
+}
+
+fn keccak(byte: u8) -> B256 {
+    keccak256([byte])
+}
+
+fn value() -> impl Strategy<Value = Raw> {
+    prop_oneof![prop::collection::vec(any::<u8>(), 1..3), prop::collection::vec(any::<u8>(), 30..80)].prop_map(Raw)
+}
+
+proptest! {
+    #[test]
+    fn the_root_is_that_of_the_leaves_after_every_change(
+        changes in prop::collection::vec((key(), prop::option::weighted(0.7, value())), 1..60),
+    ) {
+        let (mut trie, mut leaves) = (Trie::default(), BTreeMap::new());
+        let mut older: Vec<(Trie<Raw>, B256)> = Vec::new();
+        for (place, (key, change)) in changes.into_iter().enumerate() {
+            match change {
+                Some(value) => {
+                    trie.put(key, value.clone());
+                    leaves.insert(key, value);
+                }
+                None => {
+                    trie.remove(&key);
+                    leaves.remove(&key);
+                }
+            }
+            if place % 3 == 0 {
+                let root = reference(&leaves);
+                prop_assert_eq!(trie.root(), root);
+                older.push((trie.clone(), root));
+            }
+        }
+        prop_assert_eq!(trie.root_in_parallel(), reference(&leaves));
+        let sorted: Vec<_> = leaves.iter().map(|(key, value)| (*key, value.clone())).collect();
+        prop_assert_eq!(Trie::build(&sorted).root(), reference(&leaves));
+        // What was a version stays one: nothing that came later touched it.
+        for (version, root) in older {
+            prop_assert_eq!(version.root(), root);
+        }
+    }
+
+    #[test]
+    fn proofs_convince_a_stranger(
+        leaves in prop::collection::btree_map(key(), value(), 0..40), absent in key(),
+    ) {
+        let sorted: Vec<_> = leaves.iter().map(|(key, value)| (*key, value.clone())).collect();
+        let trie = Trie::build(&sorted);
+        let root = trie.root();
+        for key in leaves.keys().chain([&absent]) {
+            let expected = leaves.get(key).map(|value| value.0.clone());
+            verify_proof(root, Nibbles::unpack(key), expected, &trie.proof(key)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_node_below_a_hash_costs_what_was_promised() {
+    // Memory of a leaf: itself, and its share of branches (0.36 of one, each with 3.8 children on average).
+    let leaf = size_of::<super::Node<crate::world::AccountLeaf>>() + 16;
+    assert!(leaf <= 128, "a leaf takes {leaf} bytes");
+}

@@ -1,0 +1,258 @@
+//! The state trie of one version: every account under the hash of its address, with its storage trie below.
+//!
+//! It is derived, never stored: it rides with a version of the store ([`kv::State::derived`]), follows write sets, and is
+//! built from the tables after a start. A backup lets it follow without hashing; whoever asks for a root pays for what
+//! changed since the last one that was asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use alloy_consensus::EMPTY_ROOT_HASH;
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_rlp::{Encodable, Header};
+use kv::{Blob, State, WriteSet};
+use rayon::prelude::*;
+
+use crate::tables::{Layout, STORAGE_KEY_BYTES};
+use crate::trie::{Trie, Value};
+use crate::{Account, ReadError};
+
+/// Changed accounts from which on hashing is shared among threads.
+const SHARED_FROM: usize = 256;
+
+/// The state trie of a version. A clone shares it.
+#[derive(Clone, Default)]
+pub struct World {
+    accounts: Trie<AccountLeaf>,
+    /// Accounts changed since a root was last asked for, at most.
+    unhashed: usize,
+}
+
+/// An account in the trie, small: most accounts have neither code nor more than 2^128 wei.
+#[derive(Clone)]
+pub(crate) struct AccountLeaf {
+    nonce: u64,
+    /// The lower half of the balance, as limbs.
+    balance: [u64; 2],
+    contract: Option<Arc<Contract>>,
+}
+
+#[derive(Clone)]
+struct Contract {
+    code_hash: B256,
+    /// The upper half of the balance.
+    balance: [u64; 2],
+    storage: Trie<Slot>,
+}
+
+#[derive(Clone)]
+struct Slot(U256);
+
+impl Value for Slot {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
+impl Value for AccountLeaf {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Account { nonce, balance, code_hash } = self.account();
+        let root = self.storage_root();
+        let payload_length = nonce.length() + balance.length() + root.length() + code_hash.length();
+        Header { list: true, payload_length }.encode(out);
+        nonce.encode(out);
+        balance.encode(out);
+        root.encode(out);
+        code_hash.encode(out);
+    }
+}
+
+impl AccountLeaf {
+    fn new(account: &Account, storage: Trie<Slot>) -> Self {
+        let [a, b, c, d] = *account.balance.as_limbs();
+        let plain = !account.has_code() && storage.is_empty() && c == 0 && d == 0;
+        let contract = (!plain).then(|| Arc::new(Contract { code_hash: account.code_hash, balance: [c, d], storage }));
+        Self { nonce: account.nonce, balance: [a, b], contract }
+    }
+
+    fn account(&self) -> Account {
+        let [a, b] = self.balance;
+        let [c, d] = self.contract.as_ref().map_or([0; 2], |contract| contract.balance);
+        let code_hash = self.contract.as_ref().map_or(KECCAK256_EMPTY, |contract| contract.code_hash);
+        Account { nonce: self.nonce, balance: U256::from_limbs([a, b, c, d]), code_hash }
+    }
+
+    fn storage(&self) -> Trie<Slot> {
+        self.contract.as_ref().map(|contract| contract.storage.clone()).unwrap_or_default()
+    }
+
+    fn storage_root(&self) -> B256 {
+        self.contract.as_ref().map_or(EMPTY_ROOT_HASH, |contract| contract.storage.root())
+    }
+}
+
+/// What some write sets did to one account, all together.
+#[derive(Default)]
+struct Change {
+    /// `Some(None)`: it is gone.
+    account: Option<Option<Account>>,
+    slots: BTreeMap<B256, U256>,
+}
+
+/// An account with the proof of it, as `eth_getProof` shows it.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// All zero if there is no such account.
+    pub account: Account,
+    pub storage_root: B256,
+    /// Nodes from the state root down.
+    pub nodes: Vec<Bytes>,
+    pub slots: Vec<SlotProof>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SlotProof {
+    pub slot: U256,
+    pub value: U256,
+    /// Nodes from the storage root down.
+    pub nodes: Vec<Bytes>,
+}
+
+impl World {
+    /// Builds the trie of a version from its tables.
+    pub(crate) fn build(layout: &Layout, state: &State) -> Result<Self, ReadError> {
+        let slots: Vec<(&Blob, &Blob)> = state.range(layout.storage, ..).collect();
+        if slots.iter().any(|(key, _)| key.len() != STORAGE_KEY_BYTES) {
+            return Err(ReadError::Corrupt("a storage key"));
+        }
+        let owners: Vec<&[(&Blob, &Blob)]> = slots.chunk_by(|(a, _), (b, _)| a[..20] == b[..20]).collect();
+        let storages = owners.par_iter().map(|slots| Ok((&slots[0].0[..20], storage_trie(slots)?)));
+        let storages: BTreeMap<&[u8], Trie<Slot>> = storages.collect::<Result<_, ReadError>>()?;
+        let accounts: Vec<(&Blob, &Blob)> = state.range(layout.accounts, ..).collect();
+        let leaves = accounts.par_iter().map(|(address, row)| {
+            let storage = storages.get(&address[..]).cloned().unwrap_or_default();
+            Ok((keccak256(address), AccountLeaf::new(&Account::decode(row)?, storage)))
+        });
+        let mut leaves: Vec<(B256, AccountLeaf)> = leaves.collect::<Result<_, ReadError>>()?;
+        leaves.par_sort_unstable_by_key(|(key, _)| *key);
+        Ok(Self { accounts: Trie::build(&leaves), unhashed: leaves.len() })
+    }
+
+    /// The trie after some write sets. This one stays as it is.
+    pub fn after<'w>(
+        &self,
+        layout: &Layout,
+        writes: impl IntoIterator<Item = &'w WriteSet>,
+    ) -> Result<Self, ReadError> {
+        let changes = changes(layout, writes)?;
+        let mut next = self.clone();
+        next.unhashed += changes.len();
+        for (address, Change { account, slots }) in changes {
+            let key = keccak256(address);
+            if account == Some(None) {
+                next.accounts.remove(&key);
+                continue;
+            }
+            let leaf = next.accounts.get(&key);
+            let mut storage = leaf.map(AccountLeaf::storage).unwrap_or_default();
+            let Some(account) = account.flatten().or_else(|| leaf.map(AccountLeaf::account)) else {
+                // Only removals can be meant for an account that is not there: they came with its end.
+                continue;
+            };
+            for (slot, value) in slots {
+                let slot = keccak256(slot);
+                if value.is_zero() {
+                    storage.remove(&slot);
+                } else {
+                    storage.put(slot, Slot(value));
+                }
+            }
+            next.accounts.put(key, AccountLeaf::new(&account, storage));
+        }
+        Ok(next)
+    }
+
+    /// The state root.
+    #[must_use]
+    pub fn root(&self) -> B256 {
+        if self.unhashed < SHARED_FROM { self.accounts.root() } else { self.accounts.root_in_parallel() }
+    }
+
+    /// The state root, noted: what follows from here counts its changes anew.
+    pub(crate) fn settle(&mut self) -> B256 {
+        let root = self.root();
+        self.unhashed = 0;
+        root
+    }
+
+    /// An account with the nodes that prove it, and some of its slots likewise.
+    #[must_use]
+    pub fn proof(&self, address: Address, slots: &[U256]) -> Proof {
+        let key = keccak256(address);
+        let leaf = self.accounts.get(&key);
+        let storage = leaf.map(AccountLeaf::storage).unwrap_or_default();
+        let slots = slots.iter().map(|slot| {
+            let key = keccak256(slot.to_be_bytes::<32>());
+            SlotProof {
+                slot: *slot,
+                value: storage.get(&key).map_or(U256::ZERO, |value| value.0),
+                nodes: storage.proof(&key),
+            }
+        });
+        let slots = slots.collect();
+        Proof {
+            account: leaf.map(AccountLeaf::account).unwrap_or_default(),
+            storage_root: storage.root(),
+            nodes: self.accounts.proof(&key),
+            slots,
+        }
+    }
+}
+
+fn storage_trie(rows: &[(&Blob, &Blob)]) -> Result<Trie<Slot>, ReadError> {
+    let leaves = rows.iter().map(|(key, row)| {
+        let value = U256::try_from_be_slice(row).ok_or(ReadError::Corrupt("a storage slot"))?;
+        Ok((keccak256(&key[20..]), Slot(value)))
+    });
+    let mut leaves: Vec<_> = leaves.collect::<Result<_, ReadError>>()?;
+    leaves.sort_unstable_by_key(|(key, _)| *key);
+    Ok(Trie::build(&leaves))
+}
+
+fn changes<'w>(
+    layout: &Layout,
+    writes: impl IntoIterator<Item = &'w WriteSet>,
+) -> Result<BTreeMap<Address, Change>, ReadError> {
+    let mut changes: BTreeMap<Address, Change> = BTreeMap::new();
+    for set in writes {
+        if let Some(accounts) = set.section(layout.accounts) {
+            for (address, row) in &accounts.puts {
+                changes.entry(address_of(address)?).or_default().account = Some(Some(Account::decode(row)?));
+            }
+            for address in &accounts.removes {
+                changes.entry(address_of(address)?).or_default().account = Some(None);
+            }
+        }
+        if let Some(storage) = set.section(layout.storage) {
+            for (key, row) in &storage.puts {
+                let (address, slot) = slot_of(key)?;
+                let value = U256::try_from_be_slice(row).ok_or(ReadError::Corrupt("a storage slot"))?;
+                changes.entry(address).or_default().slots.insert(slot, value);
+            }
+            for key in &storage.removes {
+                let (address, slot) = slot_of(key)?;
+                changes.entry(address).or_default().slots.insert(slot, U256::ZERO);
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn address_of(key: &[u8]) -> Result<Address, ReadError> {
+    Address::try_from(key).map_err(|_| ReadError::Corrupt("an account's key"))
+}
+
+fn slot_of(key: &[u8]) -> Result<(Address, B256), ReadError> {
+    let (address, slot) = key.split_at_checked(20).ok_or(ReadError::Corrupt("a storage key"))?;
+    Ok((address_of(address)?, B256::try_from(slot).map_err(|_| ReadError::Corrupt("a storage key"))?))
+}
