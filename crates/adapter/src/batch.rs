@@ -21,7 +21,8 @@ pub struct Opening {
 /// A batch in the making for one hosted ledger.
 pub trait Batch: Send {
     /// Runs one piece of work in a transaction of its own. On anything but [`Verdict::Keep`] the transaction is thrown
-    /// away, and so must be whatever `self` noted of it.
+    /// away, and so must be whatever `self` noted of it. What it may write is the adapter's to bound (gas, sizes), far
+    /// below [`base::limits::ENTRY_BYTES_MAX`]: kept work that makes no entry stops the node.
     fn execute(&mut self, tx: &mut Tx<'_>, work: &Work) -> Verdict;
 
     /// The batch closes. What `tx` is given becomes one more entry after the ledger's others (a block, say); `writes`

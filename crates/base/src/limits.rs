@@ -22,6 +22,9 @@ pub const CHUNK_BYTES_MAX: u64 = u32::MAX as u64;
 /// Work that waits for the executor. Past it callers are told that the node is busy.
 pub const QUEUE_WORK_MAX: usize = 20_000;
 
+/// Bytes of work on its way through one node, forwarded or queued: bodies are small as a rule and large on purpose.
+pub const QUEUE_WORK_BYTES_MAX: usize = 64 << 20;
+
 /// Work whose turn has not come (a nonce gap, say), over all senders of one hosted ledger.
 pub const WAITING_WORK_MAX: usize = 4_096;
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::peers::{Frame, Peers};
 use crate::publisher::Publication;
-use crate::work::{Pending, ReplyTo};
+use crate::work::{Pending, ReplyTo, Room, Rooms};
 
 /// Work held while there is no primary. An election lasts about a second.
 const HELD_MAX: usize = 8_192;
@@ -37,6 +37,7 @@ pub struct Route {
     peers: Peers,
     state: Mutex<State>,
     next_id: AtomicU64,
+    rooms: Rooms,
 }
 
 struct State {
@@ -50,61 +51,79 @@ struct Forwarded {
     since: Instant,
     to: u64,
     answer: oneshot::Sender<Result<Submitted, Reject>>,
+    _room: Room,
 }
 
 impl Route {
     pub fn new(executor: Sender<Pending>, publisher: Sender<Publication>, peers: Peers) -> Self {
         let state = State { destination: Destination::Nowhere, held: Vec::new(), forwarded: BTreeMap::new() };
-        Self { executor, publisher, peers, state: Mutex::new(state), next_id: AtomicU64::new(1) }
+        Self {
+            executor,
+            publisher,
+            peers,
+            state: Mutex::new(state),
+            next_id: AtomicU64::new(1),
+            rooms: Rooms::default(),
+        }
     }
 
     /// Work of this node's listeners.
     pub fn submit(&self, Submission { work, answer }: Submission) {
-        self.send(Pending { work, reply: ReplyTo::Here(answer) });
+        self.admit(work, ReplyTo::Here(answer));
     }
 
     /// Work that a backup forwarded to this node. It is not forwarded again: two nodes that each take the other for
     /// the primary would play ball with it.
     pub fn receive(&self, from: u64, id: u64, work: Work) {
-        self.send(Pending { work, reply: ReplyTo::Peer { number: from, id } });
+        self.admit(work, ReplyTo::Peer { number: from, id });
     }
 
-    pub fn send(&self, pending: Pending) {
+    fn admit(&self, work: Work, reply: ReplyTo) {
+        match self.rooms.take(&work) {
+            Some(room) => self.send(Pending { work, reply, room }),
+            None => self.refuse(reply),
+        }
+    }
+
+    /// Sends work where it goes now.
+    pub fn send(&self, Pending { work, reply, room }: Pending) {
         let destination = self.lock().destination;
-        match (destination, pending.reply) {
-            (Destination::Here, reply) => self.execute(Pending { work: pending.work, reply }),
-            (Destination::Peer(to), ReplyTo::Here(answer)) => self.forward(to, pending.work, answer),
+        match (destination, reply) {
+            (Destination::Here, reply) => self.execute(Pending { work, reply, room }),
+            (Destination::Peer(to), ReplyTo::Here(answer)) => self.forward(to, work, answer, room),
             (Destination::Peer(_), reply @ ReplyTo::Peer { .. }) => {
                 reply.answer(&self.peers, Err(Reject::unavailable()));
             }
             (Destination::Peer(_), ReplyTo::Nobody) => {}
-            (Destination::Nowhere, reply) => self.hold(Pending { work: pending.work, reply }),
+            (Destination::Nowhere, reply) => self.hold(Pending { work, reply, room }),
         }
     }
 
     fn execute(&self, pending: Pending) {
         if let Err(refused) = self.executor.try_send(pending) {
-            metrics::counter!("coco_work_refused_busy_total").increment(1);
-            refused.into_inner().reply.answer(&self.peers, Err(Reject::busy()));
+            self.refuse(refused.into_inner().reply);
         }
     }
 
-    fn forward(&self, to: u64, work: Work, answer: oneshot::Sender<Result<Submitted, Reject>>) {
+    fn refuse(&self, reply: ReplyTo) {
+        metrics::counter!("coco_work_refused_busy_total").increment(1);
+        reply.answer(&self.peers, Err(Reject::busy()));
+    }
+
+    fn forward(&self, to: u64, work: Work, answer: oneshot::Sender<Result<Submitted, Reject>>, room: Room) {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         {
             let mut state = self.lock();
             if state.forwarded.len() >= QUEUE_WORK_MAX {
                 drop(state);
-                metrics::counter!("coco_work_refused_busy_total").increment(1);
-                let _ = answer.send(Err(Reject::busy()));
-                return;
+                return self.refuse(ReplyTo::Here(answer));
             }
-            state.forwarded.insert(id, Forwarded { since: Instant::now(), to, answer });
+            state.forwarded.insert(id, Forwarded { since: Instant::now(), to, answer, _room: room });
         }
         if !self.peers.send(to, Frame::Work { id, work })
             && let Some(forwarded) = self.lock().forwarded.remove(&id)
         {
-            let _ = forwarded.answer.send(Err(Reject::busy()));
+            self.refuse(ReplyTo::Here(forwarded.answer));
         }
     }
 

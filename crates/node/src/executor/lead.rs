@@ -138,7 +138,7 @@ impl Executor {
         match open.execute(pending, &mut self.store, &self.tools.adapters)? {
             Executed::Kept { wakes } => {
                 let woken = wakes.and_then(|key| waiting[slot].take(&key));
-                woken.into_iter().for_each(|work| ready.wake(work));
+                woken.into_iter().for_each(|(work, room)| ready.wake(work, room));
             }
             Executed::Idle(answer) => match (open.is_empty(), in_flight.back_mut()) {
                 (false, _) => open.answers.push(answer),
@@ -150,7 +150,7 @@ impl Executor {
             },
             Executed::Refused(reply, reject) => reply.answer(&self.tools.peers, Err(reject)),
             Executed::Later(pending, wait) => {
-                let answer = waiting[slot].put(wait, pending.work).map(|()| adapter::Submitted::Waiting);
+                let answer = waiting[slot].put(wait, pending.work, pending.room).map(|()| adapter::Submitted::Waiting);
                 metrics::gauge!("coco_work_waiting").set(waiting.iter().map(Waiting::len).sum::<usize>() as f64);
                 pending.reply.answer(&self.tools.peers, answer);
             }
