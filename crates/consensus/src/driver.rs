@@ -264,11 +264,12 @@ impl Driver {
         }
     }
 
-    /// The store above now stands at `point`, which it got out of band.
+    /// The store above now stands at `point`, which it got out of band. The log may have caught up meanwhile, and the
+    /// node may even have become primary.
     fn installed(&mut self, point: Point) {
         self.catching_up = false;
         let raft = &mut self.node.raft;
-        if point.index <= self.handed || raft.state == StateRole::Leader {
+        if point.index <= self.handed {
             return;
         }
         self.handed = point.index;
@@ -304,7 +305,7 @@ impl Driver {
         let stored = Stored { hard_state, start: point, entries: Vec::new(), applied: point.index };
         let stored = stored.settle().expect("a log without entries is in order");
         self.node = start(&self.config, &stored).expect("the same settings were accepted before");
-        if self.node.raft.term == view {
+        if self.node.raft.term == view && primary != self.config.id.0 {
             self.node.raft.become_follower(view, primary);
         }
         self.outbox.forget_library_numbers();
