@@ -1,0 +1,60 @@
+//! What makes a run: the same options give the same run.
+
+use std::fmt;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    pub seed: u64,
+    pub nodes: u64,
+    /// Moments with faults; ten moments are a tick of a node.
+    pub steps: u64,
+    /// A mistake put in on purpose, to see that the checks find it.
+    pub bug: Option<Bug>,
+}
+
+/// Mistakes that a runtime around the driver could make.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bug {
+    /// A write is reported as synced when it is only queued.
+    AcknowledgeBeforeSync,
+    /// A restart forgets view and vote.
+    ForgetVote,
+    /// A new primary's truncation is not carried out: entries are only added.
+    KeepTail,
+}
+
+impl Bug {
+    const ALL: [Self; 3] = [Self::AcknowledgeBeforeSync, Self::ForgetVote, Self::KeepTail];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AcknowledgeBeforeSync => "acknowledge-before-sync",
+            Self::ForgetVote => "forget-vote",
+            Self::KeepTail => "keep-tail",
+        }
+    }
+
+    /// Reads a name as given on the command line.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bug| bug.name() == name)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 0, nodes: 3, steps: 20_000, bug: None }
+    }
+}
+
+/// The command that repeats the run.
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, nodes, steps, bug } = self;
+        write!(f, "sim --seed {seed} --nodes {nodes} --steps {steps}")?;
+        match bug {
+            Some(bug) => write!(f, " --bug {}", bug.name()),
+            None => Ok(()),
+        }
+    }
+}

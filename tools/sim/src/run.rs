@@ -1,0 +1,114 @@
+//! A run: faults without mercy, then peace, in which the cluster must make progress.
+
+use std::fmt;
+
+use consensus::{Input, Point};
+use rand::RngExt;
+
+use crate::check::Violation;
+use crate::faults::{self, Fault};
+use crate::options::Options;
+use crate::trace::Trace;
+use crate::world::{TICK, World};
+
+/// After healing, so many ticks suffice for a new primary, a repeated catch-up and a batch on every node.
+const PEACE_TICKS: u64 = 1000;
+
+/// What a run came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    pub trace: Trace,
+    /// Committed entries.
+    pub committed: u64,
+    /// The last view.
+    pub view: u64,
+    pub crashes: u64,
+    pub catch_ups: u64,
+    /// From healing to the last node.
+    pub peace_ticks: u64,
+}
+
+/// Runs a seed.
+pub fn run(options: &Options) -> Result<Outcome, Violation> {
+    let mut world = World::new(options)?;
+    let faults = chosen(&mut world);
+    let busy = world.rng.random_range(2..40);
+    for _ in 0..options.steps {
+        world.pass()?;
+        for fault in &faults {
+            if world.rng.random_ratio(1, fault.rarity()) {
+                fault.strike(&mut world)?;
+            }
+        }
+        if world.rng.random_ratio(1, busy) {
+            let member = world.any_member();
+            world.propose(member)?;
+        }
+        hand_over_sometimes(&mut world)?;
+    }
+    world.heal()?;
+    let peace_ticks = make_progress(&mut world)?;
+    let last = world.check.last();
+    Ok(Outcome {
+        trace: world.trace,
+        committed: last.index.0,
+        view: last.view.0,
+        crashes: world.crashes,
+        catch_ups: world.catch_ups,
+        peace_ticks,
+    })
+}
+
+/// Each run has faults of its own choice, so that some are seen alone and others together.
+fn chosen(world: &mut World) -> Vec<Box<dyn Fault>> {
+    let mut faults = faults::all();
+    faults.retain(|_| world.rng.random_bool(0.5));
+    faults
+}
+
+fn hand_over_sometimes(world: &mut World) -> Result<(), Violation> {
+    if world.rng.random_ratio(1, 2000) {
+        let (member, any) = (world.any_member(), world.any_member());
+        let target = world.rng.random_bool(0.5).then_some(any);
+        world.step(member, Input::Transfer(target))?;
+    }
+    Ok(())
+}
+
+/// A new batch must get everywhere.
+fn make_progress(world: &mut World) -> Result<u64, Violation> {
+    let start = world.now;
+    let mut batch: Option<Point> = None;
+    for _ in 0..PEACE_TICKS * TICK {
+        world.pass()?;
+        // What an older primary accepted may give way; then it is for the client to ask again.
+        let committed = |place: &Point| world.check.point(place.index) == Some(*place);
+        batch = batch.filter(|place| committed(place) || world.check.last().view <= place.view);
+        let primary = world.nodes.iter().find(|node| node.is_primary()).map(|node| node.member());
+        if let (None, Some(primary)) = (batch, primary) {
+            batch = world.propose(primary)?;
+        }
+        let done = batch.filter(|place| world.check.point(place.index) == Some(*place));
+        if done.is_some_and(|place| world.nodes.iter().all(|node| node.applied >= place.index)) {
+            return Ok((world.now - start).div_ceil(TICK));
+        }
+    }
+    let behind = world.nodes.iter().map(|node| {
+        let status = node.driver.as_ref().map(consensus::Driver::status);
+        format!("node {} has {}: {status:?}", node.member(), node.applied)
+    });
+    let behind: Vec<_> = behind.collect();
+    world.check.stuck(&behind.join(", "))?;
+    Ok(PEACE_TICKS)
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { trace, committed, view, crashes, catch_ups, peace_ticks } = self;
+        write!(
+            f,
+            "trace {trace}: {committed} committed, view {view}, {crashes} crashes, {catch_ups} catch-ups, \
+             progress after {peace_ticks} ticks"
+        )
+    }
+}
