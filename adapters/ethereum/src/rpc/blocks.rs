@@ -1,0 +1,134 @@
+//! Blocks, headers and receipts of a block.
+
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_rlp::Encodable;
+use base::Seqno;
+
+use super::Rpc;
+use super::dispatch::Step;
+use super::errors::Error;
+use super::framing::{Answer, Json};
+use super::params::Params;
+use super::types::{BlockId, BlockJson, HeaderJson, Hex, Place, ReceiptJson, TransactionJson, TransactionsJson};
+use crate::{Block, View};
+
+/// `null`: what was asked for is not there.
+pub(super) fn nothing() -> Answer {
+    Json::of(&())
+}
+
+impl View {
+    pub(super) fn find(&self, block: BlockId) -> Result<Option<Block>, Error> {
+        match self.number(block)? {
+            Some(number) => Ok(self.block(number)?),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A block by the first parameter, read as `T`, if it is there.
+fn asked(rpc: &Rpc, block: BlockId) -> Result<(View, Option<Block>), Error> {
+    let view = rpc.latest();
+    let block = view.find(block)?;
+    Ok((view, block))
+}
+
+pub(super) fn by_hash(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let Hex(hash) = params.required::<Hex<B256>>()?;
+    whole(rpc, BlockId::Hash(hash), params.optional()?.unwrap_or(false))
+}
+
+pub(super) fn by_number(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let block = params.required()?;
+    whole(rpc, block, params.optional()?.unwrap_or(false))
+}
+
+fn whole(rpc: &Rpc, block: BlockId, whole: bool) -> Result<Step, Error> {
+    let (view, Some(block)) = asked(rpc, block)? else { return Ok(Step::Done(nothing())) };
+    Step::work(move || {
+        let transactions = view.transactions(&block)?;
+        let size = size_of(&block, transactions.iter().map(|transaction| &transaction.raw));
+        let json = if whole {
+            let json = transactions.iter().map(|transaction| {
+                TransactionJson::of(transaction, Place::of(&block, transaction.index))
+            });
+            TransactionsJson::Whole(json.collect())
+        } else {
+            TransactionsJson::Hashes(&block.transactions)
+        };
+        Json::of(&BlockJson::of(&block, size, json))
+    })
+}
+
+/// Bytes of a block in RLP.
+pub(super) fn size_of<'r>(block: &Block, transactions: impl Iterator<Item = &'r Bytes>) -> u64 {
+    let list = |payload: usize| alloy_rlp::length_of_length(payload) + payload;
+    // A typed transaction stands in a block as a string, an old one as the list it is.
+    let length = |raw: &Bytes| if raw.first() < Some(&0xc0) { list(raw.len()) } else { raw.len() };
+    let transactions = list(transactions.map(length).sum());
+    let ommers = list(block.ommers.iter().map(Encodable::length).sum());
+    let withdrawals = block.withdrawals.as_ref().map_or(0, |all| list(all.iter().map(Encodable::length).sum()));
+    list(block.header.length() + transactions + ommers + withdrawals) as u64
+}
+
+pub(super) fn header_by_hash(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let Hex(hash) = params.required::<Hex<B256>>()?;
+    header(rpc, BlockId::Hash(hash))
+}
+
+pub(super) fn header_by_number(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    header(rpc, params.required()?)
+}
+
+fn header(rpc: &Rpc, block: BlockId) -> Result<Step, Error> {
+    match asked(rpc, block)?.1 {
+        Some(block) => Step::done(&HeaderJson::of(&block.header, block.hash)),
+        None => Ok(Step::Done(nothing())),
+    }
+}
+
+pub(super) fn receipts(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let (view, Some(block)) = asked(rpc, params.required()?)? else { return Ok(Step::Done(nothing())) };
+    let ethereum = rpc.ethereum.clone();
+    Step::work(move || {
+        let transactions = view.transactions(&block)?;
+        let receipts = transactions.iter().map(|transaction| ReceiptJson::of(transaction, &block, ethereum.forks()));
+        Json::of(&receipts.collect::<Vec<_>>())
+    })
+}
+
+pub(super) fn transaction_count(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let block = asked(rpc, params.required()?)?.1;
+    Step::done(&block.map(|block| Hex(block.transactions.len() as u64)))
+}
+
+/// Only imported blocks of the proof-of-work era have uncles.
+pub(super) fn uncle_count(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let block = asked(rpc, params.required()?)?.1;
+    Step::done(&block.map(|block| Hex(block.ommers.len() as u64)))
+}
+
+/// An uncle is given as a block without a body.
+pub(super) fn uncle(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let (_, block) = asked(rpc, params.required()?)?;
+    let Hex(index) = params.required::<Hex<u64>>()?;
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    let Some(header) = block.and_then(|block| block.ommers.into_iter().nth(index)) else {
+        return Ok(Step::Done(nothing()));
+    };
+    let hash = header.hash_slow();
+    let uncle = Block {
+        header,
+        hash,
+        transactions: Vec::new(),
+        ommers: Vec::new(),
+        withdrawals: None,
+        total_difficulty: U256::ZERO,
+        imported: true,
+        first: Seqno(0),
+    };
+    let size = size_of(&uncle, std::iter::empty());
+    Step::done(&BlockJson::of(&uncle, size, TransactionsJson::Hashes(&[])))
+}

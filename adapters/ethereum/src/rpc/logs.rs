@@ -1,0 +1,177 @@
+//! eth_getLogs, and the matching that filters and subscriptions share.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, BloomInput};
+
+use super::Rpc;
+use super::dispatch::Step;
+use super::errors::{Error, code};
+use super::framing::{Answer, Json};
+use super::params::Params;
+use super::types::{BlockId, LogFilter, LogJson};
+use crate::{Block, Transaction, View};
+
+/// Addresses, and alternatives of one topic.
+const ALTERNATIVES_MAX: usize = 1_000;
+const POSITIONS_MAX: usize = 4;
+/// Bytes of one answer.
+const ANSWER_MAX: usize = 25_000_000;
+
+/// Which logs are wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Criteria {
+    /// Any of these; empty means any at all.
+    addresses: Vec<Address>,
+    /// By position: any of these; empty means any at all.
+    topics: Vec<Vec<B256>>,
+}
+
+impl Criteria {
+    pub(super) fn new(filter: LogFilter) -> Result<Self, Error> {
+        let LogFilter { address: addresses, topics, .. } = filter;
+        if topics.len() > POSITIONS_MAX {
+            return Err(Error::params(format!("exceed max topics: at most {POSITIONS_MAX} positions")));
+        }
+        if addresses.len() > ALTERNATIVES_MAX || topics.iter().any(|position| position.len() > ALTERNATIVES_MAX) {
+            let message = format!("exceed max addresses or topics per search position: {ALTERNATIVES_MAX}");
+            return Err(Error::params(message));
+        }
+        Ok(Self { addresses, topics })
+    }
+
+    /// Whether a block's bloom leaves the possibility of a match.
+    fn may_match(&self, block: &Block) -> bool {
+        let bloom = &block.header.logs_bloom;
+        let any = |mut values: Box<dyn Iterator<Item = &[u8]> + '_>, none: bool| {
+            none || values.any(|value| bloom.contains_input(BloomInput::Raw(value)))
+        };
+        any(Box::new(self.addresses.iter().map(|address| &address[..])), self.addresses.is_empty())
+            && self
+                .topics
+                .iter()
+                .all(|position| any(Box::new(position.iter().map(|topic| &topic[..])), position.is_empty()))
+    }
+
+    fn matches(&self, address: Address, topics: &[B256]) -> bool {
+        (self.addresses.is_empty() || self.addresses.contains(&address))
+            && self.topics.len() <= topics.len()
+            && self.topics.iter().zip(topics).all(|(wanted, topic)| wanted.is_empty() || wanted.contains(topic))
+    }
+
+    /// Hands over every matching log of a block, in order.
+    pub(super) fn each<'t>(&self, block: &Block, transactions: &'t [Transaction], mut take: impl FnMut(LogJson<'t>)) {
+        if !self.may_match(block) {
+            return;
+        }
+        let logs = transactions.iter().flat_map(|transaction| LogJson::of(transaction, block));
+        logs.filter(|log| self.matches(log.address, log.topics)).for_each(&mut take);
+    }
+
+    /// Writes the matching logs of a range of blocks.
+    pub(super) fn collect(&self, view: &View, from: u64, to: u64) -> Answer {
+        let mut list = List::default();
+        for number in from..=to {
+            let Some(block) = view.block(number)? else { break };
+            if self.may_match(&block) {
+                let transactions = view.transactions(&block)?;
+                let mut written = Ok(());
+                self.each(&block, &transactions, |log| {
+                    if written.is_ok() {
+                        written = list.push(&log);
+                    }
+                });
+                written?;
+            }
+        }
+        Ok(list.finish())
+    }
+}
+
+/// A JSON list in the making, with a bound.
+#[derive(Default)]
+struct List(Vec<u8>);
+
+impl List {
+    fn push(&mut self, log: &LogJson<'_>) -> Result<(), Error> {
+        self.0.push(if self.0.is_empty() { b'[' } else { b',' });
+        serde_json::to_writer(&mut self.0, log).map_err(|error| Error::internal(error.to_string()))?;
+        if self.0.len() > ANSWER_MAX {
+            return Err(Error::new(code::LIMIT_EXCEEDED, "too many logs for one answer: ask for fewer blocks at a time"));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Json {
+        if self.0.is_empty() {
+            self.0.push(b'[');
+        }
+        self.0.push(b']');
+        Json(self.0)
+    }
+}
+
+pub(super) fn get(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let filter: LogFilter = params.required()?;
+    let view = rpc.latest();
+    let (from, to) = range(&view, &filter)?;
+    let criteria = Criteria::new(filter)?;
+    Step::work(move || criteria.collect(&view, from, to))
+}
+
+/// The blocks that a filter names, first and last.
+pub(super) fn range(view: &View, filter: &LogFilter) -> Result<(u64, u64), Error> {
+    if let Some(hash) = filter.block_hash {
+        if filter.from_block.is_some() || filter.to_block.is_some() {
+            return Err(Error::params("cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other"));
+        }
+        let number = view.number_of(hash.0)?.ok_or_else(|| Error::server("unknown block"))?;
+        return Ok((number, number));
+    }
+    let beyond = || Error::params("block range extends beyond current head block");
+    let number = |block: Option<BlockId>| view.number(block.unwrap_or_default())?.ok_or_else(beyond);
+    let (from, to) = (number(filter.from_block)?, number(filter.to_block)?);
+    if from > to {
+        return Err(Error::params("invalid block range params"));
+    }
+    Ok((from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn criteria(addresses: &[u8], topics: &[&[u8]]) -> Criteria {
+        Criteria {
+            addresses: addresses.iter().map(|byte| Address::repeat_byte(*byte)).collect(),
+            topics: topics.iter().map(|list| list.iter().map(|byte| B256::repeat_byte(*byte)).collect()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_log_matches_by_address_and_by_position() {
+        let topics = [B256::repeat_byte(1), B256::repeat_byte(2)];
+        let matches = |addresses, wanted| criteria(addresses, wanted).matches(Address::repeat_byte(9), &topics);
+        assert!(matches(&[], &[]));
+        assert!(matches(&[8, 9], &[]));
+        assert!(!matches(&[8], &[]));
+        assert!(matches(&[], &[&[1]]));
+        assert!(matches(&[], &[&[5, 1], &[2]]));
+        assert!(matches(&[], &[&[], &[2]]));
+        assert!(!matches(&[], &[&[2]]));
+        assert!(!matches(&[], &[&[], &[], &[]]), "more positions than topics");
+    }
+
+    #[test]
+    fn bounds_are_kept() {
+        let filter = |addresses, positions, alternatives| LogFilter {
+            address: vec![Address::ZERO; addresses],
+            topics: vec![vec![B256::ZERO; alternatives]; positions],
+            ..LogFilter::default()
+        };
+        assert!(Criteria::new(filter(ALTERNATIVES_MAX, POSITIONS_MAX, ALTERNATIVES_MAX)).is_ok());
+        assert!(Criteria::new(filter(ALTERNATIVES_MAX + 1, 0, 0)).is_err());
+        assert!(Criteria::new(filter(0, POSITIONS_MAX + 1, 0)).is_err());
+        assert!(Criteria::new(filter(0, 1, ALTERNATIVES_MAX + 1)).is_err());
+    }
+}

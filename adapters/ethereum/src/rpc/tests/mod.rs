@@ -1,0 +1,1 @@
+//! The layer as a whole, in one process.

@@ -1,0 +1,131 @@
+//! A WebSocket connection: calls as over HTTP, and subscriptions.
+//!
+//! One task serves a connection. It reads, lets calls run at the same time up to a bound, and writes what is ready.
+//! While the client does not take what is written nothing more is read, and new blocks queue up for all connections
+//! together; a client too far behind is dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::subscriptions::{Lagged, Subscriptions};
+use super::{Rpc, dispatch};
+
+/// Larger messages end the connection.
+pub(super) const MESSAGE_MAX: usize = 32 * 1024 * 1024;
+const SESSIONS_MAX: usize = 4_096;
+/// Messages of one connection that are worked on at the same time.
+const CALLS_MAX: usize = 256;
+/// For a client to take what is written to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A client that is silent is asked whether it is there; one that stays silent that long again is let go.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// How many connections there may be.
+pub(super) struct Sessions(Arc<Semaphore>);
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(SESSIONS_MAX)))
+    }
+}
+
+impl Sessions {
+    pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.clone().try_acquire_owned().ok()
+    }
+}
+
+/// Why a connection ends before the client ends it.
+enum End {
+    /// The client is gone, or does not speak WebSocket.
+    Gone,
+    Behind,
+    Stopping,
+}
+
+pub(super) async fn serve(
+    rpc: Arc<Rpc>,
+    mut socket: WebSocket,
+    _place: OwnedSemaphorePermit,
+    stop: CancellationToken,
+) {
+    let end = session(&rpc, &mut socket, stop).await;
+    let (code, reason) = match end {
+        End::Gone => return,
+        End::Behind => (close_code::POLICY, "too many notifications are waiting to be read"),
+        End::Stopping => (close_code::AWAY, "the node is stopping"),
+    };
+    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.send(close)).await;
+}
+
+async fn session(rpc: &Arc<Rpc>, socket: &mut WebSocket, stop: CancellationToken) -> End {
+    let mut subscriptions = Subscriptions::new(&rpc.ethereum);
+    let mut calls = FuturesUnordered::new();
+    let mut ping = tokio::time::interval(PING_EVERY);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return End::Stopping,
+            Some((answer, fresh)) = calls.next(), if !calls.is_empty() => {
+                if let Some(answer) = answer && write(socket, answer).await.is_err() {
+                    return End::Gone;
+                }
+                // The answer that names a subscription goes before its first notification.
+                subscriptions.begin(fresh);
+            }
+            notes = subscriptions.next() => match notes {
+                Ok(notes) => {
+                    for note in notes {
+                        if write(socket, note).await.is_err() {
+                            return End::Gone;
+                        }
+                    }
+                }
+                Err(Lagged) => return End::Behind,
+            },
+            message = socket.recv(), if calls.len() < CALLS_MAX => {
+                heard = Instant::now();
+                let body = match message {
+                    Some(Ok(Message::Text(text))) => axum::body::Bytes::from(text),
+                    Some(Ok(Message::Binary(bytes))) => bytes,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Gone,
+                };
+                let begun = dispatch::begin(rpc, &body, Some(&mut subscriptions));
+                let fresh = subscriptions.take_fresh();
+                calls.push(async move { (dispatch::finish(rpc.clone(), begun).await, fresh) });
+            }
+            _ = ping.tick() => {
+                if heard.elapsed() > 2 * PING_EVERY {
+                    return End::Gone;
+                }
+                if timed(socket.send(Message::Ping(axum::body::Bytes::new()))).await.is_err() {
+                    return End::Gone;
+                }
+            }
+        }
+    }
+}
+
+async fn write(socket: &mut WebSocket, text: Vec<u8>) -> Result<(), ()> {
+    // What is written here is JSON that this node wrote.
+    let text = String::from_utf8(text).map_err(drop)?;
+    timed(socket.send(Message::Text(text.into()))).await
+}
+
+async fn timed<E>(send: impl Future<Output = Result<(), E>>) -> Result<(), ()> {
+    match tokio::time::timeout(WRITE_TIMEOUT, send).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(()),
+    }
+}

@@ -1,0 +1,83 @@
+//! Threads for what takes long: running code, reading many blocks, checking many signatures.
+//!
+//! A bounded number runs at a time, so that the executor of a primary is not starved by readers; a bounded number
+//! waits; past that callers are told that the node is busy.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use tokio::sync::Semaphore;
+
+use super::errors::Error;
+
+/// Jobs that run or wait to run.
+const JOBS_MAX: usize = 4_096;
+
+pub(super) struct Workers {
+    running: Arc<Semaphore>,
+    jobs: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    pub(super) fn new() -> Self {
+        let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+        Self { running: Arc::new(Semaphore::new(threads)), jobs: Arc::default() }
+    }
+
+    /// Runs `work` on a thread that may block. A panic in it is an error of this call alone.
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let job = Job::new(&self.jobs).ok_or_else(Error::busy)?;
+        let crashed = || Error::internal("method handler crashed");
+        let turn = self.running.clone().acquire_owned().await.map_err(|_| Error::busy())?;
+        // The caller may leave meanwhile; the thread runs on, so its place is given back by the thread.
+        let places = (job, turn);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = catch_unwind(AssertUnwindSafe(work));
+            drop(places);
+            done
+        });
+        done.await.map_err(|_| crashed())?.map_err(|_| crashed())
+    }
+}
+
+/// A place among the jobs.
+struct Job(Arc<AtomicUsize>);
+
+impl Job {
+    fn new(jobs: &Arc<AtomicUsize>) -> Option<Self> {
+        let taken = jobs.fetch_add(1, Ordering::Relaxed) + 1;
+        // Made first, so that a refusal gives the place back too.
+        let job = Self(jobs.clone());
+        (taken <= JOBS_MAX).then_some(job)
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_one_call() {
+        let workers = Workers::new();
+        let error = workers.run(|| -> u8 { panic!("as planned") }).await.unwrap_err();
+        assert_eq!((error.code, error.message.as_str()), (-32603, "method handler crashed"));
+        assert_eq!(workers.run(|| 5).await, Ok(5));
+    }
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let jobs = Arc::new(AtomicUsize::new(JOBS_MAX - 1));
+        let last = Job::new(&jobs);
+        assert!(last.is_some() && Job::new(&jobs).is_none());
+        drop(last);
+        assert!(Job::new(&jobs).is_some());
+    }
+}
