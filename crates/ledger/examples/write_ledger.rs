@@ -1,6 +1,7 @@
 //! Writes a sample ledger for tools of other people: `write_ledger DIR cose|dual [BATCHES ENTRIES PRIVATE_BYTES CHUNK_BYTES]`.
 //!
 //! Beside it, in `DIR.pem`, the service's certificate.
+#![expect(clippy::unwrap_used, reason = "a test tool stops at the first failure")]
 
 #[path = "../tests/sample/mod.rs"]
 mod sample;

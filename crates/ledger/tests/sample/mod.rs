@@ -1,7 +1,11 @@
 //! A service in a test: it writes the kinds of entries that a real one writes, to a real directory.
 
-// Each test takes what it needs of this.
-#![allow(dead_code, clippy::allow_attributes)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "tests and examples share this, take what they need of it, and stop at the first failure"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -139,7 +143,7 @@ impl Sample {
     pub fn transaction(&mut self, number: u64, private: usize) {
         let key = number.to_be_bytes();
         let value: Vec<u8> = (0..private).map(|at| (at as u64 * 31 + number) as u8).collect();
-        let claims = if number % 3 == 0 { sha256(&key) } else { Digest::ZERO };
+        let claims = if number.is_multiple_of(3) { sha256(&key) } else { Digest::ZERO };
         match number % 4 {
             0 => self.write(&[("private.state", &key, Some(&value))], claims),
             1 => self.write(
