@@ -1,4 +1,5 @@
 //! The ledger directory of a node, on a disk that forgets and tears.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
 #[path = "sample/memory.rs"]
 mod memory;
