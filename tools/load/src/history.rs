@@ -1,0 +1,52 @@
+//! Whether what was once seen can still be read.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::B256;
+use serde::Deserialize;
+
+use crate::{Endpoint, Error, Rpc};
+
+/// What a look back found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ReadBack {
+    pub blocks: u64,
+    pub receipts: u64,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    hash: B256,
+    transactions: Vec<B256>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Receipt {
+    block_hash: B256,
+    transaction_hash: B256,
+}
+
+/// Reads blocks and all their receipts; each must be the one that was seen, and whole.
+pub async fn read_back(endpoint: &Endpoint, blocks: &BTreeMap<u64, B256>) -> Result<ReadBack, Error> {
+    let mut rpc = Rpc::new(endpoint.clone(), std::time::Duration::from_secs(60));
+    let mut found = ReadBack::default();
+    for (&number, &hash) in blocks {
+        let lost = |what: &str| Err(Error::Load(format!("{endpoint}: block {number} was seen as {hash}, and {what}")));
+        let tag = format!("{number:#x}");
+        let block: Option<Block> = rpc.call("eth_getBlockByNumber", (&tag, false)).await?;
+        let receipts: Option<Vec<Receipt>> = rpc.call("eth_getBlockReceipts", [&tag]).await?;
+        let Some(block) = block else { return lost("is not there any more") };
+        let Some(receipts) = receipts else { return lost("its receipts are not there any more") };
+        let transactions = receipts.iter().map(|receipt| receipt.transaction_hash);
+        if block.hash != hash || receipts.iter().any(|receipt| receipt.block_hash != hash) {
+            return lost("is another one now");
+        }
+        if !transactions.eq(block.transactions) {
+            return lost("its receipts are not those of its transactions");
+        }
+        found.blocks += 1;
+        found.receipts += receipts.len() as u64;
+    }
+    Ok(found)
+}
