@@ -1,11 +1,12 @@
 //! One version of all tables, and the window of versions that readers are given.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::Arc;
 
 use base::Seqno;
-use imbl::OrdMap;
+use imbl::{OrdMap, Vector};
 
 use crate::{Blob, History, HistoryError, Kind, Section, TableId, Tables, WriteSet};
 
@@ -78,7 +79,7 @@ impl State {
     where
         R: RangeBounds<[u8]>,
     {
-        let empty = is_empty(&keys);
+        let empty = has_no_room(&keys);
         let bounds = (keys.start_bound(), keys.end_bound());
         // The map panics on a reversed range; for a caller it is simply empty.
         let rows = (!empty).then(|| self.maps[table.index()].range::<(Bound<&[u8]>, Bound<&[u8]>), [u8]>(bounds));
@@ -130,9 +131,12 @@ impl State {
         self.seqno = seqno;
     }
 
-    /// Lets a history row leave memory.
-    pub(crate) fn forget(&mut self, table: TableId, key: &[u8]) {
-        self.maps[table.index()].remove(key);
+    /// Lets a history row leave memory, if it is the one that `seqno` wrote.
+    pub(crate) fn forget(&mut self, seqno: Seqno, table: TableId, key: &[u8]) {
+        let map = &mut self.maps[table.index()];
+        if map.get(key).is_some_and(|row| row.version == seqno) {
+            map.remove(key);
+        }
     }
 
     /// Lets every history row up to `seqno` leave memory.
@@ -151,7 +155,8 @@ impl State {
     }
 }
 
-fn is_empty<R: RangeBounds<[u8]>>(keys: &R) -> bool {
+/// Whether no key can be in a range. Ordered maps panic on some of these.
+pub(crate) fn has_no_room<R: RangeBounds<[u8]>>(keys: &R) -> bool {
     match (keys.start_bound(), keys.end_bound()) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
         (Bound::Included(start), Bound::Included(end)) => start > end,
@@ -165,11 +170,11 @@ fn is_empty<R: RangeBounds<[u8]>>(keys: &R) -> bool {
 pub struct Snapshot {
     state: Arc<State>,
     /// Ends of committed batches, oldest first; the last one is `state`.
-    window: Arc<[Arc<State>]>,
+    window: Vector<Arc<State>>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(window: Arc<[Arc<State>]>, state: Arc<State>) -> Self {
+    pub(crate) fn new(window: Vector<Arc<State>>, state: Arc<State>) -> Self {
         Self { state, window }
     }
 
@@ -177,14 +182,15 @@ impl Snapshot {
     #[must_use]
     pub fn of(state: State) -> Self {
         let state = Arc::new(state);
-        Self { window: Arc::from([state.clone()]), state }
+        Self { window: Vector::unit(state.clone()), state }
     }
 
     /// The version as of `seqno`: the newest one that is not after it. `None` once it has left the window.
     #[must_use]
     pub fn at(&self, seqno: Seqno) -> Option<&Arc<State>> {
-        let after = self.window.partition_point(|state| state.seqno <= seqno);
-        self.window.get(after.checked_sub(1)?)
+        // Two versions may end at one seqno; the search must then find the later one.
+        let after = self.window.binary_search_by(|state| state.seqno.cmp(&seqno).then(Ordering::Less));
+        self.window.get(after.unwrap_or_else(|after| after).checked_sub(1)?)
     }
 
     /// The newest committed version.
@@ -196,7 +202,7 @@ impl Snapshot {
     /// The oldest version that [`Snapshot::at`] still finds.
     #[must_use]
     pub fn oldest(&self) -> Seqno {
-        self.window.first().map_or(self.state.seqno, |state| state.seqno)
+        self.window.front().map_or(self.state.seqno, |state| state.seqno)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base::Seqno;
 use base::limits::VERSIONS_KEPT;
+use imbl::Vector;
 
 use crate::{Blob, Derived, History, Kind, Snapshot, State, TableId, Tables, Tx, WriteSet};
 
@@ -15,7 +16,8 @@ pub struct Store {
     /// Ends of batches that are closed and not committed, oldest first.
     closed: VecDeque<Arc<State>>,
     /// Ends of committed batches, oldest first, never empty; the last is the newest committed version.
-    window: VecDeque<Arc<State>>,
+    /// Shared with every snapshot, so that handing one out costs the same however many are kept.
+    window: Vector<Arc<State>>,
     versions_kept: usize,
     /// History rows still in memory, in the order they were written.
     fresh: VecDeque<(Seqno, TableId, Blob)>,
@@ -27,7 +29,7 @@ impl Store {
     #[must_use]
     pub fn new(tables: Arc<Tables>, history: Arc<dyn History>) -> Self {
         let head = State::new(tables, history);
-        let window = VecDeque::from([Arc::new(head.clone())]);
+        let window = Vector::unit(Arc::new(head.clone()));
         Self {
             head,
             closed: VecDeque::new(),
@@ -85,15 +87,16 @@ impl Store {
         while self.closed.front().is_some_and(|state| state.seqno() <= seqno) {
             self.window.extend(self.closed.pop_front());
         }
-        let surplus = self.window.len().saturating_sub(self.versions_kept);
-        self.window.drain(..surplus);
+        while self.window.len() > self.versions_kept {
+            self.window.pop_front();
+        }
         self.snapshot()
     }
 
     /// The newest committed version and the window before it.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.window.iter().cloned().collect(), self.committed().clone())
+        Snapshot::new(self.window.clone(), self.committed().clone())
     }
 
     #[must_use]
@@ -121,8 +124,8 @@ impl Store {
     /// Only what is committed may be forgotten.
     pub fn forget_history(&mut self, seqno: Seqno) {
         let seqno = seqno.min(self.committed().seqno());
-        while let Some((_, table, key)) = self.fresh.pop_front_if(|(written, ..)| *written <= seqno) {
-            self.head.forget(table, &key);
+        while let Some((written, table, key)) = self.fresh.pop_front_if(|(written, ..)| *written <= seqno) {
+            self.head.forget(written, table, &key);
         }
         self.forgotten = self.forgotten.max(seqno);
     }

@@ -10,6 +10,7 @@ use std::ops::{Bound, RangeBounds};
 
 use base::{Digest, Seqno};
 
+use crate::state::has_no_room;
 use crate::{Blob, HistoryError, Section, State, TableId, WriteSet};
 
 type Bounds = (Bound<Blob>, Bound<Blob>);
@@ -109,9 +110,11 @@ impl<'a> Tx<'a> {
             let bounds = (keys.start_bound().map(Blob::from), keys.end_bound().map(Blob::from));
             reads.borrow_mut().ranges.push((table, bounds, rows));
         }
-        let within = keys.clone();
-        let changes = self.changes[table.index()].iter().filter(move |(key, _)| within.contains(key));
-        Merge { base: self.base.range(table, keys).peekable(), changes: changes.peekable() }
+        let bounds = (keys.start_bound(), keys.end_bound());
+        let changes = (!has_no_room(&keys))
+            .then(|| self.changes[table.index()].range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>(bounds));
+        let changes = changes.into_iter().flatten().peekable();
+        Merge { base: self.base.range(table, keys).peekable(), changes }
     }
 
     /// Marks a place to return to. Savepoints nest: rolling back to one undoes those taken after it.
@@ -206,7 +209,8 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Whether `state`, a later version of the same store, answers every read as before.
+    /// Whether `state`, a later version of the same store, answers every read as before. The reads must have been taken
+    /// of a version that was not rolled back since: a seqno that is written anew looks like the old one.
     pub fn hold(&self, state: &State) -> Result<bool, HistoryError> {
         for (table, key, version) in &self.keys {
             if state.find(*table, key)?.map(|row| row.version) != *version {
