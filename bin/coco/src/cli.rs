@@ -35,6 +35,9 @@ pub enum Command {
     /// Read and check ledger files, offline
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Measure how fast a ledger is
+    #[command(subcommand)]
+    Bench(Bench),
     /// Become the node that a network's directory describes, in a session of its own
     #[command(hide = true)]
     LaunchNode {
@@ -161,6 +164,87 @@ pub struct LedgerShow {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Bench {
+    Ethereum(BenchEthereum),
+}
+
+/// Send signed transactions to an Ethereum ledger and time them until their receipts
+///
+/// Without --dir or --rpc a network of its own is started and taken away afterwards. Measured are plain transfers and token
+/// transfers, in batches and in single calls, as fast as they are answered and at half of that speed; the options pick some
+/// of these. The load is made on this machine and takes its share of it, which is shown.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco bench ethereum                                          everything, about two minutes
+  coco bench ethereum --workload transfer --batch 1 --rate 1000
+  coco bench ethereum --workload transfer --batch 100 --count 1000000
+  coco bench ethereum --rpc http://127.0.0.1:8545 --json       a node that runs already")]
+pub struct BenchEthereum {
+    /// What the transactions do [default: both, one after the other]
+    #[arg(long, value_name = "WHAT")]
+    pub workload: Option<Workload>,
+    /// Transactions in a request; 1 = single calls [default: 100, then 1]
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub batch: Option<usize>,
+    /// Connections, each with one request at a time [default: 8 with batches, 128 with single calls]
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub connections: Option<usize>,
+    /// Transactions a second, due at fixed times [default: as fast as they are answered, then half of that]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// How long each measurement sends [default: 10]
+    #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: Option<u64>,
+    /// How many transactions each measurement sends, instead of how long
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
+    pub count: Option<usize>,
+    /// Seconds of the same load before each measurement that do not count
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub warm_up: u64,
+    /// Accounts that send to each other
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=9_000))]
+    pub accounts: usize,
+    /// Nodes of the network that is started [default: 3]
+    #[arg(long, value_name = "N", value_parser = odd, conflicts_with_all = ["dir", "rpc"])]
+    pub nodes: Option<u64>,
+    /// Measure the network in this directory, which runs
+    #[arg(long, value_name = "DIR", conflicts_with = "rpc")]
+    pub dir: Option<PathBuf>,
+    /// Measure whatever answers at this address, with WebSocket at the same place; what it takes of its machine is not seen
+    #[arg(long, value_name = "URL")]
+    pub rpc: Option<String>,
+    /// The private key of an account that pays for the others [default: the first development account]
+    #[arg(long, value_name = "KEY", env = "COCO_BENCH_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Workload {
+    Transfer,
+    Erc20,
+}
+
+impl Workload {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Erc20 => "erc20",
+        }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
+        _ => Err("the rate is a number of transactions a second, above 0 and at most 1000000".into()),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -1,5 +1,6 @@
 //! The commands, one file each, as the command line groups them.
 
+mod bench;
 mod down;
 mod ledger;
 mod status;
@@ -24,6 +25,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Ledger(cli::Ledger::Show(args)) => {
             ledger::show::run(&args.dir, args.from..=args.to.unwrap_or(u64::MAX), args.json, printer)
         }
+        Command::Bench(cli::Bench::Ethereum(args)) => bench::run(&bench::settle(args)?, printer),
         Command::LaunchNode { program, dir } => Err(network::become_node(&program, &dir)),
     }
 }

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use development::{Network, Plan, Signing};
 
-use self::watch::{Stops, watch};
+pub use self::watch::Stops;
+use self::watch::watch;
 use crate::failure::Failure;
 use crate::network::{self, Client, Lock, Node, Program, ReadyFile};
 use crate::printer::Printer;

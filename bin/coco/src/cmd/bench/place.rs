@@ -1,0 +1,113 @@
+//! The network that is measured: found, or made for the purpose and taken away again.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use development::{Plan, Signing};
+use load::Endpoint;
+use tempfile::TempDir;
+
+use super::plan::Where;
+use super::usage::Usage;
+use crate::cmd::up::Stops;
+use crate::failure::Failure;
+use crate::network::{self, Client, Node, Program, Started};
+use crate::printer::Printer;
+
+const ASK: Duration = Duration::from_secs(1);
+
+pub struct Place {
+    /// Where each node serves Ethereum; the first is asked for receipts.
+    pub endpoints: Vec<Endpoint>,
+    /// Nodes on this machine, whose use of it can be seen.
+    pub nodes: Vec<Watched>,
+    own: Option<Own>,
+}
+
+/// A node's process and what it keeps.
+pub struct Watched {
+    pub number: u64,
+    pid: u32,
+    dir: PathBuf,
+}
+
+/// A network that exists only for this command.
+struct Own {
+    dir: TempDir,
+    nodes: Vec<Node>,
+    started: Vec<Started>,
+}
+
+impl Place {
+    pub fn find(place: &Where, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
+        match place {
+            Where::Url(endpoint) => Ok(Self { endpoints: vec![endpoint.clone()], nodes: Vec::new(), own: None }),
+            Where::Dir(dir) => Self::running(dir),
+            Where::Temporary { nodes } => Self::make(*nodes, stops, printer),
+        }
+    }
+
+    fn running(dir: &Path) -> Result<Self, Failure> {
+        let (_, nodes) = network::open(dir)?;
+        let client = Client::new(ASK);
+        let running: Vec<(&Node, u32)> = nodes
+            .iter()
+            .filter_map(|node| Some((node, node.status(&client).ok().filter(|s| s.serving)?.pid)))
+            .collect();
+        if running.is_empty() {
+            return Err(Failure::new(format!("no node of the network in {} serves", dir.display()))
+                .hint(format!("`coco up --dir {} --detach` starts them", dir.display())));
+        }
+        Self::of(&running, None)
+    }
+
+    fn make(nodes: u64, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
+        let program = Program::find()?;
+        let dir = tempfile::Builder::new().prefix("coco-bench-").tempdir().map_err(|e| {
+            Failure::from_error("cannot make a temporary directory", &e).hint("TMPDIR names another place")
+        })?;
+        let plan = Plan { nodes, rpc_port: 0, signing: Signing::Cose, genesis: None, base_fee: 0, blobs: false };
+        let network = development::create(dir.path(), &plan)?;
+        let nodes = network::nodes(dir.path(), &network)?;
+        let mut started = Vec::new();
+        let stopped = || stops.asked();
+        let statuses = network::bring_up(&nodes, &program, &mut started, &Client::new(ASK), printer, stopped)?;
+        let pids: Vec<u32> = statuses.iter().map(|status| status.pid).collect();
+        let own = Own { dir, nodes, started };
+        let running: Vec<(&Node, u32)> = own.nodes.iter().zip(pids).collect();
+        let Self { endpoints, nodes, .. } = Self::of(&running, None)?;
+        Ok(Self { endpoints, nodes, own: Some(own) })
+    }
+
+    fn of(nodes: &[(&Node, u32)], own: Option<Own>) -> Result<Self, Failure> {
+        let endpoints: Option<Vec<Endpoint>> =
+            nodes.iter().map(|(node, _)| node.ethereum.map(Endpoint::from)).collect();
+        let watched =
+            |(node, pid): &(&Node, u32)| Watched { number: node.number, pid: *pid, dir: node.layout.dir().to_owned() };
+        Ok(Self {
+            endpoints: endpoints.ok_or_else(|| Failure::new("the network hosts no Ethereum ledger"))?,
+            nodes: nodes.iter().map(watched).collect(),
+            own,
+        })
+    }
+
+    /// What the nodes use now; nothing for nodes that are elsewhere.
+    pub fn usage(&self) -> Vec<Usage> {
+        self.nodes.iter().filter_map(|node| Usage::of(node.pid, &node.dir)).collect()
+    }
+
+    /// Stops the network and takes it away, if it was made here. After a failure its directory stays, with the nodes' logs.
+    pub fn leave(self, well: bool, stops: &Stops, printer: &Printer) {
+        let Some(Own { dir, nodes, mut started }) = self.own else { return };
+        let asked = stops.count();
+        network::stop(&nodes, printer, || stops.count() > asked);
+        for node in &mut started {
+            // Gone already; only its exit status is still kept for us.
+            let _ = node.child.wait();
+        }
+        if !well {
+            printer
+                .hint(format!("the network's directory is kept, with the logs of its nodes: {}", dir.keep().display()));
+        }
+    }
+}
