@@ -1,0 +1,112 @@
+//! The steps, in the order in which they run: what is quick and finds much comes first.
+
+use std::fs;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use super::count::Count;
+use super::network::{Network, Role};
+use super::{Context, Step};
+use crate::command::{Tool, repository};
+use crate::report::say;
+
+pub const BUILD: &str = "build";
+
+pub const STEPS: [Step; 8] = [
+    Step { name: BUILD, shows: "both binaries and the simulator, in release mode", run: build },
+    Step { name: "rust", shows: "unit tests, scenarios, vectors, layer test", run: rust },
+    Step { name: "simulator", shows: "whole clusters in one thread, one seed each", run: simulator },
+    Step {
+        name: "ledger-python",
+        shows: "CCF's own Python package verifies our ledgers, and finds flipped bits",
+        run: ledger_python,
+    },
+    Step {
+        name: "clients-primary",
+        shows: "real clients against the primary, then an audit of all ledgers",
+        run: clients_primary,
+    },
+    Step { name: "clients-backup", shows: "the same clients against a backup", run: clients_backup },
+    Step { name: "web3py-modules", shows: "web3.py's own module tests; enough must pass", run: web3py_modules },
+    Step {
+        name: "rpc-compat",
+        shows: "the execution-apis cases, after importing their chain; enough must pass",
+        run: rpc_compat,
+    },
+];
+
+fn build(_: &Context) -> anyhow::Result<Count> {
+    let packages = ["build", "--release", "--package", "coco", "--package", "coco-node", "--package", "sim"];
+    Ok(Count::one(Tool::cargo(&packages).succeeds()?))
+}
+
+fn rust(_: &Context) -> anyhow::Result<Count> {
+    let (text, succeeded) = Tool::cargo(&["test", "--release", "--workspace", "--no-fail-fast"]).tee()?;
+    Ok(Count::sum_of(&text).and_succeeded(succeeded))
+}
+
+fn simulator(context: &Context) -> anyhow::Result<Count> {
+    let seeds = format!("0..{}", context.simulator_seeds);
+    let succeeded = Tool::new(context.metadata.binary("sim")).args(&["--seeds", &seeds]).succeeds()?;
+    Ok(if succeeded { Count { passed: context.simulator_seeds, failed: 0 } } else { Count::one(false) })
+}
+
+fn ledger_python(context: &Context) -> anyhow::Result<Count> {
+    let environment = |version: u64| context.metadata.python_environment(&format!("ccf{version}"));
+    let script = repository().join("crates/ledger/tests/python/run.sh");
+    Ok(Count::one(Tool::new("sh").arg(script).arg(environment(7)).arg(environment(6)).succeeds()?))
+}
+
+fn clients_primary(context: &Context) -> anyhow::Result<Count> {
+    let network = Network::start(context, "clients-primary", &["--signing", "dual"])?;
+    let mut count = suites(&network, Role::Primary, &["all"])?;
+    for dir in network.stop()? {
+        let verified = Tool::new(context.metadata.binary("coco")).args(&["ledger", "verify"]).arg(&dir).succeeds()?;
+        count += Count::one(verified);
+    }
+    Ok(count)
+}
+
+fn clients_backup(context: &Context) -> anyhow::Result<Count> {
+    let network = Network::start(context, "clients-backup", &[])?;
+    suites(&network, Role::Backup, &["all"])
+}
+
+/// The chain id that web3.py's own tests expect in some places.
+const WEB3PY_CHAIN_ID: u64 = 131_277_322_940_537;
+
+fn web3py_modules(context: &Context) -> anyhow::Result<Count> {
+    let path = repository().join("crates/development/src/genesis.json");
+    let mut genesis: Value = serde_json::from_slice(&fs::read(&path)?).context("the default genesis is not JSON")?;
+    genesis["config"]["chainId"] = WEB3PY_CHAIN_ID.into();
+    let own = context.metadata.scratch("web3py-genesis.json");
+    fs::create_dir_all(context.metadata.scratch(""))?;
+    fs::write(&own, serde_json::to_vec(&genesis)?)?;
+    let own = own.to_str().context("a path is not text")?;
+    let network = Network::start(context, "web3py-modules", &["--genesis", own])?;
+    suites(&network, Role::Primary, &["web3py-module-tests"])
+}
+
+fn rpc_compat(context: &Context) -> anyhow::Result<Count> {
+    let Some(vectors) = &context.vectors else {
+        say("SKIPPED: there are no test vectors");
+        return Ok(Count::default());
+    };
+    let cases = vectors.join("ethereum/rpc-compat");
+    let file = |name: &str| cases.join(name).to_str().map(String::from).context("a path is not text");
+    let (genesis, chain) = (file("genesis.json")?, file("chain.rlp")?);
+    let network = Network::start(context, "rpc-compat", &["--genesis", &genesis, "--import", &chain])?;
+    suites(&network, Role::Primary, &["rpc-compat"])
+}
+
+/// The suites in `clients/` against one node. Those that are judged by how many of their tests pass count what passed, and
+/// fail if that is too little: the driver knows.
+fn suites(network: &Network, role: Role, names: &[&str]) -> anyhow::Result<Count> {
+    let (text, succeeded) = network.clients(role)?.args(names).tee()?;
+    match Count::last_of(&text) {
+        Some(Count { passed, .. }) if succeeded => Ok(Count { passed, failed: 0 }),
+        Some(count) => Ok(count.and_succeeded(false)),
+        None => bail!("the suites did not say how many tests passed"),
+    }
+}
