@@ -59,8 +59,8 @@ impl Config {
         if self.appends_in_flight_max == 0 {
             return bad("at least one append must be allowed in flight");
         }
-        if self.append_bytes_max > BATCH_BYTES_MAX {
-            return bad("an append must fit a peer frame");
+        if self.append_bytes_max > BATCH_BYTES_MAX / 2 {
+            return bad("an append of several entries must fit half of a peer frame");
         }
         if self.uncommitted_bytes_max < self.append_bytes_max {
             return bad("the bound on uncommitted bytes is below that of one append");

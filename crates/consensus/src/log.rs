@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Result, Storage, StorageError};
 
-use crate::message::ENTRY_HEADER_BYTES;
+use crate::message::{APPEND_ENTRIES_MAX, ENTRY_HEADER_BYTES};
 use crate::{Config, Point, Stored, convert};
 
 pub struct MemoryLog {
@@ -107,14 +107,17 @@ impl Storage for MemoryLog {
         if from > to || to > self.entries.len() {
             return Err(Error::Store(StorageError::Unavailable));
         }
-        let mut room = max_size.into().unwrap_or(u64::MAX);
+        // Only what is meant for a peer has a bound on its bytes.
+        let max_size = max_size.into().filter(|max| *max != raft::NO_LIMIT);
+        let most = max_size.map_or(usize::MAX, |_| APPEND_ENTRIES_MAX);
+        let mut room = max_size.unwrap_or(u64::MAX);
         let fits = |entry: &&Entry| {
             let size = (ENTRY_HEADER_BYTES + entry.data.len()) as u64;
             let fits = size <= room;
             room = room.saturating_sub(size);
             fits
         };
-        let mut found: Vec<Entry> = self.entries.range(from..to).take_while(fits).cloned().collect();
+        let mut found: Vec<Entry> = self.entries.range(from..to).take(most).take_while(fits).cloned().collect();
         if found.is_empty() && from < to {
             found.push(self.entries[from].clone());
         }
@@ -193,6 +196,15 @@ mod tests {
         assert_eq!(gone, Err(Error::Store(StorageError::Compacted)));
         log.compact(9);
         assert_eq!((log.last(), log.bytes()), (Point::new(3, 4), 0));
+    }
+
+    #[test]
+    fn one_append_has_a_bounded_number_of_entries() {
+        let mut log = log(&[]);
+        let many = APPEND_ENTRIES_MAX as u64 + 10;
+        log.append(&(1..=many).map(|index| entry(index, 2)).collect::<Vec<_>>());
+        assert_eq!(indexes(&log, 1, many + 1, 1 << 40).len(), APPEND_ENTRIES_MAX);
+        assert_eq!(indexes(&log, 1, many + 1, u64::MAX).len(), many as usize);
     }
 
     #[test]

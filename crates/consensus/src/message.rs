@@ -21,6 +21,9 @@ const HEADER_BYTES: usize = 10;
 /// What an entry takes in front of its batch: its view and the batch's length.
 pub const ENTRY_HEADER_BYTES: usize = 12;
 
+/// Entries that the log gives for one append, whatever their size; a message may carry twice as many.
+pub const APPEND_ENTRIES_MAX: usize = 1 << 14;
+
 /// Ledger entries seal 31 bits of the view.
 pub const VIEW_MAX: u64 = (1 << 31) - 1;
 
@@ -148,6 +151,8 @@ pub enum Malformed {
     Index(u64),
     #[error("a batch of {0} bytes is over the bound")]
     Batch(usize),
+    #[error("it has too many entries")]
+    Entries,
     #[error("the views of its entries are out of order")]
     Order,
 }
@@ -357,6 +362,9 @@ impl Reader {
                 return Err(Malformed::Order);
             }
             last = entry.view;
+            if entries.len() == 2 * APPEND_ENTRIES_MAX {
+                return Err(Malformed::Entries);
+            }
             entries.push(entry);
         }
         if last > view {

@@ -30,5 +30,5 @@ mod world;
 
 pub use check::Violation;
 pub use options::{Bug, Options};
-pub use run::{Outcome, run};
+pub use run::{Outcome, fail_over, run};
 pub use storage::{Storage, Surviving};

@@ -8,6 +8,7 @@ use rand::RngExt;
 use crate::check::Violation;
 use crate::faults::{self, Fault};
 use crate::options::Options;
+use crate::storage::Surviving;
 use crate::trace::Trace;
 use crate::world::{TICK, World};
 
@@ -57,6 +58,35 @@ pub fn run(options: &Options) -> Result<Outcome, Violation> {
         catch_ups: world.catch_ups,
         peace_ticks,
     })
+}
+
+/// Ticks from the death of a working primary to the next batch that is committed, in calm weather.
+pub fn fail_over(options: &Options) -> Result<u64, Violation> {
+    let mut world = World::new(options)?;
+    make_progress(&mut world)?;
+    // The primary dies at any moment between two of its heartbeats.
+    for _ in 0..world.rng.random_range(0..100) {
+        world.pass()?;
+    }
+    let primary = world.nodes.iter().find(|node| node.is_primary()).map(|node| node.member());
+    let Some(primary) = primary else {
+        return world.check.stuck("there is no primary").map(|()| PEACE_TICKS);
+    };
+    world.crash(primary, Surviving::NOTHING);
+    let death = world.now;
+    let mut batch = None;
+    while world.now < death + PEACE_TICKS * TICK {
+        world.pass()?;
+        for member in world.members() {
+            if batch.is_none() {
+                batch = world.propose(member)?;
+            }
+        }
+        if batch.is_some_and(|place| world.check.point(place.index) == Some(place)) {
+            return Ok((world.now - death).div_ceil(TICK));
+        }
+    }
+    world.check.stuck("no batch was committed").map(|()| PEACE_TICKS)
 }
 
 /// Each run has faults of its own choice, so that some are seen alone and others together.

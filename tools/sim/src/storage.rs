@@ -40,6 +40,11 @@ pub struct Surviving {
     pub torn_entries: usize,
 }
 
+impl Surviving {
+    /// Only what was synced.
+    pub const NOTHING: Self = Self { writes: 0, torn_entries: 0 };
+}
+
 /// A log in memory.
 #[derive(Default)]
 pub struct Double {

@@ -135,6 +135,9 @@ fn each_mistake_has_its_name() {
     for (hex, error) in cases {
         assert_eq!(decode(hex), Err(error), "{hex}");
     }
+    let entries = vec![Item { view: View(3), data: Bytes::new() }; 2 * APPEND_ENTRIES_MAX + 1];
+    let body = Body::Append { before: Point::default(), commit: Index(0), entries };
+    assert_eq!(Message::decode(Message { view: View(3), body }.encode()), Err(Malformed::Entries));
     let long = Bytes::from(vec![0; PEER_FRAME_BYTES_MAX + 1]);
     assert_eq!(Message::decode(long), Err(Malformed::TooLong { bytes: PEER_FRAME_BYTES_MAX + 1 }));
 }

@@ -16,7 +16,7 @@ impl Fault for Crash {
 
     fn strike(&self, world: &mut World) -> Result<(), Violation> {
         let node = world.any_member();
-        world.crash(node, Surviving { writes: 0, torn_entries: 0 });
+        world.crash(node, Surviving::NOTHING);
         let after = world.rng.random_range(1..2000);
         world.plan(after, Event::Restart { node });
         Ok(())
