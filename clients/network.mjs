@@ -25,3 +25,12 @@ export const cocoOnly = { skip: foreign ? 'the node is not Coco' : false };
 export function artifact(name) {
   return JSON.parse(readFileSync(new URL(`contracts/artifacts/${name}.json`, import.meta.url), 'utf8'));
 }
+
+/** The promise, given up after 20 s with a sentence on what was awaited, so that a silent node fails one test and by name. */
+export function within(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited 20 s in vain for ${what}`)), 20_000);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -24,11 +24,12 @@ export function rulesFor(header) {
 }
 
 export async function receiptOf(hash) {
-  for (;;) {
+  for (let i = 0; i < 1_000; i++) {
     const receipt = await call('eth_getTransactionReceipt', hash);
     if (receipt) return receipt;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  throw new Error(`no receipt for ${hash}`);
 }
 
 export const hex = (number) => `0x${number.toString(16)}`;

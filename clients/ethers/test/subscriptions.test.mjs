@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Transaction, WebSocketProvider, id } from 'ethers';
-import { chainId, ws } from '../../network.mjs';
+import { chainId, within, ws } from '../../network.mjs';
 import { connect, deploy, freshAccount } from './setup.mjs';
 
 describe('over a WebSocket', () => {
@@ -21,13 +21,14 @@ describe('over a WebSocket', () => {
    * asked for, not when the node has it: hence the question after it, whose answer comes later.
    */
   function seen(emitter, event, fits, act) {
-    return new Promise((resolve, reject) => {
+    const told = new Promise((resolve, reject) => {
       const listener = (...args) => {
         if (!fits(...args)) return;
         emitter.off(event, listener).then(() => resolve(args), reject);
       };
       emitter.on(event, listener).then(() => provider.send('net_version', [])).then(act).catch(reject);
     });
+    return within(told, `the event ${typeof event === 'string' ? event : 'of a log'}`);
   }
 
   it('requests are answered like over HTTP', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
-import { accounts, cocoOnly, ws } from '../../network.mjs';
+import { accounts, cocoOnly, within, ws } from '../../network.mjs';
 import { ask, call, receiptOf, request } from './wire.mjs';
 
 const from = accounts[3].address;
@@ -33,7 +33,7 @@ class Connection {
     for (;;) {
       const at = this.#messages.findIndex(fits);
       if (at >= 0) return this.#messages.splice(at, 1)[0];
-      await new Promise((resolve) => this.#waiting.push(resolve));
+      await within(new Promise((resolve) => this.#waiting.push(resolve)), 'a message');
     }
   }
 

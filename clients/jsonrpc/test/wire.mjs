@@ -29,14 +29,13 @@ export async function call(method, ...params) {
   return result;
 }
 
-/** Asks until the answer is there. */
-export async function until(question) {
-  for (;;) {
-    const answer = await question();
-    if (answer) return answer;
+export async function receiptOf(hash) {
+  for (let i = 0; i < 1_000; i++) {
+    const receipt = await call('eth_getTransactionReceipt', hash);
+    if (receipt) return receipt;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  throw new Error(`no receipt for ${hash}`);
 }
 
-export const receiptOf = (hash) => until(() => call('eth_getTransactionReceipt', hash));
 export const hex = (number) => `0x${number.toString(16)}`;

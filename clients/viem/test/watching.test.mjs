@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { keccak256, toHex } from 'viem';
+import { within } from '../../network.mjs';
 import { deploy, freshWallet, nodeWallet, publicClient, socketClient } from './setup.mjs';
 
 const socket = socketClient();
@@ -18,7 +19,7 @@ async function told(watch, fits, act) {
     await socket.getChainId();
     await publicClient.getChainId();
     await act();
-    return await heard;
+    return await within(heard, 'what is watched');
   } finally {
     stop();
   }
