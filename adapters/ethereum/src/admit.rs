@@ -12,12 +12,9 @@ use alloy_rlp::Decodable;
 use base::limits::ENTRY_BYTES_MAX;
 use kv::State;
 use rayon::prelude::*;
-use revm::context::ContextSetters;
-use revm::context::result::{EVMError, InvalidTransaction};
-use revm::handler::{EthFrame, Handler, MainnetHandler};
+use revm::context::result::InvalidTransaction;
 
-use crate::ReadError;
-use crate::execute::{Evm, Refused, evm};
+use crate::execute::Refused;
 use crate::ledger::Ledger;
 use crate::reject::{Refusal, SERVER_ERROR, cost};
 use crate::transaction::{self, Envelope};
@@ -43,22 +40,18 @@ impl Ledger {
         if envelope.gas_limit() > header.gas_limit {
             return Err(refusal.block_gas_limit(header.gas_limit));
         }
-        let mut engine = evm(self.own_context(&header, head.total_difficulty), self.rows_of(state));
-        engine.ctx.set_tx(transaction::tx_env(&envelope, sender));
-        type Checks<'a> = MainnetHandler<Evm<'a>, EVMError<ReadError>, EthFrame>;
-        match Checks::default().validate(&mut engine) {
+        match self.validate(self.own_context(&header, head.total_difficulty), state, &envelope, sender) {
             Ok(_) => {}
             // It may wait for those before it, as long as it could ever be paid for.
-            Err(EVMError::Transaction(InvalidTransaction::NonceTooHigh { .. })) => {
+            Err(Refused::Invalid(InvalidTransaction::NonceTooHigh { .. })) => {
                 let balance = self.rows_of(state).account(sender)?.unwrap_or_default().balance;
                 let fee = cost(&envelope);
                 if fee > balance {
-                    let lack =
-                        InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(fee), balance: Box::new(balance) };
+                    let lack = InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(fee), balance: Box::new(balance) };
                     return Err(refusal.of(Refused::Invalid(lack)));
                 }
             }
-            Err(error) => return Err(refusal.of(error.into())),
+            Err(refused) => return Err(refusal.of(refused)),
         }
         let (bare, _) = transaction::encoded(&envelope);
         Ok(Work { ledger: self.id, body: Admitted::Transaction { sender, raw: &bare }.encode() })

@@ -123,7 +123,7 @@ impl Making {
     fn transaction(&mut self, tx: &mut Tx<'_>, sender: Address, raw: &[u8]) -> Verdict {
         let Self { ledger, header, context, body, .. } = self;
         let Body::Own(totals) = body else { return Verdict::Full };
-        let envelope = match transaction::decode_bare(raw) {
+        let envelope = match transaction::decode_in_block(raw) {
             Ok(envelope) => envelope,
             Err(error) => return Verdict::Drop(failed(error)),
         };
@@ -203,7 +203,7 @@ impl Ledger {
         sender: Address,
         totals: &Totals,
     ) -> Result<Transaction, crate::execute::Refused> {
-        let result = self.transact(context, tx, transaction::tx_env(&envelope, sender))?;
+        let result = self.transact(context, tx, &envelope, sender)?;
         let gas_used = result.tx_gas_used();
         let success = result.is_success();
         let logs: Vec<Log> = match result {

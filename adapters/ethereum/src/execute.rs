@@ -2,15 +2,19 @@
 //!
 //! The engine's generics end here: everywhere else there is [`Evm`] over [`Rows`], and [`Context`], which is plain data.
 
-use alloy_consensus::Header;
-use alloy_primitives::{Address, Bytes, U256};
-use kv::Tx;
+use alloy_consensus::{Header, Transaction as _};
+use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
+use kv::{State, Tx};
 use revm::context::result::{EVMError, ExecutionResult, InvalidTransaction};
-use revm::context::{BlockEnv, CfgEnv, FrameStack, Journal, TxEnv};
+use revm::context::{BlockEnv, CfgEnv, ContextSetters, FrameStack, Journal, TxEnv};
 use revm::context_interface::JournalTr;
 use revm::context_interface::block::BlobExcessGasAndPrice;
-use revm::handler::EthPrecompiles;
+use revm::handler::{EthFrame, EthPrecompiles, Handler, MainnetHandler};
 use revm::handler::instructions::EthInstructions;
+use revm::bytecode::opcode::EXTCODEHASH;
+use revm::interpreter::instructions::host;
+use revm::interpreter::interpreter::EthInterpreter;
+use revm::interpreter::{Host, Instruction, InstructionContext, InstructionExecResult, InstructionResult};
 use revm::primitives::hardfork::SpecId;
 use revm::{ExecuteEvm, MainnetEvm, SystemCallEvm};
 
@@ -18,6 +22,7 @@ use crate::ReadError;
 use crate::ledger::Ledger;
 use crate::record::Block;
 use crate::rows::{self, Rows};
+use crate::transaction::{self, Envelope};
 
 /// What execution knows of its block.
 #[derive(Clone, Debug)]
@@ -43,6 +48,10 @@ pub fn evm<'a>(context: Context, rows: Rows<'a>) -> Evm<'a> {
 #[must_use]
 pub fn evm_with<'a, I>(context: Context, rows: Rows<'a>, inspector: I) -> Evm<'a, I> {
     let Context { spec, block, cfg } = context;
+    let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
+    if rows.bare_storage() {
+        instruction.instruction_table_mut()[usize::from(EXTCODEHASH)] = Instruction::new(extcodehash);
+    }
     let mut journaled_state = Journal::new(rows);
     journaled_state.set_spec_id(spec);
     let ctx = revm::Context {
@@ -57,15 +66,43 @@ pub fn evm_with<'a, I>(context: Context, rows: Rows<'a>, inspector: I) -> Evm<'a
     Evm {
         ctx,
         inspector,
-        instruction: EthInstructions::new_mainnet_with_spec(spec),
+        instruction,
         precompiles: EthPrecompiles::new(spec),
         frame_stack: FrameStack::new_prealloc(8),
     }
 }
 
+/// EXTCODEHASH for accounts with storage and neither code nor nonce: the rows show them with a hash of zero, and here it is
+/// what it must be, that of no code.
+fn extcodehash<H: Host>(context: InstructionContext<'_, H, EthInterpreter>) -> InstructionExecResult {
+    let InstructionContext { interpreter, host } = context;
+    let address = interpreter.stack.peek(0).map(|word| Address::from_word(word.into()));
+    host::extcodehash(InstructionContext { interpreter: &mut *interpreter, host: &mut *host })?;
+    let Ok(address) = address else { return Ok(()) };
+    if interpreter.stack.peek(0).is_ok_and(|hash| hash.is_zero())
+        && host.balance(address).is_some_and(|balance| !balance.data.is_zero())
+    {
+        interpreter.stack.set(0, KECCAK256_EMPTY.into()).map_err(|_| InstructionResult::StackUnderflow)?;
+    }
+    Ok(())
+}
+
+/// Rules that the engine leaves to its host.
+fn rules(spec: SpecId, envelope: &Envelope) -> Result<(), Refused> {
+    // EIP-155 came with the fork that the engine knows as Spurious Dragon; before it `v` was 27 or 28.
+    if envelope.is_legacy() && envelope.chain_id().is_some() && !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
+        return Err(Refused::Invalid(InvalidTransaction::InvalidChainId));
+    }
+    let fee = U256::from(envelope.gas_limit()).checked_mul(U256::from(envelope.max_fee_per_gas()));
+    if fee.and_then(|fee| fee.checked_add(envelope.value())).is_none() {
+        return Err(Refused::Invalid(InvalidTransaction::OverflowPaymentInTransaction));
+    }
+    Ok(())
+}
+
 /// Why a transaction left no trace.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// It does not belong into this block.
     Invalid(InvalidTransaction),
     /// The node is at fault.
@@ -89,7 +126,8 @@ impl From<EVMError<ReadError>> for Refused {
 
 impl Ledger {
     /// What execution knows of the block that `header` opens, given the difficulty of all blocks before it.
-    pub(crate) fn context(&self, header: &Header, ancestors_difficulty: U256) -> Context {
+    #[must_use]
+    pub fn context(&self, header: &Header, ancestors_difficulty: U256) -> Context {
         let forks = &self.config.genesis.forks;
         let spec = forks.spec(header.number, header.timestamp, forks.merged(ancestors_difficulty));
         let blobs = forks.blob_params(header.timestamp);
@@ -128,14 +166,27 @@ impl Ledger {
         self.own_context(&block.header, block.ancestors_difficulty())
     }
 
+    /// Everything that can be said of a transaction before it runs: its form, its fees, its intrinsic gas (which is the
+    /// result), and against the rows its sender's nonce, code and funds.
+    pub fn validate(&self, context: Context, state: &State, envelope: &Envelope, sender: Address) -> Result<u64, Refused> {
+        type Checks<'a> = MainnetHandler<Evm<'a>, EVMError<ReadError>, EthFrame>;
+        rules(context.spec, envelope)?;
+        let mut engine = evm(context, self.rows_of(state));
+        engine.ctx.set_tx(transaction::tx_env(envelope, sender));
+        let gas = Checks::default().validate(&mut engine).map_err(Refused::from)?;
+        Ok(gas.initial_total_gas())
+    }
+
     /// Runs a transaction and writes what it left.
-    pub(crate) fn transact(
+    pub fn transact(
         &self,
         context: &Context,
         tx: &mut Tx<'_>,
-        transaction: TxEnv,
+        envelope: &Envelope,
+        sender: Address,
     ) -> Result<ExecutionResult, Refused> {
-        let ran = evm(context.clone(), self.rows(tx)).transact(transaction)?;
+        rules(context.spec, envelope)?;
+        let ran = evm(context.clone(), self.rows(tx)).transact(transaction::tx_env(envelope, sender))?;
         rows::commit(&self.layout, tx, ran.state, context.spec)?;
         Ok(ran.result)
     }

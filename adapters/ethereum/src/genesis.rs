@@ -101,6 +101,11 @@ impl Genesis {
         self.header.beneficiary
     }
 
+    /// Whether some account has storage and neither code nor nonce, as no transaction can make one.
+    pub(crate) fn has_bare_storage(&self) -> bool {
+        self.alloc.values().any(|account| account.nonce == 0 && account.code.is_empty() && !account.storage.is_empty())
+    }
+
     /// Writes the first accounts.
     pub(crate) fn write(&self, layout: &Layout, tx: &mut Tx<'_>) {
         for (address, GenesisAccount { balance, nonce, code, storage }) in &self.alloc {

@@ -52,12 +52,15 @@ pub struct Ledger {
     pub(crate) config: Config,
     pub(crate) layout: Layout,
     pub(crate) codes: CodeCache,
+    /// See [`Rows::bare_storage`].
+    pub(crate) bare_storage: bool,
 }
 
 impl Ledger {
     pub(crate) fn new(name: String, id: LedgerId, config: Config, tables: &mut Tables) -> Result<Self, TableError> {
         let layout = Layout::register(&name, tables)?;
-        Ok(Self { name, id, config, layout, codes: CodeCache::default() })
+        let bare_storage = config.genesis.has_bare_storage();
+        Ok(Self { name, id, config, layout, codes: CodeCache::default(), bare_storage })
     }
 
     #[must_use]
@@ -73,13 +76,13 @@ impl Ledger {
     /// The rows as a transaction sees them.
     #[must_use]
     pub fn rows<'a>(&'a self, tx: &'a Tx<'a>) -> Rows<'a> {
-        Rows::new(self.layout, &self.codes, Source::Tx(tx))
+        Rows::new(self, Source::Tx(tx))
     }
 
     /// The rows of a version.
     #[must_use]
     pub fn rows_of<'a>(&'a self, state: &'a State) -> Rows<'a> {
-        Rows::new(self.layout, &self.codes, Source::State(state))
+        Rows::new(self, Source::State(state))
     }
 
     /// Where versions keep this ledger's [`crate::World`].

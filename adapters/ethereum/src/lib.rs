@@ -43,7 +43,7 @@ mod world;
 pub use account::Account;
 pub use error::ReadError;
 pub use ethereum::{Ethereum, NewBlock};
-pub use execute::{Context, Evm, evm, evm_with};
+pub use execute::{Context, Evm, Refused, evm, evm_with};
 pub use forks::{At, Fork, Forks};
 pub use genesis::{Genesis, GenesisAccount, GenesisError};
 pub use ledger::{Config, Ledger};

@@ -119,7 +119,7 @@ impl Transaction {
             logs.push(Log::new(address, topics, data).ok_or(ReadError::Corrupt("a log"))?);
         }
         let raw = Bytes::copy_from_slice(reader.rest());
-        let envelope = transaction::decode_bare(&raw).map_err(|_| ReadError::Corrupt("a raw transaction"))?;
+        let envelope = transaction::decode_in_block(&raw).map_err(|_| ReadError::Corrupt("a raw transaction"))?;
         let hash = keccak256(&raw);
         let receipt = Receipt { outcome, gas_used, cumulative_gas_used, logs, first_log };
         Ok(Self { envelope, raw, hash, sender, number, index, receipt })

@@ -9,7 +9,7 @@ use revm::bytecode::Bytecode;
 use revm::primitives::hardfork::SpecId;
 use revm::state::{AccountInfo, EvmState};
 
-use crate::code::CodeCache;
+use crate::ledger::Ledger;
 use crate::tables::{HEAD, Layout, hash_of, recent_key, storage_key, storage_range};
 use crate::{Account, ReadError};
 
@@ -40,23 +40,27 @@ impl Source<'_> {
 /// Accounts, storage, code and recent block hashes, of one version or over a transaction. What the EVM runs on.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    layout: Layout,
-    codes: &'a CodeCache,
+    ledger: &'a Ledger,
     source: Source<'a>,
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(layout: Layout, codes: &'a CodeCache, source: Source<'a>) -> Self {
-        Self { layout, codes, source }
+    pub(crate) fn new(ledger: &'a Ledger, source: Source<'a>) -> Self {
+        Self { ledger, source }
+    }
+
+    /// Whether some account may have storage and neither code nor nonce: only a genesis can make one.
+    pub(crate) fn bare_storage(&self) -> bool {
+        self.ledger.bare_storage
     }
 
     pub fn account(&self, address: Address) -> Result<Option<Account>, ReadError> {
-        let row = self.source.get(self.layout.accounts, address.as_slice())?;
+        let row = self.source.get(self.ledger.layout.accounts, address.as_slice())?;
         row.map(|row| Account::decode(&row)).transpose()
     }
 
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ReadError> {
-        let row = self.source.get(self.layout.storage, &storage_key(address, slot))?;
+        let row = self.source.get(self.ledger.layout.storage, &storage_key(address, slot))?;
         row.map_or(Ok(U256::ZERO), |row| U256::try_from_be_slice(&row).ok_or(ReadError::Corrupt("a storage slot")))
     }
 
@@ -65,25 +69,25 @@ impl<'a> Rows<'a> {
         if hash == KECCAK256_EMPTY {
             return Ok(Blob::from([]));
         }
-        self.source.get(self.layout.code, hash.as_slice())?.ok_or(ReadError::Corrupt("code is missing"))
+        self.source.get(self.ledger.layout.code, hash.as_slice())?.ok_or(ReadError::Corrupt("code is missing"))
     }
 
     /// Hash of one of the newest 256 blocks.
     pub fn recent(&self, number: u64) -> Result<Option<B256>, ReadError> {
-        let row = self.source.get(self.layout.chain, &recent_key(number))?;
+        let row = self.source.get(self.ledger.layout.chain, &recent_key(number))?;
         row.map(|row| hash_of(&row).ok_or(ReadError::Corrupt("a recent block hash"))).transpose()
     }
 
     /// Number of the newest block. `None` before genesis.
     pub fn head(&self) -> Result<Option<u64>, ReadError> {
-        let Some(row) = self.source.get(self.layout.chain, HEAD)? else { return Ok(None) };
+        let Some(row) = self.source.get(self.ledger.layout.chain, HEAD)? else { return Ok(None) };
         let number = <[u8; 8]>::try_from(&row[..]).map_err(|_| ReadError::Corrupt("the head"))?;
         Ok(Some(u64::from_be_bytes(number)))
     }
 
     fn has_storage(&self, address: Address) -> bool {
         let (first, last) = storage_range(address);
-        self.source.any_in(self.layout.storage, &first, &last)
+        self.source.any_in(self.ledger.layout.storage, &first, &last)
     }
 }
 
@@ -93,12 +97,13 @@ impl revm::Database for Rows<'_> {
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ReadError> {
         let Some(Account { nonce, balance, code_hash }) = self.account(address)? else { return Ok(None) };
         if code_hash != KECCAK256_EMPTY {
-            let code = self.codes.get(code_hash, || self.code(code_hash))?;
+            let code = self.ledger.codes.get(code_hash, || self.code(code_hash))?;
             return Ok(Some(AccountInfo { balance, nonce, code_hash, account_id: None, code: Some(code) }));
         }
-        // EIP-7610: nothing may be deployed over old storage. The EVM looks at nonce and code alone, so that an account
-        // that has storage and neither (only a genesis can hold one) must not show the hash of no code.
-        let code_hash = if nonce == 0 && self.has_storage(address) { B256::ZERO } else { code_hash };
+        // EIP-7610: nothing may be deployed over old storage. The EVM looks at nonce and code alone, so an account that
+        // has storage and neither must not show the hash of no code. EXTCODEHASH sets that right (`execute.rs`).
+        let bare = self.bare_storage() && nonce == 0 && self.has_storage(address);
+        let code_hash = if bare { B256::ZERO } else { code_hash };
         Ok(Some(AccountInfo { balance, nonce, code_hash, account_id: None, code: Some(Bytecode::default()) }))
     }
 
@@ -106,7 +111,7 @@ impl revm::Database for Rows<'_> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }
-        self.codes.get(hash, || self.code(hash))
+        self.ledger.codes.get(hash, || self.code(hash))
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, ReadError> {

@@ -39,6 +39,8 @@ pub enum TransactionError {
     Encoding(String),
     #[error("invalid sender: the signature is not one of secp256k1")]
     Signature,
+    #[error("nonce has max value: no transaction may follow it (EIP-2681)")]
+    Nonce,
     #[error("invalid sender: s is in the upper half of its range (EIP-2)")]
     HighS,
     #[error("the blobs of the transaction do not belong to it: {0}")]
@@ -53,11 +55,11 @@ pub fn decode(raw: &[u8]) -> Result<Envelope, TransactionError> {
     if raw.len() > limit {
         return Err(TransactionError::TooLarge { size: raw.len(), limit });
     }
-    if first == BLOB_TYPE { decode_with_blobs(raw) } else { decode_bare(raw) }
+    if first == BLOB_TYPE { decode_with_blobs(raw) } else { decode_in_block(raw) }
 }
 
 /// Reads one transaction as it stands in a block.
-pub(crate) fn decode_bare(raw: &[u8]) -> Result<Envelope, TransactionError> {
+pub fn decode_in_block(raw: &[u8]) -> Result<Envelope, TransactionError> {
     // A type is a byte below 0x80; what is between there and a list's first byte is neither.
     match raw.first() {
         None => return Err(TransactionError::Empty),
@@ -67,6 +69,9 @@ pub(crate) fn decode_bare(raw: &[u8]) -> Result<Envelope, TransactionError> {
     let envelope = Envelope::decode_2718_exact(raw).map_err(|error| TransactionError::Encoding(error.to_string()))?;
     if envelope.encoded_2718() != raw {
         return Err(TransactionError::Encoding("it is not in canonical form".into()));
+    }
+    if envelope.nonce() == u64::MAX {
+        return Err(TransactionError::Nonce);
     }
     Ok(envelope)
 }

@@ -120,7 +120,7 @@ pub struct SlotProof {
 
 impl World {
     /// Builds the trie of a version from its tables.
-    pub(crate) fn build(layout: &Layout, state: &State) -> Result<Self, ReadError> {
+    pub fn build(layout: &Layout, state: &State) -> Result<Self, ReadError> {
         let slots: Vec<(&Blob, &Blob)> = state.range(layout.storage, ..).collect();
         if slots.iter().any(|(key, _)| key.len() != STORAGE_KEY_BYTES) {
             return Err(ReadError::Corrupt("a storage key"));

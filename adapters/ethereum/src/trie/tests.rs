@@ -96,3 +96,41 @@ fn a_node_below_a_hash_costs_what_was_promised() {
     let leaf = size_of::<super::Node<crate::world::AccountLeaf>>() + 16;
     assert!(leaf <= 128, "a leaf takes {leaf} bytes");
 }
+
+/// Ethereum's own trie tests, those with hashed keys. Others have keys of several lengths, which no ledger has.
+#[test]
+fn ethereum_trie_tests_have_the_roots_they_say() {
+    let named = std::env::var_os("COCO_VECTORS").map(std::path::PathBuf::from);
+    let vectors = named.unwrap_or_else(|| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"));
+    let folder = vectors.join("ethereum/trie-rlp/TrieTests");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no test vectors in {}: set COCO_VECTORS to run this test", folder.display());
+        return;
+    }
+    let bytes = |text: &str| match text.strip_prefix("0x") {
+        Some(hex) => const_hex::decode(hex).unwrap(),
+        None => text.as_bytes().to_vec(),
+    };
+    let mut tests = 0;
+    for file in ["hex_encoded_securetrie_test.json", "trieanyorder_secureTrie.json", "trietest_secureTrie.json"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let cases: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+        for (name, case) in cases {
+            let steps: Vec<(String, Option<String>)> = match &case["in"] {
+                serde_json::Value::Array(_) => serde_json::from_value(case["in"].clone()).unwrap(),
+                _ => serde_json::from_value::<BTreeMap<_, _>>(case["in"].clone()).unwrap().into_iter().collect(),
+            };
+            let mut trie = Trie::default();
+            for (key, value) in steps {
+                let key = keccak256(bytes(&key));
+                match value {
+                    Some(value) => trie.put(key, Raw(bytes(&value))),
+                    None => trie.remove(&key),
+                }
+            }
+            assert_eq!(trie.root().to_string(), case["root"].as_str().unwrap(), "{file} {name}");
+            tests += 1;
+        }
+    }
+    assert!(tests > 10, "only {tests} tests were found");
+}
