@@ -88,7 +88,7 @@ async fn send_one(rpc: &Arc<Rpc>, mut args: CallArgs) -> Answer {
     args.nonce = Some(Hex(nonce));
     let envelope = sign(rpc, fill(rpc, &args)?, args.sender())?;
     let (hash, work) = transactions::admit(rpc, &envelope.encoded_2718())?;
-    let mut sent = pin!(transactions::submit(rpc.node.clone(), hash, work));
+    let mut sent = pin!(transactions::submit(rpc.clone(), hash, work));
     // On the road before the next call of this account picks its nonce.
     let first = poll_fn(|context| Poll::Ready(sent.as_mut().poll(context))).await;
     *next = Some(nonce + 1);

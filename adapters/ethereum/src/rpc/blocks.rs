@@ -51,9 +51,9 @@ fn whole(rpc: &Rpc, block: BlockId, whole: bool) -> Result<Step, Error> {
         let transactions = view.transactions(&block)?;
         let size = size_of(&block, transactions.iter().map(|transaction| &transaction.raw));
         let json = if whole {
-            let json = transactions.iter().map(|transaction| {
-                TransactionJson::of(transaction, Place::of(&block, transaction.index))
-            });
+            let json = transactions
+                .iter()
+                .map(|transaction| TransactionJson::of(transaction, Place::of(&block, transaction.index)));
             TransactionsJson::Whole(json.collect())
         } else {
             TransactionsJson::Hashes(&block.transactions)

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use adapter::Submitted;
 use alloy_primitives::{B256, Bytes, keccak256};
 use serde::Serialize;
 
 use super::Rpc;
 use super::dispatch::Step;
 use super::errors::Error;
+use super::framing::Json;
 use super::methods;
 use super::params::Params;
-use super::types::{BlockId, Hex};
+use super::types::{BlockId, Data, Hex};
 use crate::View;
 
 impl View {
@@ -121,4 +123,25 @@ fn oldest_state(rpc: &Rpc, head: u64) -> u64 {
         }
     }
     kept
+}
+
+/// Takes a block that was made elsewhere, to start a ledger from another chain's history. Whoever may do that may write
+/// anything, so it ends with the first block made here.
+pub(super) fn import_block(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
+    let Hex(rlp) = params.required::<Hex<Bytes>>()?;
+    let rpc = rpc.clone();
+    Step::wait(async move {
+        let view = rpc.latest();
+        let head = view.head()?;
+        let own = view.next_header(head.header.timestamp)?.extra_data;
+        if head.header.number > 0 && (!head.imported || head.header.extra_data == own) {
+            return Err(Error::server("the ledger has blocks of its own: nothing can be imported after them"));
+        }
+        let ethereum = rpc.ethereum.clone();
+        let work = rpc.workers.run(move || ethereum.admit_block(&rlp)).await??;
+        match rpc.node.submit(work).await? {
+            Submitted::Committed { reply, .. } => Json::of(&Data(reply)),
+            Submitted::Waiting => Err(Error::internal("a block does not wait")),
+        }
+    })
 }

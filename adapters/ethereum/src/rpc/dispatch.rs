@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use adapter::{Node, Work};
+use adapter::Work;
 use alloy_primitives::{B256, Bytes};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
@@ -130,13 +130,13 @@ fn crashed() -> Error {
     Error::internal("method handler crashed")
 }
 
-async fn run_alone(rpc: &Rpc, step: Step) -> Answer {
+async fn run_alone(rpc: &Arc<Rpc>, step: Step) -> Answer {
     match step {
         Step::Done(answer) => answer,
         Step::Work(work) => rpc.workers.run(work).await.unwrap_or_else(Err),
         Step::Wait(future) => guarded(future).await,
         Step::Send(raw) => match admit(rpc, &raw) {
-            Ok((hash, work)) => transactions::submit(rpc.node.clone(), hash, work).await,
+            Ok((hash, work)) => transactions::submit(rpc.clone(), hash, work).await,
             Err(error) => Err(error),
         },
     }
@@ -164,7 +164,7 @@ async fn batch(rpc: &Arc<Rpc>, calls: Vec<(Id, Step)>) -> Option<Vec<u8>> {
         ids.push(id);
         answers.push(match step {
             Step::Send(_) => match admitted.next().unwrap_or_else(|| Err(crashed())) {
-                Ok((hash, work)) => submitted(&rpc.node, hash, work).await,
+                Ok((hash, work)) => submitted(rpc, hash, work).await,
                 Err(error) => std::future::ready(Err(error)).boxed(),
             },
             other => run_alone(rpc, other).boxed(),
@@ -201,8 +201,8 @@ async fn admit_all(rpc: &Arc<Rpc>, raws: Vec<Bytes>) -> Vec<Admitted> {
 }
 
 /// Submits now and leaves the waiting for later: the order of these calls is the order on the road.
-async fn submitted(node: &Node, hash: B256, work: Work) -> BoxFuture<'static, Answer> {
-    let mut future = transactions::submit(node.clone(), hash, work).boxed();
+async fn submitted(rpc: &Arc<Rpc>, hash: B256, work: Work) -> BoxFuture<'static, Answer> {
+    let mut future = transactions::submit(rpc.clone(), hash, work).boxed();
     let first = poll_fn(|context| Poll::Ready(Pin::new(&mut future).poll(context))).await;
     match first {
         Poll::Ready(answer) => std::future::ready(answer).boxed(),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use alloy_primitives::U256;
 use revm::context::TxEnv;
-use revm::context_interface::Cfg;
 use revm::context::result::{EVMError, ExecutionResult, InvalidTransaction};
+use revm::context_interface::Cfg;
 
 use super::Rpc;
 use super::calls::{Asked, Fees, Scratch, failures};
@@ -122,7 +122,8 @@ fn succeeds(scratch: &Scratch<'_>, call: &TxEnv, gas: u64) -> Result<Result<Used
             },
         }),
         Err(EVMError::Transaction(
-            InvalidTransaction::CallGasCostMoreThanGasLimit { .. } | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
+            InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
+            | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
         )) => Ok(Err(Short::Gas)),
         Err(refused) => Err(failures::refusal(refused, &call)),
     }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use alloy_consensus::Transaction as _;
-use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::Serialize;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::Rpc;
 use super::dispatch::Step;

@@ -140,12 +140,7 @@ fn bound(view: &View, block: Option<BlockId>, default: u64) -> Result<u64, Error
     }
 }
 
-fn hashes(
-    view: &View,
-    from: u64,
-    to: u64,
-    take: impl Fn(&crate::Block, &mut Vec<B256>),
-) -> Result<Json, Error> {
+fn hashes(view: &View, from: u64, to: u64, take: impl Fn(&crate::Block, &mut Vec<B256>)) -> Result<Json, Error> {
     let mut hashes = Vec::new();
     for number in from..=to {
         let Some(block) = view.block(number)? else { break };

@@ -35,7 +35,10 @@ pub(super) enum Request<'a> {
 pub(super) enum Message<'a> {
     Call(Call<'a>),
     /// Answered with an error; `id` is echoed if it could be.
-    Wrong { id: Option<&'a RawValue>, error: Error },
+    Wrong {
+        id: Option<&'a RawValue>,
+        error: Error,
+    },
 }
 
 /// A method to run. Without an id it is a notification: it is run and not answered.
@@ -150,7 +153,9 @@ pub(super) struct Json(pub(super) Vec<u8>);
 
 impl Json {
     pub(super) fn of<T: Serialize + ?Sized>(value: &T) -> Answer {
-        serde_json::to_vec(value).map(Self).map_err(|error| Error::internal(format!("the result cannot be written: {error}")))
+        serde_json::to_vec(value)
+            .map(Self)
+            .map_err(|error| Error::internal(format!("the result cannot be written: {error}")))
     }
 }
 

@@ -97,7 +97,10 @@ impl List {
         self.0.push(if self.0.is_empty() { b'[' } else { b',' });
         serde_json::to_writer(&mut self.0, log).map_err(|error| Error::internal(error.to_string()))?;
         if self.0.len() > ANSWER_MAX {
-            return Err(Error::new(code::LIMIT_EXCEEDED, "too many logs for one answer: ask for fewer blocks at a time"));
+            return Err(Error::new(
+                code::LIMIT_EXCEEDED,
+                "too many logs for one answer: ask for fewer blocks at a time",
+            ));
         }
         Ok(())
     }

@@ -64,6 +64,7 @@ pub(super) static METHODS: &[Method] = &[
     method("web3_clientVersion", &[], chain::client_version),
     method("web3_sha3", &["data"], chain::sha3),
     method("rpc_modules", &[], chain::modules),
+    method("coco_importBlock", &["block as RLP"], chain::import_block),
     // Fees.
     method("eth_gasPrice", &[], fees::gas_price),
     method("eth_maxPriorityFeePerGas", &[], fees::max_priority_fee),

@@ -14,6 +14,8 @@ use super::errors::Error;
 use super::types::Hex;
 use crate::{Context, rows};
 
+const MOVED_TO_ITSELF: i64 = -38022;
+
 /// Accounts to change, in the order of their addresses.
 pub(super) type StateOverrides = BTreeMap<Hex<Address>, AccountOverride>;
 
@@ -70,13 +72,10 @@ fn moves(overrides: &StateOverrides, precompiles: &Precompiles) -> Result<Vec<(A
             return Err(Error::server(format!("account {from} is not a precompile")));
         }
         if from == to {
-            return Err(Error::new(-38022, format!("account {to} cannot be moved to itself")));
+            return Err(Error::new(MOVED_TO_ITSELF, format!("account {to} cannot be moved to itself")));
         }
         if overrides.contains_key(&Hex(to)) {
             return Err(Error::server(format!("account {to} is already overridden")));
-        }
-        if moves.iter().any(|(_, taken)| *taken == to) {
-            return Err(Error::new(-38023, format!("account {to} is the target of two moves")));
         }
         moves.push((from, to));
     }

@@ -182,4 +182,3 @@ impl<'de> Deserialize<'de> for Wanted {
         deserializer.deserialize_map(Pairs)
     }
 }
-

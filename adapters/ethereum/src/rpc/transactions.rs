@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::{Node, Reject, Submitted, Work};
+use adapter::{Reject, Submitted, Work};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes, U256};
 use serde::Deserialize;
@@ -31,8 +31,13 @@ pub(super) fn send_raw(_: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Err
 pub(super) fn admit(rpc: &Rpc, raw: &[u8]) -> Result<(B256, Work), Error> {
     let envelope = decode(raw)?;
     check_fee(rpc, &envelope)?;
-    let work = rpc.ethereum.admit(&rpc.node.snapshot(), raw)?;
-    Ok((*envelope.tx_hash(), work))
+    let hash = *envelope.tx_hash();
+    match rpc.ethereum.admit(&rpc.node.snapshot(), raw) {
+        Ok(work) => Ok((hash, work)),
+        // Who sends it again, not having heard the answer, is told that it is there.
+        Err(_) if rpc.latest().transaction(hash)?.is_some() => Err(Error::server("already known")),
+        Err(reject) => Err(reject.into()),
+    }
 }
 
 fn decode(raw: &[u8]) -> Result<Envelope, Error> {
@@ -50,9 +55,11 @@ fn check_fee(rpc: &Rpc, envelope: &Envelope) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) async fn submit(node: Node, hash: B256, work: Work) -> Answer {
-    match node.submit(work).await {
+pub(super) async fn submit(rpc: Arc<Rpc>, hash: B256, work: Work) -> Answer {
+    match rpc.node.submit(work).await {
         Ok(Submitted::Committed { .. } | Submitted::Waiting) => Json::of(&hash),
+        // Sent twice at the same time: one of the two came first.
+        Err(_) if rpc.latest().transaction(hash)?.is_some() => Err(Error::server("already known")),
         Err(reject) => Err(reject.into()),
     }
 }

@@ -50,12 +50,7 @@ enum End {
     Stopping,
 }
 
-pub(super) async fn serve(
-    rpc: Arc<Rpc>,
-    mut socket: WebSocket,
-    _place: OwnedSemaphorePermit,
-    stop: CancellationToken,
-) {
+pub(super) async fn serve(rpc: Arc<Rpc>, mut socket: WebSocket, _place: OwnedSemaphorePermit, stop: CancellationToken) {
     let end = session(&rpc, &mut socket, stop).await;
     let (code, reason) = match end {
         End::Gone => return,

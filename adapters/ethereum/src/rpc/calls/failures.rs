@@ -108,10 +108,9 @@ pub(in crate::rpc) fn invalid_text(invalid: &InvalidTransaction, call: &TxEnv) -
             format!("nonce too high: address {caller}, tx: {tx} state: {state}")
         }
         InvalidTransaction::NonceOverflowInTransaction => format!("nonce has max value: address {caller}"),
-        InvalidTransaction::GasPriceLessThanBasefee => format!(
-            "max fee per gas less than block base fee: address {caller}, maxFeePerGas: {}",
-            call.gas_price
-        ),
+        InvalidTransaction::GasPriceLessThanBasefee => {
+            format!("max fee per gas less than block base fee: address {caller}, maxFeePerGas: {}", call.gas_price)
+        }
         InvalidTransaction::PriorityFeeGreaterThanMaxFee => format!(
             "max priority fee per gas higher than max fee per gas: address {caller}, maxFeePerGas: {}, maxPriorityFeePerGas: {}",
             call.gas_price,

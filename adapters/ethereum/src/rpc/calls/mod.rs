@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes, TxKind};
 use kv::Tx;
-use revm::context::result::{EVMError, ExecutionResult, ResultAndState};
 use revm::context::TxEnv;
-use revm::primitives::hardfork::SpecId;
+use revm::context::result::{EVMError, ExecutionResult, ResultAndState};
 use revm::handler::MainnetContext;
+use revm::primitives::hardfork::SpecId;
 use revm::{ExecuteEvm, InspectEvm, Inspector};
 
 use super::Rpc;

@@ -64,7 +64,12 @@ impl<C: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<C> for Precompile
         }
     }
 
+    /// Those of the fork, wherever its precompiles are now: so geth has it.
     fn warm_addresses(&self) -> &AddressSet {
-        &self.here
+        self.eth.warm_addresses()
+    }
+
+    fn contains(&self, address: &Address) -> bool {
+        self.here.contains(address)
     }
 }

@@ -74,8 +74,7 @@ fn bound(options: &mut GethDebugTracingOptions) {
 }
 
 fn inspector(options: &GethDebugTracingOptions) -> Result<DebugInspector, Error> {
-    let limits =
-        TraceLimits::default().set_max_recorded_bytes(Some(BYTES_MAX)).set_behavior(TraceLimitBehavior::Halt);
+    let limits = TraceLimits::default().set_max_recorded_bytes(Some(BYTES_MAX)).set_behavior(TraceLimitBehavior::Halt);
     let made = DebugInspector::new(options.clone()).map_err(|error| Error::params(error.to_string()))?;
     Ok(match made {
         DebugInspector::CallTracer(inspector, config) => {
@@ -181,8 +180,7 @@ pub(super) fn trace_call(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step,
     let invalid = |error: serde_json::Error| Error::params(format!("invalid argument 2: {error}"));
     let read = raw.map(|raw| serde_json::from_str::<Overrides>(raw.get()).map_err(invalid)).transpose()?;
     let Overrides { state_overrides, block_overrides } = read.unwrap_or_default();
-    let mut options =
-        raw.map(|raw| serde_json::from_str(raw.get()).map_err(invalid)).transpose()?.unwrap_or_default();
+    let mut options = raw.map(|raw| serde_json::from_str(raw.get()).map_err(invalid)).transpose()?.unwrap_or_default();
     bound(&mut options);
     args.check(rpc.ethereum.chain_id())?;
     let (view, context) = ground(rpc, block)?;

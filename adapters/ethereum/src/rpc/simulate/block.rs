@@ -2,16 +2,17 @@
 
 use alloy_consensus::constants::EMPTY_WITHDRAWALS;
 use alloy_consensus::{Header, Transaction as _};
-use alloy_primitives::{B256, Log, U256};
+use alloy_primitives::{Address, B256, Log, U256};
 use base::Seqno;
 use kv::{State, Tx};
 use revm::context::TxEnv;
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::primitives::hardfork::SpecId;
-use revm_inspectors::transfer::{TRANSFER_LOG_EMITTER, TransferInspector};
+use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
 
 use super::call::{self, Called};
 use super::plan::Planned;
+use super::transfers::Transfers;
 use crate::rpc::blocks::size_of;
 use crate::rpc::calls::{Fees, Scratch};
 use crate::rpc::errors::Error;
@@ -67,6 +68,9 @@ impl Ground<'_> {
         let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
         let requests = self.ledger.after_transactions(&scratch.context, &mut scratch.tx, logs, false);
         let requests = requests.map_err(|error| system_call(&error))?;
+        if !header.difficulty.is_zero() {
+            self.reward(header.number, header.beneficiary, &mut scratch)?;
+        }
         let prague = scratch.context.spec.is_enabled_in(SpecId::PRAGUE);
 
         let writes = scratch.tx.finish().writes;
@@ -115,6 +119,15 @@ impl Ground<'_> {
         }
     }
 
+    /// A block before the merge is worth something to whoever it names.
+    fn reward(&self, number: u64, miner: Address, scratch: &mut Scratch<'_>) -> Result<(), Error> {
+        let mut account = scratch.account(miner)?;
+        let reward = U256::from(self.ledger.config.genesis.forks.block_reward(number));
+        account.balance = account.balance.saturating_add(reward);
+        rows::put_account(&self.ledger.layout, &mut scratch.tx, miner, &account);
+        Ok(())
+    }
+
     fn scratch<'s>(&'s self, tx: Tx<'s>, header: &Header, planned: &Planned) -> Scratch<'s> {
         let mut context = self.ledger.context(header, self.parent.total_difficulty);
         if let Some(Hex(fee)) = planned.overrides.blob_base_fee {
@@ -146,9 +159,12 @@ impl Run<'_> {
         let (envelope, raw, hash) = call::transaction(args, &call);
         // Who pays nothing is not asked for a base fee, unless calls are to be as strict as transactions.
         scratch.context.cfg.disable_base_fee = !self.validation && Fees::of(args).none();
-        let inspector = TransferInspector::new(false).with_logs(self.trace_transfers);
-        let ran = scratch.inspect(call.clone(), inspector);
-        let (done, _) = ran.map_err(|refused| call::refusal(refused, &call))?;
+        let ran = if self.trace_transfers {
+            scratch.inspect(call.clone(), Transfers::default()).map(|(done, _)| done)
+        } else {
+            scratch.run(call.clone())
+        };
+        let done = ran.map_err(|refused| call::refusal(refused, &call))?;
         let spec = scratch.context.spec;
         rows::commit(&scratch.ledger.layout, &mut scratch.tx, done.state, spec)?;
 

@@ -76,10 +76,9 @@ pub(super) fn kind(args: &CallArgs, has_base_fee: bool) -> u8 {
 pub(super) fn outcome(result: &ExecutionResult) -> (Bytes, Option<Error>) {
     match result {
         ExecutionResult::Success { output, .. } => (output.data().clone(), None),
-        ExecutionResult::Revert { output, .. } => (output.clone(), Some(failures::reverted(output))),
-        ExecutionResult::Halt { reason, .. } => {
-            (Bytes::new(), Some(Error::new(code::VM, failures::halted(reason))))
-        }
+        // What it reverted with is in the error alone.
+        ExecutionResult::Revert { output, .. } => (Bytes::new(), Some(failures::reverted(output))),
+        ExecutionResult::Halt { reason, .. } => (Bytes::new(), Some(Error::new(code::VM, failures::halted(reason)))),
     }
 }
 

@@ -11,6 +11,7 @@
 mod block;
 mod call;
 mod plan;
+mod transfers;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256};
 use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{BlockId, Hex};
+use super::{BlockId, FromHex, Hex};
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -28,13 +28,40 @@ fn one_or_many_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
 }
 
 fn positions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<B256>>, D::Error> {
-    let positions = Option::<Vec<Option<Several<Option<Hex<B256>>>>>>::deserialize(deserializer)?.unwrap_or_default();
-    let topics = |position: Option<Several<Option<Hex<B256>>>>| {
+    let positions = Option::<Vec<Option<Several<Topic>>>>::deserialize(deserializer)?.unwrap_or_default();
+    let topics = |position: Option<Several<Topic>>| {
         // A null among the alternatives matches anything, and so the position does.
         let Several(topics) = position.unwrap_or(Several(Vec::new()));
-        topics.into_iter().map(|topic| topic.map(|hex| hex.0)).collect::<Option<Vec<_>>>().unwrap_or_default()
+        topics.into_iter().map(|Topic(topic)| topic).collect::<Option<Vec<_>>>().unwrap_or_default()
     };
     Ok(positions.into_iter().map(topics).collect())
+}
+
+/// A topic, or `null`.
+struct Topic(Option<B256>);
+
+impl<'de> Deserialize<'de> for Topic {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl Visitor<'_> for Either {
+            type Value = Topic;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a topic or null")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Topic, E> {
+                B256::from_hex(text).map(|topic| Topic(Some(topic))).map_err(E::custom)
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Topic, E> {
+                Ok(Topic(None))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// One value, or a list of them.

@@ -132,9 +132,8 @@ impl Serialize for AccessListJson<'_> {
             address: Address,
             storage_keys: &'a [B256],
         }
-        serializer.collect_seq(
-            self.0.iter().map(|item| Item { address: item.address, storage_keys: &item.storage_keys }),
-        )
+        serializer
+            .collect_seq(self.0.iter().map(|item| Item { address: item.address, storage_keys: &item.storage_keys }))
     }
 }
 
