@@ -1,7 +1,11 @@
 //! Serves HTTP/1.1 to strangers: bounded connections, bounded patience.
 //!
-//! A slow client costs a connection for at most the time it is given to send a request's head; past the bound on
-//! connections newcomers are told to come again later and let go. What a request may cost is the router's matter.
+//! Past the bound on connections a newcomer takes the place of the one that has kept the node waiting for longest: for
+//! a request's head, for its body, or for its next request. So slow clients, however many, only ever push each other
+//! out. Where every connection is being worked for, newcomers are told to come again later. What a request may cost is
+//! the router's matter.
+
+mod places;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,10 +20,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+use places::{Place, Places, UntilRead};
 
 /// Bounds of one door.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +44,7 @@ impl Default for Limits {
 
 /// Serves until cancelled, then lets requests under way finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let places = Places::new(limits.connections_max);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -55,14 +60,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
                 continue;
             }
         };
-        match room.clone().try_acquire_owned() {
-            Ok(place) => {
-                connections.spawn(connection(stream, router.clone(), limits, stop.clone(), place));
+        let (places, router, stop) = (places.clone(), router.clone(), stop.clone());
+        connections.spawn(async move {
+            match places.take().await {
+                Some(place) => connection(stream, router, limits, stop, place).await,
+                None => turn_away(stream).await,
             }
-            Err(_) => {
-                connections.spawn(turn_away(stream));
-            }
-        }
+        });
     }
     connections.close();
     if tokio::time::timeout(limits.drain_timeout, connections.wait()).await.is_err() {
@@ -70,18 +74,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    limits: Limits,
-    stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
-) {
+async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken, place: Place) {
     // Replies are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
+    let wanted = place.wanted();
+    let place = Arc::new(place);
     let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(answer(router, request).await) }
+        let (router, place) = (router.clone(), place.clone());
+        async move { Ok::<_, Infallible>(answer(router, request, &place).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -91,6 +91,7 @@ async fn connection(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = wanted.cancelled() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -101,11 +102,15 @@ async fn connection(
     }
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {
-    match router.oneshot(request.map(Body::new)).await {
+/// The client is waited for until its request is read, the node until the reply is there, and then the client again.
+async fn answer(router: Router, request: Request<Incoming>, place: &Arc<Place>) -> Response<Body> {
+    let request = request.map(|body| Body::new(UntilRead::new(body, place.clone())));
+    let response = match router.oneshot(request).await {
         Ok(response) => response,
         Err(impossible) => match impossible {},
-    }
+    };
+    place.wait();
+    response
 }
 
 /// Tells a client past the bound to come again. It is not read from: that would be work for strangers.
