@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use adapter::{Adapter, Committed, Plumbing, Submitted};
+use adapter::{Adapter, Committed, Plumbing, Reject, Submitted};
 use base::{Seqno, TxId};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
@@ -17,8 +17,8 @@ use crate::work::ReplyTo;
 pub enum Publication {
     /// A batch is committed; each batch once, in order.
     Batch(Box<Published>),
-    /// The primary committed work that this node forwarded; it is answered once it is visible here.
-    Answer { txid: TxId, reply: Bytes, to: ReplyTo },
+    /// An answer that is due once `txid` is visible here: to work that this node forwarded, say.
+    Answer(Answer),
     /// Nothing more comes.
     Stop,
 }
@@ -32,10 +32,12 @@ pub struct Published {
     pub answers: Vec<Answer>,
 }
 
+/// What somebody is told once `txid` is committed and visible.
 pub struct Answer {
     pub to: ReplyTo,
     pub txid: TxId,
-    pub reply: Bytes,
+    /// A refusal says something about the state, too, and must not speak of what may never be committed.
+    pub reply: Result<Bytes, Reject>,
 }
 
 pub struct Publisher {
@@ -58,14 +60,8 @@ impl Publisher {
                     let later = early.split_off(&visible.next());
                     std::mem::replace(&mut early, later).into_values().flatten().for_each(|answer| self.answer(answer));
                 }
-                Publication::Answer { txid, reply, to } => {
-                    let answer = Answer { to, txid, reply };
-                    if txid.seqno <= visible {
-                        self.answer(answer);
-                    } else {
-                        early.entry(txid.seqno).or_default().push(answer);
-                    }
-                }
+                Publication::Answer(answer) if answer.txid.seqno <= visible => self.answer(answer),
+                Publication::Answer(answer) => early.entry(answer.txid.seqno).or_default().push(answer),
                 Publication::Stop => break,
             }
         }
@@ -89,6 +85,6 @@ impl Publisher {
     }
 
     fn answer(&self, Answer { to, txid, reply }: Answer) {
-        to.answer(&self.peers, Ok(Submitted::Committed { txid, reply }));
+        to.answer(&self.peers, reply.map(|reply| Submitted::Committed { txid, reply }));
     }
 }

@@ -11,7 +11,7 @@ use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 
 use crate::peers::{Frame, Peers};
-use crate::publisher::Publication;
+use crate::publisher::{Answer, Publication};
 use crate::work::{Pending, ReplyTo, Room, Rooms};
 
 /// Work held while there is no primary. An election lasts about a second.
@@ -50,9 +50,11 @@ struct State {
 struct Forwarded {
     since: Instant,
     to: u64,
-    answer: oneshot::Sender<Result<Submitted, Reject>>,
+    answer: Answering,
     _room: Room,
 }
+
+type Answering = oneshot::Sender<Result<Submitted, Reject>>;
 
 impl Route {
     pub fn new(executor: Sender<Pending>, publisher: Sender<Publication>, peers: Peers) -> Self {
@@ -85,17 +87,18 @@ impl Route {
         }
     }
 
-    /// Sends work where it goes now.
+    /// Sends work where it goes now. All of it happens under the lock, so that once [`Route::set`] is through nothing is
+    /// on its way to where work went before.
     pub fn send(&self, Pending { work, reply, room }: Pending) {
-        let destination = self.lock().destination;
-        match (destination, reply) {
+        let mut state = self.lock();
+        match (state.destination, reply) {
             (Destination::Here, reply) => self.execute(Pending { work, reply, room }),
-            (Destination::Peer(to), ReplyTo::Here(answer)) => self.forward(to, work, answer, room),
+            (Destination::Peer(to), ReplyTo::Here(answer)) => self.forward(&mut state, to, work, answer, room),
             (Destination::Peer(_), reply @ ReplyTo::Peer { .. }) => {
                 reply.answer(&self.peers, Err(Reject::unavailable()));
             }
             (Destination::Peer(_), ReplyTo::Nobody) => {}
-            (Destination::Nowhere, reply) => self.hold(Pending { work, reply, room }),
+            (Destination::Nowhere, reply) => self.hold(&mut state, Pending { work, reply, room }),
         }
     }
 
@@ -110,31 +113,21 @@ impl Route {
         reply.answer(&self.peers, Err(Reject::busy()));
     }
 
-    fn forward(&self, to: u64, work: Work, answer: oneshot::Sender<Result<Submitted, Reject>>, room: Room) {
+    fn forward(&self, state: &mut State, to: u64, work: Work, answer: Answering, room: Room) {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        {
-            let mut state = self.lock();
-            if state.forwarded.len() >= QUEUE_WORK_MAX {
-                drop(state);
-                return self.refuse(ReplyTo::Here(answer));
-            }
+        if state.forwarded.len() < QUEUE_WORK_MAX && self.peers.send(to, Frame::Work { id, work }) {
             state.forwarded.insert(id, Forwarded { since: Instant::now(), to, answer, _room: room });
-        }
-        if !self.peers.send(to, Frame::Work { id, work })
-            && let Some(forwarded) = self.lock().forwarded.remove(&id)
-        {
-            self.refuse(ReplyTo::Here(forwarded.answer));
+        } else {
+            self.refuse(ReplyTo::Here(answer));
         }
     }
 
-    fn hold(&self, pending: Pending) {
-        let mut state = self.lock();
+    fn hold(&self, state: &mut State, pending: Pending) {
         if state.held.len() < HELD_MAX {
             state.held.push((Instant::now(), pending));
-            return;
+        } else {
+            pending.reply.answer(&self.peers, Err(Reject::unavailable()));
         }
-        drop(state);
-        pending.reply.answer(&self.peers, Err(Reject::unavailable()));
     }
 
     /// The primary answered. What it committed is told only once this node shows it.
@@ -142,9 +135,9 @@ impl Route {
         let Some(forwarded) = self.lock().forwarded.remove(&id) else { return };
         match answer {
             Ok(Submitted::Committed { txid, reply }) => {
-                let due = Publication::Answer { txid, reply, to: ReplyTo::Here(forwarded.answer) };
+                let due = Answer { txid, reply: Ok(reply), to: ReplyTo::Here(forwarded.answer) };
                 // Full or gone: the caller learns that the outcome is unknown.
-                let _ = self.publisher.try_send(due);
+                let _ = self.publisher.try_send(Publication::Answer(due));
             }
             other => drop(forwarded.answer.send(other)),
         }
@@ -187,5 +180,56 @@ impl Route {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic while it was held left nothing half done: every change is a single call.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adapter::LedgerId;
+    use bytes::Bytes;
+    use crossbeam_channel::{Receiver, unbounded};
+
+    use super::*;
+
+    fn route() -> (Route, Receiver<Pending>, Receiver<Publication>) {
+        let ((work, queue), (publisher, publications)) = (unbounded(), unbounded());
+        (Route::new(work, publisher, Peers::default()), queue, publications)
+    }
+
+    fn submit(route: &Route) -> oneshot::Receiver<Result<Submitted, Reject>> {
+        let (answer, answered) = oneshot::channel();
+        route.submit(Submission { work: Work { ledger: LedgerId(0), body: Bytes::from_static(b"w") }, answer });
+        answered
+    }
+
+    #[test]
+    fn what_is_on_hold_goes_to_the_first_primary() {
+        let (route, queue, _publications) = route();
+        let mut answered = submit(&route);
+        assert!(queue.is_empty() && answered.try_recv().is_err());
+        route.set(Destination::Here);
+        assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn work_that_cannot_be_forwarded_is_answered_at_once() {
+        let (route, ..) = route();
+        route.set(Destination::Peer(2));
+        assert_eq!(submit(&route).try_recv().unwrap().unwrap_err().blame, adapter::Blame::Busy);
+    }
+
+    #[test]
+    fn nothing_is_left_behind_when_work_goes_elsewhere() {
+        let (route, queue, _publications) = route();
+        std::thread::scope(|scope| {
+            let submitting = [(); 2].map(|()| scope.spawn(|| (0..20_000).for_each(|_| drop(submit(&route)))));
+            while !submitting.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                route.set(Destination::Here);
+                route.set(Destination::Peer(2));
+                // What the executor does when it ceases to be the primary's.
+                queue.try_iter().for_each(drop);
+                assert!(queue.is_empty(), "work was queued where nobody will look for it");
+            }
+        });
     }
 }

@@ -27,7 +27,7 @@ use crate::genesis::{Founder, Genesis, ServiceTables};
 use crate::history::{self, Archive, Keeper};
 use crate::http::{self, Shown};
 use crate::log::{self, Log, Recovered};
-use crate::ordering::{self, Event, Heads, Orderer, last_seqno};
+use crate::ordering::{self, Event, Heads, Orderer, last_seqno, last_txid};
 use crate::peers::{Credentials, Frame, Peer, PeerEvent, Peers};
 use crate::publisher::Publisher;
 use crate::route::Route;
@@ -190,7 +190,7 @@ impl Assembly {
             store = store.archive();
         }
         let replayed = replay(&archive, store, &service_key)?;
-        let (orderer_log, heads, driver) = open_log(settings, replayed.head.clone())?;
+        let (orderer_log, heads, driver) = open_log(settings, &archive, replayed.head.clone())?;
 
         let (event_sender, event_receiver) = unbounded();
         let (command_sender, commands) = bounded(COMMANDS_MAX);
@@ -339,10 +339,11 @@ fn open_archive(
     Ok(Arc::new(archive))
 }
 
-fn open_log(settings: &Settings, head: ledger::Head) -> Result<(Log, Heads, Driver), Fault> {
+fn open_log(settings: &Settings, archive: &Archive, head: ledger::Head) -> Result<(Log, Heads, Driver), Fault> {
     let seqno_of = |batch: &[u8]| last_seqno(batch).ok().flatten();
+    let in_ledger = |batch: &[u8]| last_txid(batch).ok().flatten().is_some_and(|txid| archive.has(txid));
     let recovered = Log::open(&settings.dir.join("log"), seqno_of).map_err(Fault::new)?;
-    let applied = log::applied(recovered.start, &recovered.entries, head.seqno(), seqno_of);
+    let applied = log::applied(recovered.start, &recovered.entries, in_ledger);
     if recovered.start.seqno > head.seqno() {
         return Err(Fault::new(format!(
             "the ledger file ends at {}, but the consensus log only begins after {}: this disk lost what it had synced; restore the node's folder from another node",

@@ -93,15 +93,15 @@ impl Waiting {
             }
             self.take(&wait.key);
         }
-        let owned = self.by_owner.entry(wait.owner.clone()).or_default();
-        if *owned >= WAITING_PER_OWNER_MAX || self.by_key.len() >= WAITING_WORK_MAX {
+        let owned = self.by_owner.get(&wait.owner).copied().unwrap_or_default();
+        if owned >= WAITING_PER_OWNER_MAX || self.by_key.len() >= WAITING_WORK_MAX {
             return Err(Reject::new(
                 Blame::Busy,
                 0,
                 "too much work waits for its turn: send what it waits for first, or send it again later",
             ));
         }
-        *owned += 1;
+        self.by_owner.insert(wait.owner.clone(), owned + 1);
         self.by_key.insert(wait.key.clone(), (wait, work, room));
         Ok(())
     }
@@ -201,5 +201,9 @@ mod tests {
         let mut waiting = Waiting::default();
         let refused = (0..).find(|n| put(&mut waiting, wait((n / 200) as u8, *n, 1), b"x").is_err());
         assert_eq!(refused, Some(WAITING_WORK_MAX as u32));
+        // Who is refused leaves no trace either.
+        let owners = waiting.by_owner.len();
+        put(&mut waiting, wait(255, u32::MAX, 1), b"x").unwrap_err();
+        assert_eq!(waiting.by_owner.len(), owners);
     }
 }

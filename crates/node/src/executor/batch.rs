@@ -39,8 +39,9 @@ pub enum Executed {
     Kept {
         wakes: Option<bytes::Bytes>,
     },
-    /// It wrote nothing, so it has no entry; its answer is due when what it read is committed.
+    /// It has no entry: it wrote nothing, or was refused. Its answer is due when what it read is committed.
     Idle(Answer),
+    /// Whatever the state is.
     Refused(ReplyTo, Reject),
     Later(Pending, Wait),
     /// It must wait for the next batch.
@@ -78,10 +79,13 @@ impl Open {
             Some(lane) => lane,
             empty => empty.insert(Lane { batch: adapter.begin(store.head(), &self.opening)?, writes: Vec::new() }),
         };
+        let seen = TxId { view: self.opening.view, seqno: store.head().seqno() };
         let mut tx = store.tx();
         let outcome = match lane.batch.execute(&mut tx, &pending.work) {
             Verdict::Keep(outcome) => outcome,
-            Verdict::Drop(reject) => return Ok(Executed::Refused(pending.reply, reject)),
+            Verdict::Drop(reject) => {
+                return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject) }));
+            }
             Verdict::Later(wait) => return Ok(Executed::Later(pending, wait)),
             Verdict::Full if self.drafts.is_empty() => {
                 let reject = Reject::caller(0, "the work is too large for any batch");
@@ -95,13 +99,12 @@ impl Open {
         let Finished { writes, claims, .. } = tx.finish();
         let Outcome { reply, wakes, closes } = outcome;
         if writes.is_empty() {
-            let txid = TxId { view: self.opening.view, seqno: store.head().seqno() };
-            return Ok(Executed::Idle(Answer { to: pending.reply, txid, reply }));
+            return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Ok(reply) }));
         }
         lane.writes.push(writes.clone());
         self.full |= closes;
         let txid = self.keep(store, Draft { writes, claims });
-        self.answers.push(Answer { to: pending.reply, txid, reply });
+        self.answers.push(Answer { to: pending.reply, txid, reply: Ok(reply) });
         Ok(Executed::Kept { wakes })
     }
 

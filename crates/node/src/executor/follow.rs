@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use adapter::{Committed, Fault};
-use base::Seqno;
+use adapter::{Committed, Fault, Reject};
+use base::{Seqno, View};
 use bytes::Bytes;
 use kv::Tables;
 use kv::WriteSet;
@@ -62,6 +62,16 @@ impl Executor {
         Ok(())
     }
 
+    /// Nothing of an earlier view that is not committed by now ever will be: whoever waits for it is told.
+    pub(super) fn give_up_before(&mut self, view: View) {
+        let unsettled = std::mem::take(&mut self.unsettled);
+        let (dead, alive) = unsettled.into_iter().partition(|(txid, _)| txid.view < view);
+        self.unsettled = alive;
+        for (_, answers) in dead {
+            answers.into_iter().for_each(|answer| answer.to.answer(&self.tools.peers, Err(Reject::unavailable())));
+        }
+    }
+
     /// Answers that became due: for batches that this node proposed as a primary and that another one committed.
     /// Where another batch took the place, nothing is due; the callers learn that the outcome is unknown.
     fn unsettled(&mut self) -> Vec<Answer> {
@@ -72,7 +82,7 @@ impl Executor {
                 due.extend(answers);
             } else {
                 answers.into_iter().for_each(|answer| {
-                    answer.to.answer(&self.tools.peers, Err(adapter::Reject::unavailable()));
+                    answer.to.answer(&self.tools.peers, Err(Reject::unavailable()));
                 });
             }
         }

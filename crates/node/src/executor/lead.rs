@@ -44,6 +44,12 @@ struct InFlight {
 }
 
 impl Leading {
+    /// Whether the next piece of work begins a batch. One that nothing came of is begun anew: it would tell a time
+    /// that is long over.
+    fn needs_opening(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.is_empty() && open.opening.time < now())
+    }
+
     /// Drops what is not on its way, and gives the answers that may still become due.
     pub fn abandon(self, peers: &Peers) -> Vec<(TxId, Vec<Answer>)> {
         let Self { open, in_flight, mut ready, .. } = self;
@@ -54,6 +60,12 @@ impl Leading {
         }
         in_flight.into_iter().map(|batch| (batch.head.txid, batch.answers)).collect()
     }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    u64::try_from(now).unwrap_or(u64::MAX)
 }
 
 impl Executor {
@@ -92,8 +104,7 @@ impl Executor {
     fn opening(&mut self) -> Result<Opening, Fault> {
         let first = self.head.seqno().next();
         let leading = self.leading.as_mut().ok_or_else(|| Fault::new("a batch was opened on a backup"))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        leading.time = leading.time.max(u64::try_from(now).unwrap_or(u64::MAX));
+        leading.time = leading.time.max(now());
         Ok(Opening {
             time: leading.time,
             view: leading.view,
@@ -124,7 +135,7 @@ impl Executor {
     }
 
     pub(super) fn execute(&mut self, pending: Pending) -> Result<(), Fault> {
-        if self.leading.as_ref().is_some_and(|leading| leading.open.is_none()) {
+        if self.leading.as_ref().is_some_and(Leading::needs_opening) {
             let open = Open::new(self.opening()?, self.tools.adapters.len());
             if let Some(leading) = &mut self.leading {
                 leading.open = Some(open);
@@ -143,10 +154,7 @@ impl Executor {
             Executed::Idle(answer) => match (open.is_empty(), in_flight.back_mut()) {
                 (false, _) => open.answers.push(answer),
                 (true, Some(batch)) => batch.answers.push(answer),
-                (true, None) => {
-                    let Answer { to, txid, reply } = answer;
-                    self.publish(Publication::Answer { txid, reply, to });
-                }
+                (true, None) => self.publish(Publication::Answer(answer)),
             },
             Executed::Refused(reply, reject) => reply.answer(&self.tools.peers, Err(reject)),
             Executed::Later(pending, wait) => {

@@ -44,6 +44,8 @@ pub enum Command {
     Follow { primary: Option<u64> },
     /// A batch is committed; `head` is where the ledger stands after it. Each batch once, in order.
     Committed { batch: Bytes, head: Head },
+    /// The mark of this view is committed: what earlier views left uncommitted never will be.
+    Opened { view: View },
     /// Nothing more comes.
     Stop,
 }
@@ -126,6 +128,10 @@ impl Executor {
                 Ok(())
             }
             Command::Committed { batch, head } => self.committed(&batch, head),
+            Command::Opened { view } => {
+                self.give_up_before(view);
+                Ok(())
+            }
             Command::Stop => Ok(()),
         }
     }

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use adapter::{Committed, Fault};
-use base::Seqno;
+use base::limits::PEER_FRAME_BYTES_MAX;
+use base::{Seqno, TxId};
 use bytes::{Bytes, BytesMut};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use kv::{Blob, History, HistoryError, TableId, Tables, WriteSet};
@@ -58,12 +59,20 @@ impl Archive {
     pub fn index(&self, entries: &[(Seqno, WriteSet)], last: Seqno) -> Result<(), IndexError> {
         self.index.add(&self.tables, entries, last)
     }
+
+    /// Whether the ledger file has this very entry.
+    pub fn has(&self, txid: TxId) -> bool {
+        let bytes = self.files.read(txid.seqno);
+        bytes.is_ok_and(|bytes| RawEntry::parse(&bytes).is_ok_and(|entry| entry.txid == txid))
+    }
 }
 
 impl History for Archive {
     fn get(&self, table: TableId, key: &[u8]) -> Result<Option<(Seqno, Blob)>, HistoryError> {
         let name = &self.tables.get(table).name;
-        let Some(seqno) = self.index.find(name, key).map_err(HistoryError::new)? else { return Ok(None) };
+        let found = self.index.find(name, key).map_err(HistoryError::new)?;
+        // After a crash the index may be ahead of the ledger file; what that lost comes again.
+        let Some(seqno) = found.filter(|seqno| *seqno <= self.files.end()) else { return Ok(None) };
         let bytes = self.files.read(seqno).map_err(HistoryError::new)?;
         let entry = RawEntry::parse(&bytes).map_err(HistoryError::new)?;
         let row = ledger::find_row(&entry, name, key, &self.keys).map_err(HistoryError::new)?;
@@ -120,16 +129,22 @@ impl Keeper {
     /// Sends a peer the next part of the ledger, or says that there is no more.
     fn serve(&self, peer: u64, from: Seqno) -> Result<(), Fault> {
         let end = self.archive.files.end();
+        if from == Seqno(0) {
+            tracing::warn!(peer, "a peer asked for a ledger entry that there cannot be");
+            return Ok(());
+        }
         if from > end {
             let _ = self.events.send(Event::LedgerServed { peer, last: end });
             return Ok(());
         }
         let mut part = BytesMut::new();
         for batch in self.archive.files.batches(from) {
-            part.extend_from_slice(&batch.map_err(Fault::new)?);
-            if part.len() >= PART_BYTES {
+            let batch = batch.map_err(Fault::new)?;
+            // A batch always fits a frame by itself.
+            if part.len() >= PART_BYTES || (!part.is_empty() && part.len() + batch.len() >= PEER_FRAME_BYTES_MAX) {
                 break;
             }
+            part.extend_from_slice(&batch);
         }
         // Not sent: the peer asks again.
         let _ = self.peers.send(peer, Frame::LedgerPart { batches: part.freeze() });

@@ -6,25 +6,31 @@
 //! ```
 //!
 //! Segments are deleted once the ledger file is durable past them, so the log stays small however old the network is.
-//! A torn record at the very end is what a crash leaves; it was never acknowledged and is cut off. After a failed
-//! write the log is dead: it refuses everything, and the node stops.
+//! A torn record at the very end is what a crash leaves; it was never acknowledged and is cut off. A broken one in front
+//! of something that was written after it was synced is damage, and is not cut off: it was acknowledged. After a
+//! failed write the log is dead: it refuses everything, and the node stops.
 
 mod record;
+mod replay;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base::Seqno;
-use bytes::Bytes;
 use consensus::{Entry, HardState, Index, Point, Stored};
+use ledger::{Directory, Disk};
 
 pub use record::Mark;
 use record::Record;
+use replay::Replay;
 
 /// A new segment is started past this.
 const SEGMENT_BYTES: u64 = 32 << 20;
+/// A buffer that grew larger than this is let go.
+const BUFFER_BYTES_KEPT: usize = 8 << 20;
 
 /// The log could not be read or written: this node's disk is at fault.
 #[derive(Debug, thiserror::Error)]
@@ -33,33 +39,50 @@ pub enum LogError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("the consensus log {} is damaged at byte {offset}: restore this node from another one", .path.display())]
     Damaged { path: PathBuf, offset: u64 },
+    #[error("the consensus log {} does not continue the one before it: restore this node from another one", .path.display())]
+    Gap { path: PathBuf },
     #[error("the consensus log is dead: an earlier write failed, so nothing more may be acknowledged")]
     Dead,
 }
 
 /// What the log held at start.
-pub struct Recovered {
-    pub log: Log,
+pub struct Recovered<D = Disk> {
+    pub log: Log<D>,
     pub hard_state: HardState,
     /// What is before the first entry.
     pub start: Mark,
     pub entries: Vec<Entry>,
 }
 
-impl Recovered {
+impl<D> Recovered<D> {
     /// The consensus driver's part of it. `applied` is where the store above already is.
     pub fn stored(&self, applied: Index) -> Stored {
         Stored { hard_state: self.hard_state, start: self.start.point, entries: self.entries.clone(), applied }
     }
 }
 
+/// Where the parts of a write go, in terms of the ledger.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Places {
+    /// The log starts anew behind this.
+    pub restart: Option<Mark>,
+    /// Entries behind this give way.
+    pub truncate: Option<Mark>,
+    /// For each appended entry, the last ledger entry up to it.
+    pub seqnos: Vec<Seqno>,
+}
+
 /// The open log.
-pub struct Log {
+pub struct Log<D = Disk> {
+    disk: D,
+    /// Where that is, for people.
     dir: PathBuf,
-    /// Oldest first; the last one is written.
+    segment_bytes: u64,
+    /// Oldest first, never empty; the last one is written.
     segments: VecDeque<Segment>,
-    file: File,
+    /// Bytes of the last segment, and how many of them are synced.
     written: u64,
+    synced: u64,
     hard_state: HardState,
     /// The last entry.
     last: Mark,
@@ -69,239 +92,208 @@ pub struct Log {
 
 struct Segment {
     number: u64,
-    /// The last entry it holds (or the place before it, while it holds none).
+    /// The last entry when it was written last (or the place before it, while it holds none).
     last: Mark,
 }
 
 impl Log {
     /// Opens the log in `dir`, or makes it. `seqno_of` reads the last seqno out of a batch.
     pub fn open(dir: &Path, seqno_of: impl Fn(&[u8]) -> Option<Seqno>) -> Result<Recovered, LogError> {
-        fs::create_dir_all(dir).map_err(|source| LogError::Io { doing: "made", path: dir.into(), source })?;
-        let mut numbers = segment_numbers(dir)?;
+        let new = !dir.exists();
+        let disk = Disk::open(dir).and_then(|disk| {
+            // What is acknowledged later must not vanish with the folder's own name.
+            let parent = dir.parent().filter(|parent| new && !parent.as_os_str().is_empty());
+            parent.map_or(Ok(()), |parent| std::fs::File::open(parent)?.sync_all())?;
+            Ok(disk)
+        });
+        let disk = disk.map_err(|source| LogError::Io { doing: "made", path: dir.into(), source })?;
+        Self::open_on(disk, dir, SEGMENT_BYTES, seqno_of)
+    }
+}
+
+impl<D: Directory> Log<D> {
+    /// As [`Log::open`], on any disk and with another size of segments.
+    fn open_on(
+        disk: D,
+        dir: &Path,
+        segment_bytes: u64,
+        seqno_of: impl Fn(&[u8]) -> Option<Seqno>,
+    ) -> Result<Recovered<D>, LogError> {
+        let names = disk.list().map_err(|source| LogError::Io { doing: "listed", path: dir.into(), source })?;
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
         numbers.sort_unstable();
         let mut replay = Replay::default();
         let mut segments = VecDeque::new();
-        let mut keep = 0;
+        let mut whole = 0;
         for (place, &number) in numbers.iter().enumerate() {
+            let bytes = read(&disk, &name_of(number)).map_err(|source| LogError::Io {
+                doing: "read",
+                path: dir.join(name_of(number)),
+                source,
+            })?;
             let newest = place + 1 == numbers.len();
-            keep = replay.segment(&path(dir, number), newest, &seqno_of)?;
+            whole = replay.segment(bytes, newest, &seqno_of).map_err(|error| error.at(dir.join(name_of(number))))?;
             segments.push_back(Segment { number, last: replay.last() });
         }
-        let Replay { hard_state, start, entries, last } = replay;
-        let last = last.unwrap_or_default();
-        let (file, written) = match segments.back() {
-            // A crash while the newest segment was being made can leave it without its first record.
-            Some(newest) if keep > 0 => (reopen(&path(dir, newest.number), keep)?, keep),
-            newest => {
-                let number = newest.map_or(1, |segment| segment.number);
-                segments.pop_back();
-                segments.push_back(Segment { number, last });
-                create(dir, number, &Record::Segment { hard_state, before: last })?
-            }
+        let (hard_state, last) = (replay.hard_state, replay.last());
+        let mut log = Self {
+            disk,
+            dir: dir.into(),
+            segment_bytes,
+            segments,
+            written: whole,
+            synced: whole,
+            hard_state,
+            last,
+            buffer: Vec::new(),
+            dead: false,
         };
-        let log = Self { dir: dir.into(), segments, file, written, hard_state, last, buffer: Vec::new(), dead: false };
+        log.take_up(whole)?;
+        let Replay { start, entries, .. } = replay;
         Ok(Recovered { log, hard_state, start: start.unwrap_or_default(), entries })
     }
 
-    /// Writes one of the driver's writes; it is on disk only after [`Log::sync`]. `seqnos` has, for each appended entry,
-    /// the last ledger entry up to it.
-    pub fn write(&mut self, write: &consensus::Write, restart: Option<Mark>, seqnos: &[Seqno]) -> Result<(), LogError> {
-        if self.dead {
-            return Err(LogError::Dead);
-        }
-        self.dead = true;
-        self.buffer.clear();
-        if let Some(mark) = restart {
-            Record::Restart(mark).write(&mut self.buffer);
-            self.last = mark;
-        }
-        if let Some(append) = &write.append {
-            for (entry, seqno) in append.entries.iter().zip(seqnos) {
-                Record::Entry(entry.clone()).write(&mut self.buffer);
-                self.last = Mark { point: entry.point(), seqno: *seqno };
+    /// Gets the newest segment, of which so many bytes are whole, ready for more.
+    fn take_up(&mut self, whole: u64) -> Result<(), LogError> {
+        match self.segments.back().map(|segment| segment.number) {
+            None => self.start_segment(1),
+            // A crash while it was being made can leave it without its first record.
+            Some(number) if whole == 0 => {
+                self.segments.pop_back();
+                self.start_segment(number)
+            }
+            Some(number) => {
+                let name = name_of(number);
+                let cut = self.disk.truncate(&name, whole).and_then(|()| self.disk.sync(&name));
+                cut.map_err(|source| self.failed("reopened", source))
             }
         }
+    }
+
+    /// Writes one of the driver's writes; it is on disk only after [`Log::sync`].
+    pub fn write(&mut self, write: &consensus::Write, places: &Places) -> Result<(), LogError> {
+        self.dying(|log| {
+            let mut bytes = std::mem::take(&mut log.buffer);
+            bytes.clear();
+            log.put(write, places, &mut bytes);
+            let name = log.name();
+            log.disk.write(&name, log.written, &bytes).map_err(|source| log.failed("written", source))?;
+            log.written += bytes.len() as u64;
+            if bytes.capacity() <= BUFFER_BYTES_KEPT {
+                log.buffer = bytes;
+            }
+            if let Some(segment) = log.segments.back_mut() {
+                segment.last = log.last;
+            }
+            Ok(())
+        })
+    }
+
+    fn put(&mut self, write: &consensus::Write, places: &Places, bytes: &mut Vec<u8>) {
+        let synced = u32::try_from(self.synced).expect("a segment and the largest write are far below 4 GiB");
+        if let Some(mark) = places.restart {
+            Record::Restart(mark).write(synced, bytes);
+            self.last = mark;
+        }
+        if let Some(mark) = places.truncate {
+            Record::Truncate(mark).write(synced, bytes);
+            self.last = mark;
+        }
+        for (entry, seqno) in write.append.iter().flat_map(|append| &append.entries).zip(&places.seqnos) {
+            Record::Entry(entry.clone()).write(synced, bytes);
+            self.last = Mark { point: entry.point(), seqno: *seqno };
+        }
         if let Some(hard_state) = write.hard_state {
-            Record::HardState(hard_state).write(&mut self.buffer);
+            Record::HardState(hard_state).write(synced, bytes);
             self.hard_state = hard_state;
         }
-        self.file.write_all(&self.buffer).map_err(|source| self.failed("written", source))?;
-        self.written += self.buffer.len() as u64;
-        if self.buffer.capacity() > 8 << 20 {
-            self.buffer = Vec::new();
-        }
-        if let Some(segment) = self.segments.back_mut() {
-            segment.last = self.last;
-        }
-        self.dead = false;
-        Ok(())
     }
 
     /// Waits until everything written is on disk.
     pub fn sync(&mut self) -> Result<(), LogError> {
-        if self.dead {
-            return Err(LogError::Dead);
-        }
-        self.dead = true;
-        self.file.sync_data().map_err(|source| self.failed("synced", source))?;
-        if self.written > SEGMENT_BYTES {
-            self.start_segment()?;
-        }
-        self.dead = false;
-        Ok(())
+        self.dying(|log| {
+            log.disk.sync(&log.name()).map_err(|source| log.failed("synced", source))?;
+            log.synced = log.written;
+            if log.written > log.segment_bytes {
+                let next = log.segments.back().map_or(1, |segment| segment.number + 1);
+                log.start_segment(next)?;
+            }
+            Ok(())
+        })
     }
 
     /// Deletes segments that the ledger file has made needless: it is durable up to `seqno`.
     pub fn compact(&mut self, seqno: Seqno) -> Result<(), LogError> {
+        self.dying(|log| {
+            while log.segments.len() > 1 && log.segments[0].last.seqno <= seqno {
+                let name = name_of(log.segments[0].number);
+                // One after the other for good: a crash must not bring back an older one without a younger one.
+                let removed = log.disk.remove(&name).and_then(|()| log.disk.sync_names());
+                removed.map_err(|source| LogError::Io { doing: "deleted", path: log.dir.join(&name), source })?;
+                log.segments.pop_front();
+            }
+            Ok(())
+        })
+    }
+
+    /// Does something after which the log is dead, unless it succeeds: nobody knows what a failed write left.
+    fn dying(&mut self, act: impl FnOnce(&mut Self) -> Result<(), LogError>) -> Result<(), LogError> {
         if self.dead {
             return Err(LogError::Dead);
         }
-        while self.segments.len() > 1 && self.segments[0].last.seqno <= seqno {
-            let path = path(&self.dir, self.segments[0].number);
-            fs::remove_file(&path).map_err(|source| LogError::Io { doing: "deleted", path, source })?;
-            self.segments.pop_front();
-        }
+        self.dead = true;
+        act(self)?;
+        self.dead = false;
         Ok(())
     }
 
-    fn start_segment(&mut self) -> Result<(), LogError> {
-        let number = self.segments.back().map_or(1, |segment| segment.number + 1);
-        let first = Record::Segment { hard_state: self.hard_state, before: self.last };
-        (self.file, self.written) = create(&self.dir, number, &first)?;
+    /// What is written so far must be synced: only the newest segment may end torn.
+    fn start_segment(&mut self, number: u64) -> Result<(), LogError> {
         self.segments.push_back(Segment { number, last: self.last });
+        let mut first = Vec::new();
+        Record::Segment { hard_state: self.hard_state, before: self.last }.write(0, &mut first);
+        let name = name_of(number);
+        let made = self.disk.write(&name, 0, &first);
+        let made = made.and_then(|()| self.disk.truncate(&name, first.len() as u64));
+        let made = made.and_then(|()| self.disk.sync(&name)).and_then(|()| self.disk.sync_names());
+        made.map_err(|source| self.failed("made", source))?;
+        self.written = first.len() as u64;
+        self.synced = self.written;
         Ok(())
+    }
+
+    fn name(&self) -> String {
+        name_of(self.segments.back().map_or(0, |segment| segment.number))
     }
 
     fn failed(&self, doing: &'static str, source: io::Error) -> LogError {
-        let number = self.segments.back().map_or(0, |segment| segment.number);
-        LogError::Io { doing, path: path(&self.dir, number), source }
+        LogError::Io { doing, path: self.dir.join(self.name()), source }
     }
 }
 
-/// Puts the records of all segments together.
-#[derive(Default)]
-struct Replay {
-    hard_state: HardState,
-    start: Option<Mark>,
-    entries: Vec<Entry>,
-    last: Option<Mark>,
+fn name_of(number: u64) -> String {
+    format!("segment_{number}")
 }
 
-impl Replay {
-    fn last(&self) -> Mark {
-        self.last.unwrap_or_default()
-    }
-
-    /// Reads a segment; returns how many of its bytes are whole records.
-    fn segment(
-        &mut self,
-        path: &Path,
-        newest: bool,
-        seqno_of: &impl Fn(&[u8]) -> Option<Seqno>,
-    ) -> Result<u64, LogError> {
-        let bytes = fs::read(path).map_err(|source| LogError::Io { doing: "read", path: path.into(), source })?;
-        let bytes = Bytes::from(bytes);
-        let mut offset = 0;
-        while offset < bytes.len() {
-            let damaged = || LogError::Damaged { path: path.into(), offset: offset as u64 };
-            let (record, length) = match Record::read(&bytes.slice(offset..)) {
-                Ok(read) => read,
-                Err(_) if newest => break,
-                Err(_) => return Err(damaged()),
-            };
-            if (offset == 0) != matches!(record, Record::Segment { .. }) {
-                return Err(damaged());
-            }
-            self.record(record, seqno_of).ok_or_else(damaged)?;
-            offset += length;
-        }
-        Ok(offset as u64)
-    }
-
-    fn record(&mut self, record: Record, seqno_of: &impl Fn(&[u8]) -> Option<Seqno>) -> Option<()> {
-        match record {
-            Record::Segment { hard_state, before } => {
-                // Only the first segment says what is before the log; a later one repeats what was read.
-                if self.start.is_none() {
-                    self.start = Some(before);
-                    self.hard_state = hard_state;
-                    self.last = Some(before);
-                }
-            }
-            Record::Entry(entry) => {
-                let first = self.start?.point.index.0 + 1;
-                let place = usize::try_from(entry.index.0.checked_sub(first)?).ok()?;
-                if place > self.entries.len() {
-                    return None;
-                }
-                self.entries.truncate(place);
-                let seqno = if entry.data.is_empty() {
-                    // A mark keeps the seqno before it.
-                    let before = self.entries.iter().rev().find(|entry| !entry.data.is_empty());
-                    before.map_or(Some(self.start?.seqno), |entry| seqno_of(&entry.data))?
-                } else {
-                    seqno_of(&entry.data)?
-                };
-                self.last = Some(Mark { point: entry.point(), seqno });
-                self.entries.push(entry);
-            }
-            Record::HardState(hard_state) => self.hard_state = hard_state,
-            Record::Restart(mark) => {
-                self.entries.clear();
-                self.start = Some(mark);
-                self.last = Some(mark);
-            }
-        }
-        Some(())
-    }
+fn number_of(name: &str) -> Option<u64> {
+    let number = name.strip_prefix("segment_")?.parse().ok()?;
+    (name_of(number) == name).then_some(number)
 }
 
-fn path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("segment_{number}"))
+fn read(disk: &impl Directory, name: &str) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(disk.len(name)?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    disk.read(name, 0, &mut bytes)?;
+    Ok(bytes)
 }
 
-fn segment_numbers(dir: &Path) -> Result<Vec<u64>, LogError> {
-    let read = |source| LogError::Io { doing: "listed", path: dir.into(), source };
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(dir).map_err(read)? {
-        let name = entry.map_err(read)?.file_name();
-        let number =
-            name.to_str().and_then(|name| name.strip_prefix("segment_")).and_then(|number| number.parse::<u64>().ok());
-        numbers.extend(number);
-    }
-    Ok(numbers)
-}
-
-fn reopen(path: &Path, keep: u64) -> Result<File, LogError> {
-    let open = || -> io::Result<File> {
-        let file = OpenOptions::new().append(true).open(path)?;
-        file.set_len(keep)?;
-        file.sync_all()?;
-        Ok(file)
-    };
-    open().map_err(|source| LogError::Io { doing: "reopened", path: path.into(), source })
-}
-
-fn create(dir: &Path, number: u64, first: &Record) -> Result<(File, u64), LogError> {
-    let path = path(dir, number);
-    let mut bytes = Vec::new();
-    first.write(&mut bytes);
-    let make = || -> io::Result<File> {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        File::open(dir)?.sync_all()?;
-        Ok(file)
-    };
-    let file = make().map_err(|source| LogError::Io { doing: "made", path: path.clone(), source })?;
-    Ok((file, bytes.len() as u64))
-}
-
-/// The place of the last batch that ends at or before `seqno`: where the store stands that was rebuilt up to it.
+/// The place of the last batch that is in the ledger file: where the store stands that was rebuilt from it.
+///
+/// A batch is in the ledger if its last entry is there, in the same view. A seqno alone would say nothing: a tail that
+/// was never committed has seqnos, too, which others used anew.
 #[must_use]
-pub fn applied(start: Mark, entries: &[Entry], seqno: Seqno, seqno_of: impl Fn(&[u8]) -> Option<Seqno>) -> Point {
+pub fn applied(start: Mark, entries: &[Entry], in_ledger: impl Fn(&[u8]) -> bool) -> Point {
     // A mark says nothing of its own: whether it is committed is not known here.
-    let done = entries.iter().filter(|entry| !entry.data.is_empty());
-    let done = done.take_while(|entry| seqno_of(&entry.data).is_some_and(|end| end <= seqno));
-    done.last().map_or(start.point, Entry::point)
+    let mut batches = entries.iter().rev().filter(|entry| !entry.data.is_empty());
+    batches.find(|entry| in_ledger(&entry.data)).map_or(start.point, Entry::point)
 }

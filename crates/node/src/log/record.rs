@@ -6,8 +6,10 @@ use consensus::{Entry, HardState, Index, Member, Point};
 
 use base::limits::BATCH_BYTES_MAX;
 
-/// `length u32 · crc32c u32`, both little-endian; the checksum covers the body.
-pub(super) const HEAD_BYTES: usize = 8;
+/// `length u32 · crc32c u32 · synced u32`, all little-endian; the checksum covers everything behind it.
+pub(super) const HEAD_BYTES: usize = 12;
+/// Where the checksummed part begins.
+const SUMMED_FROM: usize = 8;
 /// Everything of an entry record's body but the batch.
 const ENTRY_BODY_BYTES: usize = 17;
 /// A body longer than this was never written here.
@@ -17,6 +19,7 @@ const SEGMENT: u8 = 1;
 const ENTRY: u8 = 2;
 const HARD_STATE: u8 = 3;
 const RESTART: u8 = 4;
+const TRUNCATE: u8 = 5;
 
 /// A place in the log and the last ledger entry that was written up to it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -33,11 +36,24 @@ pub(super) enum Record {
         hard_state: HardState,
         before: Mark,
     },
-    /// Takes the place of every earlier entry from its index on.
+    /// The next one.
     Entry(Entry),
     HardState(HardState),
     /// Every earlier entry is forgotten: the log starts anew behind this.
     Restart(Mark),
+    /// Entries behind this place were never committed and give way. It names the whole place, so that a segment can be
+    /// read without those before it even if it goes back behind its own beginning.
+    Truncate(Mark),
+}
+
+/// A record as it was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Found {
+    pub(super) record: Record,
+    /// Of the whole record.
+    pub(super) length: usize,
+    /// Bytes of the segment that were synced before this was written: what is broken in front of there is not torn.
+    pub(super) synced: u32,
 }
 
 /// Why bytes are not a record. At the end of the newest segment this is a torn write; anywhere else it is damage.
@@ -46,10 +62,11 @@ pub(super) enum Record {
 pub(super) struct Torn;
 
 impl Record {
-    /// Appends the record's bytes to `out`.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the record's bytes to `out`. So much of the segment is synced.
+    pub(super) fn write(&self, synced: u32, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend_from_slice(&[0; HEAD_BYTES]);
+        out.extend_from_slice(&[0; SUMMED_FROM]);
+        out.extend_from_slice(&synced.to_le_bytes());
         match self {
             Self::Segment { hard_state, before } => {
                 out.push(SEGMENT);
@@ -70,42 +87,64 @@ impl Record {
                 out.push(RESTART);
                 put_mark(out, mark);
             }
+            Self::Truncate(mark) => {
+                out.push(TRUNCATE);
+                put_mark(out, mark);
+            }
         }
-        let body = &out[start + HEAD_BYTES..];
-        let length = u32::try_from(body.len()).expect("a batch is bounded far below 4 GiB");
-        let checksum = crc32c::crc32c(body);
+        let summed = &out[start + SUMMED_FROM..];
+        let length = u32::try_from(out.len() - start - HEAD_BYTES).expect("a batch is bounded far below 4 GiB");
+        let checksum = crc32c::crc32c(summed);
         out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        out[start + 4..start + HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        out[start + 4..start + SUMMED_FROM].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// Reads the record at the start of `bytes`, and how long it is.
-    pub(super) fn read(bytes: &Bytes) -> Result<(Self, usize), Torn> {
+    /// Reads the record at the start of `bytes`.
+    pub(super) fn read(bytes: &Bytes) -> Result<Found, Torn> {
         let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(Torn)?;
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let checksum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-        if length > BODY_BYTES_MAX || length > bytes.len() - HEAD_BYTES {
+        let [length, checksum, synced] = numbers(head);
+        let body_length = length as usize;
+        if body_length > BODY_BYTES_MAX || body_length > bytes.len() - HEAD_BYTES {
             return Err(Torn);
         }
-        let body = bytes.slice(HEAD_BYTES..HEAD_BYTES + length);
-        if crc32c::crc32c(&body) != checksum {
+        let length = HEAD_BYTES + body_length;
+        if crc32c::crc32c(&bytes[SUMMED_FROM..length]) != checksum {
             return Err(Torn);
         }
-        let mut fields = Fields(&body);
+        let record = Self::body(&bytes.slice(HEAD_BYTES..length))?;
+        Ok(Found { record, length, synced })
+    }
+
+    fn body(body: &Bytes) -> Result<Self, Torn> {
+        let mut fields = Fields(body);
         let record = match fields.byte()? {
             SEGMENT => Self::Segment { hard_state: fields.hard_state()?, before: fields.mark()? },
             ENTRY => {
                 let (index, view) = (Index(fields.number()?), View(fields.number()?));
-                return Ok((
-                    Self::Entry(Entry { index, view, data: body.slice(ENTRY_BODY_BYTES..) }),
-                    HEAD_BYTES + length,
-                ));
+                return Ok(Self::Entry(Entry { index, view, data: body.slice(ENTRY_BODY_BYTES..) }));
             }
             HARD_STATE => Self::HardState(fields.hard_state()?),
             RESTART => Self::Restart(fields.mark()?),
+            TRUNCATE => Self::Truncate(fields.mark()?),
             _ => return Err(Torn),
         };
-        if fields.0.is_empty() { Ok((record, HEAD_BYTES + length)) } else { Err(Torn) }
+        if fields.0.is_empty() { Ok(record) } else { Err(Torn) }
     }
+
+    /// Whether anything behind `broken` in a segment was written after `broken` was synced.
+    pub(super) fn follows_synced(segment: &Bytes, broken: usize) -> bool {
+        let claims = |place: usize| {
+            let head = segment.get(place..).and_then(|rest| rest.first_chunk()).map(numbers);
+            head.is_some_and(|[_, _, synced]| (broken + 1..=place).contains(&(synced as usize)))
+        };
+        // Few places look like a record's head, so few checksums are computed.
+        (broken + 1..segment.len()).any(|place| claims(place) && Self::read(&segment.slice(place..)).is_ok())
+    }
+}
+
+fn numbers(head: &[u8; HEAD_BYTES]) -> [u32; 3] {
+    let [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3] = *head;
+    [[a0, a1, a2, a3], [b0, b1, b2, b3], [c0, c1, c2, c3]].map(u32::from_le_bytes)
 }
 
 fn put(out: &mut Vec<u8>, number: u64) {
@@ -163,6 +202,7 @@ mod tests {
             Record::Entry(Entry { index: Index(10), view: View(4), data: Bytes::new() }),
             Record::HardState(HardState { vote: None, ..hard_state }),
             Record::Restart(mark),
+            Record::Truncate(mark),
         ]
     }
 
@@ -170,10 +210,10 @@ mod tests {
     fn a_record_reads_what_it_writes() {
         for record in samples() {
             let mut bytes = Vec::new();
-            record.write(&mut bytes);
+            record.write(77, &mut bytes);
             let length = bytes.len();
             bytes.push(0xff);
-            assert_eq!(Record::read(&bytes.into()), Ok((record, length)));
+            assert_eq!(Record::read(&bytes.into()), Ok(Found { record, length, synced: 77 }));
         }
     }
 
@@ -181,7 +221,7 @@ mod tests {
     fn a_cut_or_flipped_record_is_torn() {
         for record in samples() {
             let mut bytes = Vec::new();
-            record.write(&mut bytes);
+            record.write(77, &mut bytes);
             for cut in 0..bytes.len() {
                 assert_eq!(Record::read(&bytes[..cut].to_vec().into()), Err(Torn), "{record:?} cut at {cut}");
             }

@@ -24,11 +24,11 @@ use crossbeam_channel::{Receiver, Sender, after, select};
 use ledger::Head;
 
 use crate::executor::Command;
-use crate::log::{Log, Mark};
+use crate::log::{Log, Mark, Places};
 use crate::peers::{Frame, Peers};
 
 use catch_up::CatchingUp;
-pub use heads::{Heads, last_seqno};
+pub use heads::{Heads, last_seqno, last_txid};
 
 /// The driver's unit of time.
 pub const TICK: Duration = Duration::from_millis(50);
@@ -220,6 +220,9 @@ impl Orderer {
         }
         if let Some(last) = committed.last().map(|entry| entry.index) {
             for entry in committed {
+                if entry.data.is_empty() {
+                    self.command(Command::Opened { view: entry.view });
+                }
                 if let Some(head) = self.heads.commit(entry.index, &entry.data) {
                     self.command(Command::Committed { batch: entry.data, head });
                 }
@@ -236,17 +239,15 @@ impl Orderer {
 
     fn write(&mut self, write: &Write, own: Option<(Index, Head)>) -> Result<(), Fault> {
         let restart = write.restart.map(|point| Mark { point, seqno: self.heads.restart(point) });
-        let mut seqnos = Vec::new();
+        let mut places = Places { restart, ..Places::default() };
         if let Some(append) = &write.append {
-            if let Some(from) = append.truncate_from {
-                self.heads.truncate(from);
-            }
+            places.truncate = append.truncate_from.map(|from| self.heads.truncate(from));
             for entry in &append.entries {
                 let own = own.as_ref().filter(|(index, _)| *index == entry.index).map(|(_, head)| head.clone());
-                seqnos.push(self.heads.append(entry, own).map_err(Fault::new)?);
+                places.seqnos.push(self.heads.append(entry, own).map_err(Fault::new)?);
             }
         }
-        self.tools.log.write(write, restart, &seqnos).map_err(Fault::new)?;
+        self.tools.log.write(write, &places).map_err(Fault::new)?;
         self.unsynced = Some(write.number);
         Ok(())
     }

@@ -89,6 +89,10 @@ impl Frame {
         (head, bulk)
     }
 
+    pub fn is_consensus(&self) -> bool {
+        matches!(self, Self::Consensus(_))
+    }
+
     pub fn decode(bytes: Bytes) -> Result<Self, BadFrame> {
         let mut rest = Rest(bytes);
         Ok(match rest.byte()? {

@@ -58,7 +58,7 @@ pub enum PeerEvent {
 pub type Handler = Arc<dyn Fn(PeerEvent) + Send + Sync>;
 
 /// The sending ends.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Peers {
     queues: Arc<BTreeMap<u64, mpsc::Sender<Frame>>>,
 }
@@ -115,12 +115,12 @@ async fn send_all(peer: &Peer, connector: TlsConnector, mut frames: mpsc::Receiv
             Ok(Err(error)) => tracing::debug!(peer = peer.number, %error, "peer cannot be reached"),
             Err(_) => tracing::debug!(peer = peer.number, "peer does not answer"),
         }
-        if !known_lost {
+        // Consensus repeats what matters; old news would only delay the new. Whoever else sent something is told.
+        let dropped = std::iter::from_fn(|| frames.try_recv().ok()).filter(|frame| !frame.is_consensus()).count();
+        if !known_lost || dropped > 0 {
             handler(PeerEvent::Lost { peer: peer.number });
             known_lost = true;
         }
-        // Consensus repeats what matters; old news would only delay the new.
-        while frames.try_recv().is_ok() {}
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(REDIAL_AFTER_MAX);
     }

@@ -1,0 +1,119 @@
+//! Reading the log back.
+
+use std::path::PathBuf;
+
+use base::Seqno;
+use bytes::Bytes;
+use consensus::{Entry, HardState};
+
+use super::LogError;
+use super::record::{Mark, Record};
+
+/// Puts the records of all segments together.
+#[derive(Default)]
+pub struct Replay {
+    pub hard_state: HardState,
+    /// What is before the first entry, once a segment was read.
+    pub start: Option<Mark>,
+    pub entries: Vec<Entry>,
+    last: Option<Mark>,
+}
+
+/// Why a segment cannot be believed.
+pub enum Broken {
+    /// What is at this byte was not written there.
+    Damaged(usize),
+    /// It begins where the one before it does not end.
+    Gap,
+}
+
+impl Broken {
+    pub fn at(self, path: PathBuf) -> LogError {
+        match self {
+            Self::Damaged(offset) => LogError::Damaged { path, offset: offset as u64 },
+            Self::Gap => LogError::Gap { path },
+        }
+    }
+}
+
+impl Replay {
+    /// The last entry.
+    pub fn last(&self) -> Mark {
+        self.last.unwrap_or_default()
+    }
+
+    /// Reads a segment; returns how many of its bytes are whole records.
+    pub fn segment(
+        &mut self,
+        bytes: Vec<u8>,
+        newest: bool,
+        seqno_of: &impl Fn(&[u8]) -> Option<Seqno>,
+    ) -> Result<u64, Broken> {
+        let bytes = Bytes::from(bytes);
+        let mut offset = 0;
+        while offset < bytes.len() {
+            let found = match Record::read(&bytes.slice(offset..)) {
+                Ok(found) => found,
+                Err(_) if newest && !Record::follows_synced(&bytes, offset) => break,
+                Err(_) => return Err(Broken::Damaged(offset)),
+            };
+            if (offset == 0) != matches!(found.record, Record::Segment { .. }) {
+                return Err(Broken::Damaged(offset));
+            }
+            if let Record::Segment { hard_state, before } = found.record {
+                self.begin(hard_state, before)?;
+            } else {
+                self.record(found.record, seqno_of).ok_or(Broken::Damaged(offset))?;
+            }
+            offset += found.length;
+        }
+        if offset == 0 && !newest { Err(Broken::Damaged(0)) } else { Ok(offset as u64) }
+    }
+
+    /// The first segment says what is before the log; a later one must repeat what was read.
+    fn begin(&mut self, hard_state: HardState, before: Mark) -> Result<(), Broken> {
+        if self.start.is_none() {
+            self.start = Some(before);
+            self.last = Some(before);
+            self.hard_state = hard_state;
+        }
+        if self.last() == before && self.hard_state == hard_state { Ok(()) } else { Err(Broken::Gap) }
+    }
+
+    /// `None`: the record cannot stand where it does.
+    fn record(&mut self, record: Record, seqno_of: &impl Fn(&[u8]) -> Option<Seqno>) -> Option<()> {
+        match record {
+            Record::Segment { .. } => return None,
+            Record::Entry(entry) => {
+                if entry.index != self.last().point.index.next() {
+                    return None;
+                }
+                // A mark keeps the seqno before it.
+                let seqno = if entry.data.is_empty() { self.last().seqno } else { seqno_of(&entry.data)? };
+                self.last = Some(Mark { point: entry.point(), seqno });
+                self.entries.push(entry);
+            }
+            Record::HardState(hard_state) => self.hard_state = hard_state,
+            Record::Restart(mark) => self.restart(mark),
+            Record::Truncate(mark) => {
+                let start = self.start?.point.index.0;
+                match mark.point.index.0.checked_sub(start) {
+                    Some(kept) => self.entries.truncate(usize::try_from(kept).ok()?),
+                    // It goes back behind what is left of the log: all that is left gives way.
+                    None => self.restart(mark),
+                }
+                if self.entries.last().is_some_and(|entry| entry.point() != mark.point) {
+                    return None;
+                }
+                self.last = Some(mark);
+            }
+        }
+        Some(())
+    }
+
+    fn restart(&mut self, mark: Mark) {
+        self.entries.clear();
+        self.start = Some(mark);
+        self.last = Some(mark);
+    }
+}
