@@ -135,7 +135,7 @@ impl<'a> Bench<'a> {
         };
         let (count, time) = match length {
             Length::Count(count) => (count, None),
-            Length::Time(time) => (signed_ahead(rate, time), Some(time)),
+            Length::Time(time) => (signed_ahead(rate, time, connections * shape.batch), Some(time)),
         };
         let mut senders: Vec<Sender> = load::senders(&mut ready.rpc, &ready.accounts).await?;
         let lanes = load::sign(workload, &ready.signer, &mut senders, connections, count);
@@ -169,9 +169,10 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// How many to sign for a measurement that ends by the clock.
-fn signed_ahead(rate: Option<f64>, time: Duration) -> usize {
-    (rate.unwrap_or(PER_SECOND_MAX) * time.as_secs_f64()).ceil() as usize
+/// How many to sign for a measurement that ends by the clock: whole requests for every connection.
+fn signed_ahead(rate: Option<f64>, time: Duration, round: usize) -> usize {
+    let most = rate.unwrap_or(PER_SECOND_MAX) * time.as_secs_f64();
+    (most.ceil() as usize).next_multiple_of(round)
 }
 
 /// `None` if there are no nodes to look at, or one of them is gone.

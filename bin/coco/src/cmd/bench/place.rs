@@ -58,7 +58,7 @@ impl Place {
             return Err(Failure::new(format!("no node of the network in {} serves", dir.display()))
                 .hint(format!("`coco up --dir {} --detach` starts them", dir.display())));
         }
-        Self::of(&running, None)
+        Self::of(&running)
     }
 
     fn make(nodes: u64, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
@@ -69,17 +69,23 @@ impl Place {
         let plan = Plan { nodes, rpc_port: 0, signing: Signing::Cose, genesis: None, base_fee: 0, blobs: false };
         let network = development::create(dir.path(), &plan)?;
         let nodes = network::nodes(dir.path(), &network)?;
-        let mut started = Vec::new();
+        let mut own = Own { dir, nodes, started: Vec::new() };
         let stopped = || stops.asked();
-        let statuses = network::bring_up(&nodes, &program, &mut started, &Client::new(ASK), printer, stopped)?;
-        let pids: Vec<u32> = statuses.iter().map(|status| status.pid).collect();
-        let own = Own { dir, nodes, started };
-        let running: Vec<(&Node, u32)> = own.nodes.iter().zip(pids).collect();
-        let Self { endpoints, nodes, .. } = Self::of(&running, None)?;
-        Ok(Self { endpoints, nodes, own: Some(own) })
+        match network::bring_up(&own.nodes, &program, &mut own.started, &Client::new(ASK), printer, stopped) {
+            Ok(statuses) => {
+                let running: Vec<(&Node, u32)> =
+                    own.nodes.iter().zip(statuses.iter().map(|status| status.pid)).collect();
+                let place = Self::of(&running)?;
+                Ok(Self { own: Some(own), ..place })
+            }
+            Err(failure) => {
+                own.keep(printer);
+                Err(failure)
+            }
+        }
     }
 
-    fn of(nodes: &[(&Node, u32)], own: Option<Own>) -> Result<Self, Failure> {
+    fn of(nodes: &[(&Node, u32)]) -> Result<Self, Failure> {
         let endpoints: Option<Vec<Endpoint>> =
             nodes.iter().map(|(node, _)| node.ethereum.map(Endpoint::from)).collect();
         let watched =
@@ -87,7 +93,7 @@ impl Place {
         Ok(Self {
             endpoints: endpoints.ok_or_else(|| Failure::new("the network hosts no Ethereum ledger"))?,
             nodes: nodes.iter().map(watched).collect(),
-            own,
+            own: None,
         })
     }
 
@@ -98,16 +104,22 @@ impl Place {
 
     /// Stops the network and takes it away, if it was made here. After a failure its directory stays, with the nodes' logs.
     pub fn leave(self, well: bool, stops: &Stops, printer: &Printer) {
-        let Some(Own { dir, nodes, mut started }) = self.own else { return };
+        let Some(mut own) = self.own else { return };
         let asked = stops.count();
-        network::stop(&nodes, printer, || stops.count() > asked);
-        for node in &mut started {
+        network::stop(&own.nodes, printer, || stops.count() > asked);
+        for node in &mut own.started {
             // Gone already; only its exit status is still kept for us.
             let _ = node.child.wait();
         }
         if !well {
-            printer
-                .hint(format!("the network's directory is kept, with the logs of its nodes: {}", dir.keep().display()));
+            own.keep(printer);
         }
+    }
+}
+
+impl Own {
+    fn keep(self, printer: &Printer) {
+        let dir = self.dir.keep();
+        printer.note(format!("the network's directory is kept, with the logs of its nodes: {}", dir.display()));
     }
 }
