@@ -28,6 +28,8 @@ pub struct Status {
     pub view: View,
     /// The newest committed entry that readers of this node see.
     pub committed: TxId,
+    /// Entries committed since this node started: a ledger's transactions, and the blocks they are in.
+    pub transactions: u64,
     /// Nodes of the network, this one included.
     pub nodes: usize,
 }

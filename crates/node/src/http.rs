@@ -36,6 +36,7 @@ struct StatusBody {
     view: u64,
     seqno: u64,
     committed: String,
+    transactions: u64,
     serving: bool,
     nodes: usize,
     pid: u32,
@@ -52,7 +53,7 @@ pub fn router(shown: Shown) -> Router {
 
 async fn status(State(shown): State<Shown>) -> Json<StatusBody> {
     let serving = shown.serving.load(Ordering::Acquire);
-    let Status { id, role, view, committed, nodes } = shown.node.status();
+    let Status { id, role, view, committed, transactions, nodes } = shown.node.status();
     let number_of = |id: NodeId| shown.numbers.iter().find(|(_, known)| *known == id).map(|(number, _)| *number);
     let (word, primary) = match role {
         Role::Primary => ("primary", Some(shown.number)),
@@ -66,6 +67,7 @@ async fn status(State(shown): State<Shown>) -> Json<StatusBody> {
         view: view.0,
         seqno: committed.seqno.0,
         committed: committed.to_string(),
+        transactions,
         serving,
         nodes,
         pid: std::process::id(),

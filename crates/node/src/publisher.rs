@@ -71,7 +71,10 @@ impl Publisher {
     fn publish(&self, Published { snapshot, committed, bytes, answers }: Published) {
         let last = committed.last;
         self.plumbing.publish(snapshot.clone());
-        self.plumbing.status.send_modify(|status| status.committed = last);
+        self.plumbing.status.send_modify(|status| {
+            status.committed = last;
+            status.transactions += committed.entries.len() as u64;
+        });
         for adapter in &self.adapters {
             adapter.published(&snapshot, &committed);
         }

@@ -227,7 +227,8 @@ impl Assembly {
         let own = settings.nodes.iter().find(|(number, ..)| *number == settings.number);
         let id = own.ok_or_else(|| Fault::new("this node is not in the list of nodes"))?.1;
         let role = Role::Backup { primary: None };
-        let status = Status { id, role, view: View(0), committed: head.txid, nodes: settings.nodes.len() };
+        let status =
+            Status { id, role, view: View(0), committed: head.txid, transactions: 0, nodes: settings.nodes.len() };
         let submit = route.clone();
         let plumbing =
             Arc::new(Plumbing::new(executor.snapshot(), status, move |submission| submit.submit(submission)));
