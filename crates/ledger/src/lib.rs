@@ -16,6 +16,7 @@
 //! Not here: when a batch ends, who signs, what is committed (`node`); what a hosted ledger's rows mean (its adapter).
 
 mod bytes;
+mod check;
 mod chunk;
 mod directory;
 mod domain;
@@ -32,6 +33,7 @@ pub mod tables;
 mod tree;
 pub mod verify;
 
+pub use check::{Checked, CheckedEntry, check_batch};
 pub use directory::{Directory, Disk};
 pub use domain::{SectionView, Sections};
 pub use entry::{RawEntry, find_row, open, seal, split};
@@ -40,6 +42,6 @@ pub use files::{Batches, Files, FilesError, Recovered};
 pub use keys::LedgerKeys;
 pub use scan::scan;
 pub use show::{Shown, ShownRow, ShownTable, show};
-pub use signature::{Checked, CheckedEntry, Head, Signer, check_batch, sign};
+pub use signature::{Head, Signer, sign};
 pub use tree::Frontier;
 pub use verify::verify;

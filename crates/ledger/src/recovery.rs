@@ -4,10 +4,11 @@
 //! chunk is read from its first entry: each batch must follow the one before it and be covered by its signature's tree, or it
 //! and all behind it is cut off.
 
+use crate::check::check_prefix;
 use crate::chunk::{self, ChunkName, FIRST_OFFSET};
 use crate::entry::RawEntry;
 use crate::files::{FilesError, Index, OpenChunk, Recovered, corrupt, io_error};
-use crate::signature::{Head, check_prefix};
+use crate::signature::Head;
 use crate::{Corrupt, Directory, LedgerKeys};
 
 pub(crate) fn recover<D: Directory>(
@@ -17,7 +18,7 @@ pub(crate) fn recover<D: Directory>(
     let (closed, open) = chunks(directory)?;
     let next = closed.last().map_or(1, |(_, last)| last + 1);
     let head = match closed.last() {
-        Some((first, last)) => closed_head(directory, *first, *last)?,
+        Some((first, last)) => closed_head(directory, keys, *first, *last)?,
         None => Head::new(),
     };
     let mut index = Index { closed, open: OpenChunk::new(next) };
@@ -53,12 +54,20 @@ fn chunks<D: Directory>(directory: &D) -> Result<(Closed, Option<u64>), FilesErr
 }
 
 /// The head at the end of a closed chunk, from its last entry.
-fn closed_head<D: Directory>(directory: &D, first: u64, last: u64) -> Result<Head, FilesError> {
+fn closed_head<D: Directory>(
+    directory: &D,
+    keys: Option<&LedgerKeys>,
+    first: u64,
+    last: u64,
+) -> Result<Head, FilesError> {
     let name = ChunkName::Committed { first, last }.to_string();
     let (positions, end) = closed_positions(directory, &name, last - first + 1)?;
     let start = positions.last().map_or(end, |start| u64::from(*start));
     let bytes = read_range(directory, &name, start, end)?;
     let head = RawEntry::parse(&bytes).and_then(|entry| Head::at(&entry)).map_err(|source| corrupt(&name, source))?;
+    if !last_is_authentic(&bytes, keys) {
+        return Err(corrupt(&name, Corrupt::Sealed));
+    }
     if head.seqno().0 == last {
         Ok(head)
     } else {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use base::limits::CHUNK_BYTES_MAX;
 use base::{Seqno, TxId};
 use crossbeam_channel::{Receiver, bounded};
 
@@ -71,7 +72,12 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<ChunkFile>, Broken> {
             }
             return Err(Broken { file: name, txid: None, reason: Reason::Chunk("it is not a ledger file") });
         };
-        chunks.push(ChunkFile { path: file.path(), name: parsed, bytes: file.metadata().map_err(io)?.len() });
+        // Of the link itself, if it is one: what it leads to may have no end.
+        let metadata = file.metadata().map_err(io)?;
+        if !metadata.is_file() || metadata.len() > CHUNK_BYTES_MAX {
+            return Err(Broken { file: name, txid: None, reason: Reason::Chunk("it is not a plain file below 4 GiB") });
+        }
+        chunks.push(ChunkFile { path: file.path(), name: parsed, bytes: metadata.len() });
     }
     chunks.sort_unstable_by_key(|chunk| chunk.name.first());
     let mut next = Some(1);

@@ -28,11 +28,12 @@ use base::{Digest, TxId};
 
 pub use report::{Broken, Progress, Reason, Report};
 
+use crate::check::{check_no_signature_table, check_signature, first_difference};
 use crate::chunk::{self, ChunkName, FIRST_OFFSET};
 use crate::domain::Sections;
 use crate::entry::RawEntry;
 use crate::scan::{ChunkFile, list, read_ahead};
-use crate::signature::{Head, Signature, check_no_signature_table, check_signature, first_difference};
+use crate::signature::{Head, Signature};
 use crate::{Corrupt, LedgerKeys};
 use signatures::{Pool, Task};
 use state::State;

@@ -177,6 +177,15 @@ fn another_secret_opens_nothing() {
 }
 
 #[test]
+fn many_threads_may_seal_and_open() {
+    fn shared<T: Send + Sync>() {}
+    shared::<LedgerKeys>();
+    shared::<ledger::Signer>();
+    shared::<ledger::Files<ledger::Disk>>();
+    shared::<crypto::PublicKey>();
+}
+
+#[test]
 fn a_batch_follows_its_head_or_is_refused() {
     let mut sample = Sample::new(false);
     sample.genesis();

@@ -70,7 +70,7 @@ fn a_whole_ledger_passes_and_the_report_says_what_it_is() {
 #[test]
 fn every_flipped_bit_is_found() {
     // One that is large, and small ones with either form of signature whose last chunk is open or closed.
-    let large = Shape { dual: true, batches: 3, entries: 8, private: 3_500, chunk_bytes: 40 << 10 };
+    let large = Shape { dual: false, batches: 2, entries: 12, private: 4_000, chunk_bytes: 40 << 10 };
     assert!(flipped_bits_are_found(large, false) >= 64 << 10);
     for dual in [false, true] {
         for chunk_bytes in [1 << 10, 64 << 10] {
@@ -169,6 +169,11 @@ fn a_missing_a_swapped_and_a_foreign_file_are_found() {
     fs::rename(directory.path().join("notes.txt"), directory.path().join("notes.ignored")).unwrap();
     check(directory.path()).unwrap();
     assert!(check(tempfile::tempdir().unwrap().path()).is_err());
+    let elsewhere = directory.path().with_extension("elsewhere");
+    fs::rename(&paths[0], &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &paths[0]).unwrap();
+    assert!(check(directory.path()).is_err());
+    fs::remove_file(elsewhere).unwrap();
 }
 
 #[test]

@@ -12,6 +12,8 @@ import sys
 import tempfile
 
 import ccf.ledger
+import ccf.receipt
+from cryptography.x509 import load_pem_x509_certificate
 
 
 def verify(version, directory):
@@ -51,7 +53,12 @@ def check_public_state(directory, certificate):
     assert service["cert"] == open(certificate, encoding="ascii").read()
     nodes = state["public:ccf.gov.nodes.info"]
     assert [json.loads(node)["status"] for node in nodes.values()] == ["Trusted"], nodes
-    assert set(nodes) == set(state["public:ccf.gov.nodes.endorsed_certificates"])
+    certificates = state["public:ccf.gov.nodes.endorsed_certificates"]
+    assert set(nodes) == set(certificates)
+    for pem in certificates.values():
+        ccf.receipt.check_endorsements(
+            load_pem_x509_certificate(pem), load_pem_x509_certificate(service["cert"].encode()), []
+        )
 
 
 def check_command_line(version, mode, directory):
