@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adapter::http::{Limits, serve};
 use adapter::{Blame, Listener, Node, Reject, Submitted, Work};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -122,5 +122,9 @@ fn refused(reject: &Reject) -> Response {
         Blame::Busy | Blame::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Blame::Node => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    (status, format!("{reject}\n")).into_response()
+    let mut response = (status, format!("{reject}\n")).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
