@@ -151,6 +151,7 @@ class Result:
     problem: str | None  # None: it passed
     counts: tuple = (0, 0, 0)
     seconds: float = 0
+    skipped: str | None = None  # why the suite as a whole did not run, in its own words
 
 
 def count(lines, patterns):
@@ -194,15 +195,16 @@ def run(suite, options, http):
 
     # Node prints its counts before the details of failures, the others last; a suite's own output is before both.
     counts = count(lines, suite.counts)
+    skipped = next((line.strip() for line in lines if line.startswith("SKIPPED")), None)
     if late.is_set():
         problem = f"stopped after {options.timeout} s"
     elif code != 0:
         problem = f"exit code {code}"
-    elif sum(counts) == 0 and suite.network != "none" and not any(line.startswith("SKIPPED") for line in lines):
-        problem = "ran no test"
+    elif counts[0] == 0 and suite.network != "none" and not skipped:
+        problem = "no test passed"
     else:
         problem = None
-    return Result(suite.name, problem, counts, time.monotonic() - started)
+    return Result(suite.name, problem, counts, time.monotonic() - started, skipped)
 
 
 def print_table(results):
@@ -210,13 +212,13 @@ def print_table(results):
     print(f"\n{'suite':<{width}}  passed  failed  skipped  seconds")
     for result in results:
         passed, failed, skipped = result.counts
-        verdict = f"FAILED: {result.problem}" if result.problem else "ok"
+        verdict = f"FAILED: {result.problem}" if result.problem else result.skipped or "ok"
         print(f"{result.suite:<{width}}  {passed:>6}  {failed:>6}  {skipped:>7}  {result.seconds:>7.1f}  {verdict}")
 
 
 def print_total(results):
     """The failures of a tolerant suite count only if it failed as a whole."""
-    tolerated = [result for result in results if SUITES[result.suite].tolerant and not result.problem]
+    tolerated = [result for result in results if SUITES[result.suite].tolerant and not result.problem and not result.skipped]
     for result in tolerated:
         print(f"{result.suite} has {result.counts[1]} cases that fail and may")
     passed, failed, skipped = (sum(result.counts[index] for result in results) for index in range(3))
