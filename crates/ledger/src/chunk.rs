@@ -29,7 +29,11 @@ impl ChunkName {
             }
             None => Self::Open { first: rest.parse().ok()? },
         };
-        (parsed.to_string() == name).then_some(parsed)
+        let possible = match parsed {
+            Self::Open { first } => (1..u64::MAX).contains(&first),
+            Self::Committed { first, last } => 1 <= first && first <= last && last < u64::MAX,
+        };
+        (possible && parsed.to_string() == name).then_some(parsed)
     }
 
     pub(crate) fn first(self) -> u64 {

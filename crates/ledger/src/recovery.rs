@@ -45,8 +45,7 @@ fn chunks<D: Directory>(directory: &D) -> Result<(Closed, Option<u64>), FilesErr
             return Err(FilesError::Gap(format!("{chunk} stands where entry {next} should begin a chunk")));
         }
         match chunk {
-            ChunkName::Committed { first, last } if last >= first => closed.push((first, last)),
-            ChunkName::Committed { .. } => return Err(FilesError::Gap(format!("{chunk} ends before it begins"))),
+            ChunkName::Committed { first, last } => closed.push((first, last)),
             ChunkName::Open { first } => open = Some(first),
         }
     }

@@ -71,12 +71,12 @@ impl Head {
         let broken = Corrupt::Signature(entry.txid, "its tree");
         let signature = Signature::read(entry)?;
         let (mut flushed, leaves) = tree::deserialise(signature.tree).ok_or(broken.clone())?;
-        leaves.into_iter().for_each(|leaf| flushed.append(leaf));
-        if flushed.len() == entry.txid.seqno.0 {
-            Ok(Self { txid: entry.txid, flushed, leaf: entry.leaf() })
-        } else {
-            Err(broken)
+        // Before anything is counted up: the stored numbers may be anything.
+        if flushed.len().checked_add(leaves.len() as u64) != Some(entry.txid.seqno.0) {
+            return Err(broken);
         }
+        leaves.into_iter().for_each(|leaf| flushed.append(leaf));
+        Ok(Self { txid: entry.txid, flushed, leaf: entry.leaf() })
     }
 }
 
@@ -246,4 +246,36 @@ fn read_raw_row(row: &[u8], txid: TxId) -> Option<RawSignature> {
     let (node, root) = (NodeId::parse(node).ok()?, root.parse().ok()?);
     let signature = STANDARD.decode(sig).ok()?;
     (raw_row(node, txid, &root, &signature).as_bytes() == row).then_some(RawSignature { node, root, signature })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crypto::Secret;
+
+    /// A signature entry whose tree row is `tree`.
+    fn with_tree(seqno: u64, tree: &[u8]) -> Vec<u8> {
+        let keys = LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap();
+        let mut out = Vec::new();
+        let public = |out: &mut Vec<u8>| {
+            put_singleton(out, tables::COSE_SIGNATURES, b"\"AAAA\"");
+            put_singleton(out, tables::TREE, tree);
+        };
+        seal_domains(TxId::new(2, seqno), &Digest::ZERO, &keys, &mut out, public, |_| ()).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_head_is_taken_from_a_tree_that_ends_before_its_signature_and_from_no_other() {
+        let leaves = [Digest::ZERO, Digest([1; 32]), Digest([2; 32])];
+        let tree = tree::serialise(&Frontier::empty(), &leaves);
+        let head = |seqno, tree: &[u8]| Head::at(&RawEntry::parse(&with_tree(seqno, tree)).unwrap());
+        let mut expected = Frontier::empty();
+        leaves.iter().for_each(|leaf| expected.append(*leaf));
+        assert_eq!(head(3, &tree).unwrap().flushed, expected);
+        assert!(head(4, &tree).is_err());
+        let mut full = [1u64.to_be_bytes(), u64::MAX.to_be_bytes()].concat();
+        full.resize(16 + 32 * 65, 0);
+        assert!(tree::deserialise(&full).is_some() && head(3, &full).is_err() && head(u64::MAX, &full).is_err());
+    }
 }
