@@ -230,6 +230,16 @@ describe('execution', () => {
     assert.ok(Number(gasUsed) > 21_000);
   });
 
+  it('estimates gas for the block that comes next, since that is where the transaction will be', async () => {
+    const head = Number(await call('eth_blockNumber'));
+    // NUMBER, PUSH4 head, EQ, PUSH1 14, JUMPI, PUSH1 1, PUSH0, SSTORE, JUMPDEST, STOP: it only stores after the head.
+    const data = `0x4363${head.toString(16).padStart(8, '0')}14600e5760015f555b00`;
+    const gas = await call('eth_estimateGas', { from, data });
+    const { blockNumber, status } = await send({ data, gas });
+    assert.equal(Number(blockNumber), head + 1);
+    assert.equal(status, '0x1', `${Number(gas)} gas, as estimated, is not enough`);
+  });
+
   it('simulates blocks that are never made', cocoOnly, async () => {
     const head = await call('eth_blockNumber');
     const [first, second] = await call('eth_simulateV1', {
