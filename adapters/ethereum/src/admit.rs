@@ -16,7 +16,7 @@ use revm::context::result::InvalidTransaction;
 
 use crate::execute::Refused;
 use crate::ledger::Ledger;
-use crate::reject::{Refusal, SERVER_ERROR, cost};
+use crate::reject::{Refusal, SERVER_ERROR, cost, wrong_chain_id};
 use crate::transaction::{self, Envelope};
 use crate::work::Admitted;
 
@@ -27,16 +27,16 @@ impl Ledger {
             let text = "transaction type not supported: this ledger has no place for blobs (type 3), send the data in calldata";
             return Err(Reject::caller(SERVER_ERROR, text));
         }
+        // Before the signature, which is the costly part.
+        let chain_id = self.config.genesis.forks.chain_id;
+        if envelope.chain_id().is_some_and(|id| id != chain_id) {
+            return Err(wrong_chain_id(&envelope, chain_id));
+        }
         let sender = transaction::sender(&envelope, true)?;
         let head = self.head(state)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let header = self.next_header(&head, now.max(head.header.timestamp), head.hash);
-        let refusal = Refusal {
-            envelope: &envelope,
-            sender,
-            chain_id: self.config.genesis.forks.chain_id,
-            base_fee: header.base_fee_per_gas.unwrap_or(0),
-        };
+        let refusal = Refusal { envelope: &envelope, sender, chain_id, base_fee: header.base_fee_per_gas.unwrap_or(0) };
         if envelope.gas_limit() > header.gas_limit {
             return Err(refusal.block_gas_limit(header.gas_limit));
         }
@@ -47,7 +47,8 @@ impl Ledger {
                 let balance = self.rows_of(state).account(sender)?.unwrap_or_default().balance;
                 let fee = cost(&envelope);
                 if fee > balance {
-                    let lack = InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(fee), balance: Box::new(balance) };
+                    let lack =
+                        InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(fee), balance: Box::new(balance) };
                     return Err(refusal.of(Refused::Invalid(lack)));
                 }
             }

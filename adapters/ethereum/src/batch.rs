@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use adapter::{Batch, Fault, Opening, Outcome as Kept, Verdict, Wait, Work};
 use alloy_consensus::{Header, ReceiptEnvelope, Transaction as _};
-use alloy_primitives::{Address, B256, Bytes, Log};
+use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
 use base::{Digest, Seqno};
 use kv::{Derived, State, Tx, WriteSet};
 use revm::context::result::ExecutionResult;
@@ -91,9 +91,10 @@ impl Batch for Making {
                 let closing = closing.finish().writes;
                 copy(&closing, tx);
                 let mut world = world.after(&ledger.layout, writes.iter().chain([&closing]))?;
-                header.state_root = world.settle();
-                header.transactions_root = header::transactions_root(&totals.raw);
-                header.receipts_root = header::receipts_root(&totals.receipts);
+                (header.state_root, (header.transactions_root, header.receipts_root)) = rayon::join(
+                    || world.settle(),
+                    || (header::transactions_root(&totals.raw), header::receipts_root(&totals.receipts)),
+                );
                 header.logs_bloom = header::bloom(&totals.receipts);
                 header.gas_used = totals.gas_used;
                 header.blob_gas_used = header.blob_gas_used.map(|_| totals.blob_gas_used);
@@ -102,7 +103,7 @@ impl Batch for Making {
                 }
                 let block = Block {
                     hash: header.hash_slow(),
-                    total_difficulty: parent.total_difficulty + header.difficulty,
+                    total_difficulty: parent.total_difficulty.saturating_add(header.difficulty),
                     withdrawals: header.withdrawals_root.map(|_| Vec::new()),
                     header,
                     transactions: totals.hashes,
@@ -123,7 +124,7 @@ impl Making {
     fn transaction(&mut self, tx: &mut Tx<'_>, sender: Address, raw: &[u8]) -> Verdict {
         let Self { ledger, header, context, body, .. } = self;
         let Body::Own(totals) = body else { return Verdict::Full };
-        let envelope = match transaction::decode_in_block(raw) {
+        let envelope = match transaction::read(raw) {
             Ok(envelope) => envelope,
             Err(error) => return Verdict::Drop(failed(error)),
         };
@@ -138,8 +139,9 @@ impl Making {
         }
         let blob_gas = envelope.blob_gas_used().unwrap_or(0);
         let blob_gas_max = ledger.config.genesis.forks.blob_params(header.timestamp).max_blob_gas_per_block();
+        // What is used so far never exceeds the limit.
         let no_room =
-            totals.gas_used + envelope.gas_limit() > header.gas_limit || totals.blob_gas_used + blob_gas > blob_gas_max;
+            envelope.gas_limit() > header.gas_limit - totals.gas_used || totals.blob_gas_used + blob_gas > blob_gas_max;
         if no_room && !totals.hashes.is_empty() {
             return Verdict::Full;
         }
@@ -157,12 +159,12 @@ impl Making {
             Ok(_) => {}
             Err(error) => return Verdict::Drop(error.into()),
         }
-        if totals.hashes.is_empty() {
-            if let Err(refused) = ledger.before_transactions(context, header, tx) {
-                return Verdict::Drop(refusal.of(refused));
-            }
+        if totals.hashes.is_empty()
+            && let Err(refused) = ledger.before_transactions(context, header, tx)
+        {
+            return Verdict::Drop(refusal.of(refused));
         }
-        match ledger.include(context, header, tx, envelope.clone(), sender, totals) {
+        match ledger.include(context, header, tx, envelope.clone(), Bytes::copy_from_slice(raw), sender, totals) {
             Ok(included) => {
                 tx.set_claims(Digest(included.hash.0));
                 let reply = included.hash.to_vec().into();
@@ -194,12 +196,17 @@ impl Making {
 
 impl Ledger {
     /// Executes a transaction as the next one of a block. Nothing of it is in `totals` yet.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a transaction and where it goes; a struct would be built for one call"
+    )]
     pub(crate) fn include(
         &self,
         context: &Context,
         header: &Header,
         tx: &mut Tx<'_>,
         envelope: Envelope,
+        raw: Bytes,
         sender: Address,
         totals: &Totals,
     ) -> Result<Transaction, crate::execute::Refused> {
@@ -210,7 +217,7 @@ impl Ledger {
             ExecutionResult::Success { logs, .. } => logs,
             ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => Vec::new(),
         };
-        let (raw, hash) = transaction::encoded(&envelope);
+        let hash = keccak256(&raw);
         let receipt = Receipt {
             outcome: Outcome::Status(success),
             gas_used,

@@ -172,11 +172,10 @@ impl Adapter for Ethereum {
         let (mut world, brought) = match previous {
             Some(previous) => (previous.after(layout, writes)?, self.root_in(writes)?),
             None => {
-                if self.ledger.rows_of(state).head()?.is_none() {
-                    return Ok(None);
-                }
-                let header = self.ledger.head(state)?.header;
-                (World::build(layout, state)?, Some((0, header.state_root)))
+                let Some(number) = self.ledger.rows_of(state).head()? else { return Ok(None) };
+                // The block is history, which may be on its way back from disk while a node starts.
+                let block = self.ledger.block(state, number)?;
+                (World::build(layout, state)?, block.map(|block| (0, block.header.state_root)))
             }
         };
         if let Some((_, root)) = brought.filter(|(number, _)| number.is_multiple_of(CHECKED_EVERY)) {
@@ -205,13 +204,7 @@ impl Adapter for Ethereum {
         }
     }
 
-    #[cfg(feature = "rpc")]
     fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener> {
         crate::rpc::listen(self, node)
-    }
-
-    #[cfg(not(feature = "rpc"))]
-    fn listeners(self: Arc<Self>, _node: Node) -> Vec<Listener> {
-        Vec::new()
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! The engine's generics end here: everywhere else there is [`Evm`] over [`Rows`], and [`Context`], which is plain data.
 
+use std::cell::Cell;
+
 use alloy_consensus::{Header, Transaction as _};
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
 use kv::{State, Tx};
+use revm::bytecode::opcode::EXTCODEHASH;
+use revm::context::journal::JournalInner;
 use revm::context::result::{EVMError, ExecutionResult, InvalidTransaction};
-use revm::context::{BlockEnv, CfgEnv, ContextSetters, FrameStack, Journal, TxEnv};
+use revm::context::{BlockEnv, CfgEnv, ContextSetters, FrameStack, Journal, JournalEntry, LocalContext, TxEnv};
 use revm::context_interface::JournalTr;
 use revm::context_interface::block::BlobExcessGasAndPrice;
-use revm::handler::{EthFrame, EthPrecompiles, Handler, MainnetHandler};
 use revm::handler::instructions::EthInstructions;
-use revm::bytecode::opcode::EXTCODEHASH;
+use revm::handler::{EthFrame, EthPrecompiles, Handler, MainnetHandler};
 use revm::interpreter::instructions::host;
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::{Host, Instruction, InstructionContext, InstructionExecResult, InstructionResult};
@@ -52,24 +55,39 @@ pub fn evm_with<'a, I>(context: Context, rows: Rows<'a>, inspector: I) -> Evm<'a
     if rows.bare_storage() {
         instruction.instruction_table_mut()[usize::from(EXTCODEHASH)] = Instruction::new(extcodehash);
     }
-    let mut journaled_state = Journal::new(rows);
-    journaled_state.set_spec_id(spec);
-    let ctx = revm::Context {
-        block,
-        tx: TxEnv::default(),
-        cfg,
-        journaled_state,
-        chain: (),
-        local: Default::default(),
-        error: Ok(()),
-    };
-    Evm {
-        ctx,
-        inspector,
-        instruction,
-        precompiles: EthPrecompiles::new(spec),
-        frame_stack: FrameStack::new_prealloc(8),
+    let Spare { frames, local, journal, .. } = Spare::take(spec);
+    let journaled_state = Journal { database: rows, inner: journal };
+    let ctx = revm::Context { block, tx: TxEnv::default(), cfg, journaled_state, chain: (), local, error: Ok(()) };
+    Evm { ctx, inspector, instruction, precompiles: EthPrecompiles::new(spec), frame_stack: frames }
+}
+
+/// The parts of an engine that are large and belong to no block: kept for the next one on the same thread.
+struct Spare {
+    /// The journal remembers which precompiles are warm, which depends on it.
+    spec: SpecId,
+    frames: FrameStack<EthFrame<EthInterpreter>>,
+    local: LocalContext,
+    journal: JournalInner<JournalEntry>,
+}
+
+thread_local! {
+    static SPARE: Cell<Option<Spare>> = const { Cell::new(None) };
+}
+
+impl Spare {
+    fn take(spec: SpecId) -> Self {
+        SPARE.take().filter(|spare| spare.spec == spec).unwrap_or_else(|| {
+            let mut journal = JournalInner::new();
+            journal.set_spec_id(spec);
+            Self { spec, frames: FrameStack::new_prealloc(8), local: LocalContext::default(), journal }
+        })
     }
+}
+
+/// Keeps what an engine that ended well has allocated.
+pub(crate) fn recycle<I>(spec: SpecId, engine: Evm<'_, I>) {
+    let Evm { ctx: revm::Context { journaled_state, local, .. }, frame_stack, .. } = engine;
+    SPARE.set(Some(Spare { spec, frames: frame_stack, local, journal: journaled_state.inner }));
 }
 
 /// EXTCODEHASH for accounts with storage and neither code nor nonce: the rows show them with a hash of zero, and here it is
@@ -168,12 +186,21 @@ impl Ledger {
 
     /// Everything that can be said of a transaction before it runs: its form, its fees, its intrinsic gas (which is the
     /// result), and against the rows its sender's nonce, code and funds.
-    pub fn validate(&self, context: Context, state: &State, envelope: &Envelope, sender: Address) -> Result<u64, Refused> {
+    pub fn validate(
+        &self,
+        context: Context,
+        state: &State,
+        envelope: &Envelope,
+        sender: Address,
+    ) -> Result<u64, Refused> {
         type Checks<'a> = MainnetHandler<Evm<'a>, EVMError<ReadError>, EthFrame>;
-        rules(context.spec, envelope)?;
+        let spec = context.spec;
+        rules(spec, envelope)?;
         let mut engine = evm(context, self.rows_of(state));
         engine.ctx.set_tx(transaction::tx_env(envelope, sender));
         let gas = Checks::default().validate(&mut engine).map_err(Refused::from)?;
+        engine.ctx.journaled_state.finalize();
+        recycle(spec, engine);
         Ok(gas.initial_total_gas())
     }
 
@@ -186,7 +213,12 @@ impl Ledger {
         sender: Address,
     ) -> Result<ExecutionResult, Refused> {
         rules(context.spec, envelope)?;
-        let ran = evm(context.clone(), self.rows(tx)).transact(transaction::tx_env(envelope, sender))?;
+        let ran = {
+            let mut engine = evm(context.clone(), self.rows(tx));
+            let ran = engine.transact(transaction::tx_env(envelope, sender))?;
+            recycle(context.spec, engine);
+            ran
+        };
         rows::commit(&self.layout, tx, ran.state, context.spec)?;
         Ok(ran.result)
     }
@@ -199,7 +231,12 @@ impl Ledger {
         contract: Address,
         data: Bytes,
     ) -> Result<ExecutionResult, Refused> {
-        let ran = evm(context.clone(), self.rows(tx)).system_call(contract, data)?;
+        let ran = {
+            let mut engine = evm(context.clone(), self.rows(tx));
+            let ran = engine.system_call(contract, data)?;
+            recycle(context.spec, engine);
+            ran
+        };
         rows::commit(&self.layout, tx, ran.state, context.spec)?;
         Ok(ran.result)
     }

@@ -85,6 +85,9 @@ const LADDER: &[(&str, Option<SpecId>, bool)] = &[
     ("bpo5", None, true),
 ];
 
+/// The least gas limit that a block may have.
+pub(crate) const GAS_LIMIT_MIN: u64 = 5_000;
+
 /// Forks that may be left out, since nothing but a difficulty bomb or blob parameters came with them.
 const OPTIONAL: &[&str] =
     &["muirGlacier", "arrowGlacier", "grayGlacier", "mergeNetsplit", "bpo1", "bpo2", "bpo3", "bpo4", "bpo5"];

@@ -1,9 +1,15 @@
 //! Executes a block that was made elsewhere, as an Ethereum client would, and believes none of its header.
 //!
-//! 1. the header follows its parent · 2. the body is the one the header names · 3. system calls · 4. transactions, each
-//! with a version and, before Byzantium, a state root of its own · 5. withdrawals, rewards · 6. requests · 7. every total
-//! and root is the one the header names. Work and signatures of validators are not checked: whoever brings the chain
-//! vouches for which one it is, and this for what is in it.
+//! 1. The header follows its parent.
+//! 2. The body is the one that the header names.
+//! 3. System calls.
+//! 4. Transactions, each with a version of its own and, before Byzantium, a state root.
+//! 5. Withdrawals, rewards.
+//! 6. Requests.
+//! 7. Every total and root is the one that the header names.
+//!
+//! Work and signatures of validators are not checked: whoever brings the chain vouches for which one it is, and this for
+//! what is in it.
 
 use adapter::Reject;
 use alloy_consensus::constants::EMPTY_OMMER_ROOT_HASH;
@@ -18,12 +24,13 @@ use revm::primitives::hardfork::SpecId;
 use crate::admit::decode_block;
 use crate::batch::{Totals, copy};
 use crate::execute::{Context, Refused};
+use crate::genesis::GAS_LIMIT_MIN;
 use crate::header::{self, market_base_fee};
 use crate::ledger::Ledger;
 use crate::record::{Block, Outcome};
 use crate::reject::{Refusal, SERVER_ERROR, failed};
-use crate::rows;
 use crate::world::World;
+use crate::{rows, transaction};
 
 /// A block that was executed and found right.
 pub(crate) struct Imported {
@@ -112,7 +119,8 @@ impl Ledger {
                 return Err(about(refusal.block_gas_limit(header.gas_limit - totals.gas_used)));
             }
             let mut included = growing.step(tx, |tx| {
-                self.include(&context, &header, tx, envelope.clone(), sender, &totals)
+                let (raw, _) = transaction::encoded(envelope);
+                self.include(&context, &header, tx, envelope.clone(), raw, sender, &totals)
                     .map_err(|error| about(refusal.of(error)))
             })?;
             if !context.spec.is_enabled_in(SpecId::BYZANTIUM) {
@@ -159,7 +167,6 @@ impl Ledger {
 
     /// Everything that can be said of a header by looking at its parent.
     fn check_header(&self, header: &Header, parent: &Block, spec: SpecId) -> Result<(), Reject> {
-        const GAS_LIMIT_MIN: u64 = 5_000;
         const EXTRA_DATA_MAX: usize = 32;
         let wrong = Wrong(header);
         let since = |fork| spec.is_enabled_in(fork);

@@ -30,7 +30,6 @@ mod ledger;
 mod record;
 mod reject;
 mod rows;
-#[cfg(feature = "rpc")]
 mod rpc;
 mod system;
 mod tables;

@@ -119,7 +119,7 @@ impl Transaction {
             logs.push(Log::new(address, topics, data).ok_or(ReadError::Corrupt("a log"))?);
         }
         let raw = Bytes::copy_from_slice(reader.rest());
-        let envelope = transaction::decode_in_block(&raw).map_err(|_| ReadError::Corrupt("a raw transaction"))?;
+        let envelope = transaction::read(&raw).map_err(|_| ReadError::Corrupt("a raw transaction"))?;
         let hash = keccak256(&raw);
         let receipt = Receipt { outcome, gas_used, cumulative_gas_used, logs, first_log };
         Ok(Self { envelope, raw, hash, sender, number, index, receipt })
@@ -220,5 +220,94 @@ impl Block {
     #[must_use]
     pub fn ancestors_difficulty(&self) -> U256 {
         self.total_difficulty.saturating_sub(self.header.difficulty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::{SignableTransaction, TxEip1559};
+    use alloy_primitives::Signature;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn transaction(logs: Vec<Log>, outcome: Outcome) -> Transaction {
+        let signature = Signature::new(U256::from(5), U256::from(6), true);
+        let body = TxEip1559 { chain_id: 7, nonce: 3, gas_limit: 21_000, ..Default::default() };
+        let envelope = Envelope::from(body.into_signed(signature));
+        let (raw, hash) = transaction::encoded(&envelope);
+        let receipt = Receipt { outcome, gas_used: 21_000, cumulative_gas_used: 1 << 40, logs, first_log: 300 };
+        Transaction { envelope, raw, hash, sender: Address::repeat_byte(4), number: 1 << 33, index: 70_000, receipt }
+    }
+
+    fn block() -> Block {
+        let header = Header {
+            number: 9,
+            base_fee_per_gas: Some(7),
+            withdrawals_root: Some(B256::repeat_byte(3)),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(B256::repeat_byte(8)),
+            ..Header::default()
+        };
+        Block {
+            hash: header.hash_slow(),
+            header,
+            transactions: vec![B256::repeat_byte(1), B256::repeat_byte(2)],
+            ommers: vec![Header { number: 8, ..Header::default() }; 2],
+            withdrawals: Some(vec![Withdrawal {
+                index: 1,
+                validator_index: 2,
+                address: Address::repeat_byte(5),
+                amount: 6,
+            }]),
+            total_difficulty: U256::from(1) << 100,
+            imported: true,
+            first: Seqno(77),
+        }
+    }
+
+    #[test]
+    fn a_row_gives_back_the_transaction() {
+        let log = |topics: u8| {
+            let topics = (0..topics).map(B256::repeat_byte).collect();
+            Log::new(Address::repeat_byte(9), topics, Bytes::from_static(b"data")).unwrap()
+        };
+        for outcome in [Outcome::Status(true), Outcome::Status(false), Outcome::Root(B256::repeat_byte(7))] {
+            let transaction = transaction(vec![log(0), log(4)], outcome);
+            assert_eq!(Transaction::decode(&transaction.encode()).unwrap(), transaction);
+        }
+    }
+
+    #[test]
+    fn a_row_gives_back_the_block_and_a_bloom_without_logs_takes_no_room() {
+        let quiet = block();
+        let mut loud = block();
+        loud.header.logs_bloom.0[200] = 4;
+        loud.hash = loud.header.hash_slow();
+        loud.withdrawals = None;
+        for block in [&quiet, &loud] {
+            assert_eq!(Block::decode(&block.encode()).unwrap(), *block);
+        }
+        // The oldest headers are the shortest.
+        let first =
+            Block { header: Header::default(), hash: Header::default().hash_slow(), ommers: Vec::new(), ..quiet };
+        assert_eq!(Block::decode(&first.encode()).unwrap(), first);
+        assert!(first.encode().len() < 400);
+    }
+
+    proptest! {
+        #[test]
+        fn broken_rows_are_errors_and_not_panics(at in 0usize..600, byte: u8, cut in 0usize..600) {
+            for row in [block().encode(), transaction(Vec::new(), Outcome::Status(true)).encode()] {
+                let mut broken = row.clone();
+                let at = at % row.len();
+                broken[at] = byte;
+                broken.truncate(row.len() - cut % row.len());
+                let _ = Block::decode(&broken);
+                let _ = Transaction::decode(&broken);
+            }
+        }
     }
 }

@@ -107,10 +107,7 @@ impl Refusal<'_> {
             Invalid::CreateInitCodeSizeLimit => {
                 format!("max initcode size exceeded: code size {}", envelope.input().len())
             }
-            Invalid::InvalidChainId | Invalid::MissingChainId => {
-                let have = envelope.chain_id().map_or_else(|| "none".to_owned(), |id: u64| id.to_string());
-                format!("invalid chain id for signer: have {have} want {chain_id}")
-            }
+            Invalid::InvalidChainId | Invalid::MissingChainId => return wrong_chain_id(envelope, chain_id),
             Invalid::EmptyBlobs => "blob transaction missing blob hashes".to_owned(),
             Invalid::TooManyBlobs { max, have } => {
                 format!("blob transaction has too many blobs: have {have}, permitted {max}")
@@ -137,6 +134,11 @@ impl Refusal<'_> {
         };
         Reject::caller(SERVER_ERROR, text)
     }
+}
+
+pub(crate) fn wrong_chain_id(envelope: &Envelope, want: u64) -> Reject {
+    let have = envelope.chain_id().map_or_else(|| "none".to_owned(), |id| id.to_string());
+    Reject::caller(SERVER_ERROR, format!("invalid chain id for signer: have {have} want {want}"))
 }
 
 /// The most wei that a transaction can cost its sender.

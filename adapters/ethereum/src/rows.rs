@@ -164,12 +164,17 @@ pub(crate) fn commit(layout: &Layout, tx: &mut Tx<'_>, journal: EvmState, spec: 
         if !account.is_touched() {
             continue;
         }
+        // Nothing was there before, so there is nothing to take away.
+        let fresh = account.is_loaded_as_not_existing();
         if account.is_selfdestructed() || clears_empty && account.is_empty() {
+            if fresh {
+                continue;
+            }
             tx.remove(layout.accounts, address.as_slice());
             clear_storage(layout, tx, address);
             continue;
         }
-        if account.is_created() {
+        if account.is_created() && !fresh {
             clear_storage(layout, tx, address);
         }
         let AccountInfo { balance, nonce, code_hash, ref code, .. } = account.info;
@@ -178,10 +183,11 @@ pub(crate) fn commit(layout: &Layout, tx: &mut Tx<'_>, journal: EvmState, spec: 
         let row = now.encode();
         let before = tx.get(layout.accounts, address.as_slice())?;
         if before.as_deref() != Some(&row[..]) {
-            if let Some(code) = code.as_ref().filter(|code| now.has_code() && !code.is_empty()) {
-                if tx.get(layout.code, code_hash.as_slice())?.is_none() {
-                    put_code(layout, tx, code_hash, code.original_byte_slice());
-                }
+            let code = code.as_ref().filter(|code| now.has_code() && !code.is_empty());
+            if let Some(code) = code
+                && tx.get(layout.code, code_hash.as_slice())?.is_none()
+            {
+                put_code(layout, tx, code_hash, code.original_byte_slice());
             }
             tx.put(layout.accounts, address.as_slice(), row);
         }

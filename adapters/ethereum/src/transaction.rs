@@ -1,6 +1,7 @@
 //! Transactions as they arrive: bytes in, a checked form and a sender out.
 //!
-//! Only one encoding of a transaction is accepted, so that its hash names it. Signatures are recovered with libsecp256k1,
+//! Only one encoding of a transaction is accepted, so that its hash names it. A price of 2^128 wei or more for a unit of
+//! gas is refused as unreadable: nobody could pay it. Signatures are recovered with libsecp256k1,
 //! which takes a fifth of the time of a pure-Rust curve.
 
 use std::sync::LazyLock;
@@ -58,6 +59,11 @@ pub fn decode(raw: &[u8]) -> Result<Envelope, TransactionError> {
     if first == BLOB_TYPE { decode_with_blobs(raw) } else { decode_in_block(raw) }
 }
 
+/// Reads a transaction that was found canonical before.
+pub(crate) fn read(raw: &[u8]) -> Result<Envelope, TransactionError> {
+    Envelope::decode_2718_exact(raw).map_err(|error| TransactionError::Encoding(error.to_string()))
+}
+
 /// Reads one transaction as it stands in a block.
 pub fn decode_in_block(raw: &[u8]) -> Result<Envelope, TransactionError> {
     // A type is a byte below 0x80; what is between there and a list's first byte is neither.
@@ -66,7 +72,7 @@ pub fn decode_in_block(raw: &[u8]) -> Result<Envelope, TransactionError> {
         Some(0 | 5..=0xbf) => return Err(TransactionError::Type),
         Some(_) => {}
     }
-    let envelope = Envelope::decode_2718_exact(raw).map_err(|error| TransactionError::Encoding(error.to_string()))?;
+    let envelope = read(raw)?;
     if envelope.encoded_2718() != raw {
         return Err(TransactionError::Encoding("it is not in canonical form".into()));
     }

@@ -1,9 +1,14 @@
 //! A chain of every fork, made by another client, is executed block by block and found right in every root.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod support;
 
 use adapter::Verdict;
-use ethereum::{Config, Genesis};
+use alloy_consensus::{Block, Header};
+use alloy_primitives::{B256, Bytes};
+use ethereum::{Config, Envelope, Genesis};
 use support::{Bench, vectors};
 
 /// The blocks of a file of concatenated RLP.
@@ -30,7 +35,11 @@ fn a_foreign_chain_of_every_fork_is_imported() {
     for (place, rlp) in blocks.iter().enumerate() {
         let work = bench.ethereum.admit_block(rlp).unwrap();
         let verdicts = bench.batch(&[work]);
-        assert!(matches!(&verdicts[..], [Verdict::Keep(outcome)] if outcome.closes), "block {}: {verdicts:?}", place + 1);
+        assert!(
+            matches!(&verdicts[..], [Verdict::Keep(outcome)] if outcome.closes),
+            "block {}: {verdicts:?}",
+            place + 1
+        );
     }
     let snapshot = bench.store.snapshot();
     let view = bench.ethereum.latest(&snapshot);
@@ -46,5 +55,65 @@ fn a_foreign_chain_of_every_fork_is_imported() {
         let then = bench.ethereum.at(&snapshot, number).unwrap();
         assert_eq!(then.head_number().unwrap(), number);
         assert_eq!(then.world().unwrap().root(), block.header.state_root);
+    }
+}
+
+/// One field of a header, wrong.
+type Change = (&'static str, fn(&mut Header));
+
+#[test]
+fn a_block_with_one_wrong_field_is_refused_by_name() {
+    let Some(vectors) = vectors() else { return };
+    let text = std::fs::read_to_string(vectors.join("rpc-compat/genesis.json")).unwrap();
+    let chain = std::fs::read(vectors.join("rpc-compat/chain.rlp")).unwrap();
+    let mut bench = Bench::new(Config::new(Genesis::parse(&text).unwrap()));
+    let blocks = split(&chain);
+    let (last, before) = blocks.split_last().unwrap();
+    for rlp in before {
+        let work = bench.ethereum.admit_block(rlp).unwrap();
+        bench.batch(&[work]);
+    }
+    let changes: [Change; 20] = [
+        ("number", |header| header.number += 1),
+        ("parentHash", |header| header.parent_hash = B256::ZERO),
+        ("timestamp", |header| header.timestamp = 1),
+        ("gasLimit", |header| header.gas_limit *= 2),
+        ("gasUsed", |header| header.gas_used += 1),
+        ("extraData", |header| header.extra_data = Bytes::from_static(&[0; 33])),
+        ("baseFeePerGas", |header| header.base_fee_per_gas = Some(1)),
+        ("difficulty", |header| header.difficulty = alloy_primitives::U256::ONE),
+        ("nonce", |header| header.nonce = alloy_primitives::B64::repeat_byte(1)),
+        ("ommersHash", |header| header.ommers_hash = B256::ZERO),
+        ("excessBlobGas", |header| header.excess_blob_gas = Some(1 << 17)),
+        ("blobGasUsed", |header| header.blob_gas_used = Some(1 << 17)),
+        ("withdrawalsRoot", |header| header.withdrawals_root = Some(B256::ZERO)),
+        ("transactionsRoot", |header| header.transactions_root = B256::ZERO),
+        ("receiptsRoot", |header| header.receipts_root = B256::ZERO),
+        ("logsBloom", |header| header.logs_bloom.0[7] ^= 1),
+        ("requestsHash", |header| header.requests_hash = Some(B256::ZERO)),
+        ("requestsHash", |header| header.requests_hash = None),
+        ("stateRoot", |header| header.state_root = B256::ZERO),
+        // Both decide what is executed, so that the state tells.
+        ("stateRoot", |header| header.parent_beacon_block_root = Some(B256::repeat_byte(1))),
+    ];
+    for (field, change) in changes {
+        let mut block: Block<Envelope> = alloy_rlp::Decodable::decode(&mut &last[..]).unwrap();
+        change(&mut block.header);
+        let work = bench.ethereum.admit_block(&alloy_rlp::encode(&block)).unwrap();
+        let verdicts = bench.batch(&[work]);
+        let [Verdict::Drop(reject)] = &verdicts[..] else { panic!("{field}: {verdicts:?}") };
+        assert!(reject.message.contains(field), "{field}: {}", reject.message);
+    }
+    let work = bench.ethereum.admit_block(last).unwrap();
+    assert!(matches!(bench.batch(&[work])[..], [Verdict::Keep(_)]), "what was refused left nothing behind");
+}
+
+#[test]
+fn strange_bytes_are_no_block() {
+    let genesis =
+        Genesis::parse(&format!("{{\"config\": {{{}}}, \"alloc\": {{}}}}", support::forks("Osaka", 1))).unwrap();
+    let bench = Bench::new(Config::new(genesis));
+    for bytes in [&b""[..], &[0xc0], &[0xf8, 0xff, 1], &[0xff; 64]] {
+        assert!(bench.ethereum.admit_block(bytes).is_err());
     }
 }

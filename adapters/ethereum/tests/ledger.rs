@@ -1,5 +1,8 @@
 //! What a hosted ledger promises, seen from the node's side of the seam.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod support {
     #[path = "mod.rs"]
     mod base;
@@ -77,7 +80,8 @@ fn a_transfer_costs_the_ledger_little() {
     let mut wallets = wallets(100);
     let mut bench = bench(&wallets);
     let targets: Vec<Address> = wallets.iter().map(|wallet| wallet.address).collect();
-    let raw = wallets.iter_mut().zip(targets.iter().rev()).map(|(wallet, to)| wallet.transfer(*to, 5)).collect::<Vec<_>>();
+    let raw =
+        wallets.iter_mut().zip(targets.iter().rev()).map(|(wallet, to)| wallet.transfer(*to, 5)).collect::<Vec<_>>();
     let work: Vec<Work> = raw.iter().map(|raw| admit(&bench, raw)).collect();
     assert!(kept(&bench.batch(&work)));
     let each = bench.bytes / 100;
@@ -201,7 +205,8 @@ fn a_full_block_asks_for_the_next_one() {
     assert!(matches!(verdicts[0], Verdict::Keep(_)));
     let used = bench.ethereum.latest(&bench.store.snapshot()).head().unwrap().header.gas_used;
     assert!(used <= GAS_LIMIT);
-    let small: Vec<Work> = (0..2_000).map(|_| admit(&bench, &wallets[0].transfer(Address::repeat_byte(8), 1))).collect();
+    let small: Vec<Work> =
+        (0..2_000).map(|_| admit(&bench, &wallets[0].transfer(Address::repeat_byte(8), 1))).collect();
     let verdicts = bench.batch(&small);
     let fitting = verdicts.iter().take_while(|verdict| matches!(verdict, Verdict::Keep(_))).count();
     assert_eq!(fitting, usize::try_from(GAS_LIMIT / 21_000).unwrap());
@@ -232,7 +237,8 @@ fn the_same_work_gives_the_same_bytes() {
         let mut wallets = wallets(20);
         let mut bench = bench(&wallets);
         for round in 0..5 {
-            let raw: Vec<Bytes> = wallets.iter_mut().map(|wallet| wallet.next(TxKind::Create, round, contract(), 200_000)).collect();
+            let raw: Vec<Bytes> =
+                wallets.iter_mut().map(|wallet| wallet.next(TxKind::Create, round, contract(), 200_000)).collect();
             let work: Vec<Work> = raw.iter().map(|raw| admit(&bench, raw)).collect();
             assert!(kept(&bench.batch(&work)));
         }
@@ -247,7 +253,8 @@ fn a_follower_derives_the_same_state_root() {
     let mut wallets = wallets(30);
     let mut bench = bench(&wallets);
     for _ in 0..40 {
-        let raw: Vec<Bytes> = wallets.iter_mut().map(|wallet| wallet.next(TxKind::Create, 0, contract(), 200_000)).collect();
+        let raw: Vec<Bytes> =
+            wallets.iter_mut().map(|wallet| wallet.next(TxKind::Create, 0, contract(), 200_000)).collect();
         let work: Vec<Work> = raw.iter().map(|raw| admit(&bench, raw)).collect();
         assert!(kept(&bench.batch(&work)));
     }

@@ -4,6 +4,9 @@
 //! write set, and compares the root of the state trie and the hash of the logs. Where an exception is expected, the
 //! transaction must be refused and the state stay.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod support {
     pub mod archive;
     #[path = "mod.rs"]

@@ -111,12 +111,20 @@ pub(super) fn read(text: &str) -> Result<Genesis, GenesisError> {
             want: "the first block is number 0",
         });
     }
+    let gas_limit = small("gasLimit", file.gas_limit)?;
+    if let Some(limit) = gas_limit.filter(|limit| (1..super::GAS_LIMIT_MIN).contains(limit)) {
+        return Err(GenesisError::Value {
+            member: "gasLimit",
+            value: limit.to_string(),
+            want: "a block needs room for 5,000 gas at least, and for one transaction 21,000",
+        });
+    }
     let mix_hash = file.mix_hash.or(file.mix_hash_lower);
     let fields = HeaderFields {
         nonce: small("nonce", file.nonce)?.unwrap_or(0),
         timestamp: small("timestamp", file.timestamp)?.unwrap_or(0),
         extra_data: Bytes::from(file.extra_data.unwrap_or_default().0),
-        gas_limit: small("gasLimit", file.gas_limit)?,
+        gas_limit,
         difficulty: file.difficulty.map(|number| number.0),
         mix_hash: hash("mixHash", mix_hash)?,
         coinbase: file.coinbase.map_or(Ok(Address::ZERO), |hex| address("coinbase", &hex.0))?,

@@ -105,10 +105,10 @@ impl<V: Value> Trie<V> {
         if self.get(key).is_none() {
             return;
         }
-        if let Some(root) = &mut self.root {
-            if Node::remove(root, key) {
-                self.root = None;
-            }
+        if let Some(root) = &mut self.root
+            && Node::remove(root, key)
+        {
+            self.root = None;
         }
     }
 
@@ -201,11 +201,11 @@ impl<V: Value> Node<V> {
             branch.children.remove(place);
             branch.mask &= !(1 << nibble);
         }
-        if branch.children.len() == 1 {
-            if let Some(mut last) = branch.children.pop() {
-                Self::moved(&mut last);
-                *this = last;
-            }
+        if branch.children.len() == 1
+            && let Some(mut last) = branch.children.pop()
+        {
+            Self::moved(&mut last);
+            *this = last;
         }
         false
     }

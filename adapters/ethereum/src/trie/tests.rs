@@ -101,7 +101,8 @@ fn a_node_below_a_hash_costs_what_was_promised() {
 #[test]
 fn ethereum_trie_tests_have_the_roots_they_say() {
     let named = std::env::var_os("COCO_VECTORS").map(std::path::PathBuf::from);
-    let vectors = named.unwrap_or_else(|| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"));
+    let vectors =
+        named.unwrap_or_else(|| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"));
     let folder = vectors.join("ethereum/trie-rlp/TrieTests");
     if !folder.is_dir() {
         eprintln!("SKIPPED: no test vectors in {}: set COCO_VECTORS to run this test", folder.display());

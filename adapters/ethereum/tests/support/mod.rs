@@ -1,5 +1,4 @@
 //! A ledger without a node: the store, the adapter, and a hand that does what a node's executor does.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use base::{Seqno, TxId, View};
 use ethereum::{Config, Ethereum};
 use kv::{NoHistory, Store, Tables, WriteSet};
 
+#[expect(clippy::print_stderr, reason = "a test that does not run must be seen")]
 /// The folder with test vectors, if this machine has it.
 pub fn vectors() -> Option<PathBuf> {
     let named = std::env::var_os("COCO_VECTORS").map(PathBuf::from);
@@ -36,7 +36,22 @@ const TIMES: [(&str, &str); 4] =
 
 /// The forks up to and with `fork`, all from the start.
 pub fn forks(fork: &str, chain_id: u64) -> String {
-    let order = ["Frontier", "Homestead", "EIP150", "EIP158", "Byzantium", "ConstantinopleFix", "Istanbul", "Berlin", "London", "Paris", "Shanghai", "Cancun", "Prague", "Osaka"];
+    let order = [
+        "Frontier",
+        "Homestead",
+        "EIP150",
+        "EIP158",
+        "Byzantium",
+        "ConstantinopleFix",
+        "Istanbul",
+        "Berlin",
+        "London",
+        "Paris",
+        "Shanghai",
+        "Cancun",
+        "Prague",
+        "Osaka",
+    ];
     let rank = |name: &str| order.iter().position(|known| *known == name).unwrap_or_else(|| panic!("fork {name}"));
     let mut members = vec![format!("\"chainId\": {chain_id}")];
     for (name, key) in BLOCKS.iter().chain(&TIMES) {

@@ -10,16 +10,27 @@ pub const CHAIN_ID: u64 = 1_337;
 
 /// A ledger with every fork from the start and some rich accounts; the system contracts are where they must be.
 pub fn genesis(rich: impl IntoIterator<Item = Address>, gas_limit: u64) -> String {
-    let code = |address: Address, code: &Bytes| format!("\"{address}\": {{\"balance\": \"0x0\", \"nonce\": \"0x1\", \"code\": \"{code}\"}}");
+    let code = |address: Address, code: &Bytes| {
+        format!("\"{address}\": {{\"balance\": \"0x0\", \"nonce\": \"0x1\", \"code\": \"{code}\"}}")
+    };
     let mut alloc = vec![
         code(alloy_eips::eip4788::BEACON_ROOTS_ADDRESS, &alloy_eips::eip4788::BEACON_ROOTS_CODE),
         code(alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS, &alloy_eips::eip2935::HISTORY_STORAGE_CODE),
-        code(alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, &alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_CODE),
-        code(alloy_eips::eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, &alloy_eips::eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_CODE),
+        code(
+            alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+            &alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_CODE,
+        ),
+        code(
+            alloy_eips::eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+            &alloy_eips::eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_CODE,
+        ),
     ];
     alloc.extend(rich.into_iter().map(|address| format!("\"{address}\": {{\"balance\": \"0x21e19e0c9bab2400000\"}}")));
     let forks = super::forks("Osaka", CHAIN_ID);
-    format!("{{\"config\": {{{forks}}}, \"gasLimit\": {gas_limit}, \"baseFeePerGas\": 0, \"alloc\": {{{}}}}}", alloc.join(", "))
+    format!(
+        "{{\"config\": {{{forks}}}, \"gasLimit\": {gas_limit}, \"baseFeePerGas\": 0, \"alloc\": {{{}}}}}",
+        alloc.join(", ")
+    )
 }
 
 #[derive(Clone)]
@@ -58,7 +69,15 @@ impl Wallet {
     }
 
     pub fn at(&self, nonce: u64, to: TxKind, value: u64, input: Bytes, gas_limit: u64) -> Bytes {
-        self.sign(TxEip1559 { chain_id: CHAIN_ID, nonce, gas_limit, to, value: U256::from(value), input, ..Default::default() })
+        self.sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit,
+            to,
+            value: U256::from(value),
+            input,
+            ..Default::default()
+        })
     }
 
     pub fn transfer(&mut self, to: Address, value: u64) -> Bytes {
@@ -69,6 +88,14 @@ impl Wallet {
     pub fn legacy(&mut self, chain_id: Option<u64>, to: Address, gas_price: u128) -> Bytes {
         let nonce = self.nonce;
         self.nonce += 1;
-        self.sign(TxLegacy { chain_id, nonce, gas_price, gas_limit: 21_000, to: TxKind::Call(to), value: U256::ONE, input: Bytes::new() })
+        self.sign(TxLegacy {
+            chain_id,
+            nonce,
+            gas_price,
+            gas_limit: 21_000,
+            to: TxKind::Call(to),
+            value: U256::ONE,
+            input: Bytes::new(),
+        })
     }
 }
