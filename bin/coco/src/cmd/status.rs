@@ -23,7 +23,7 @@ struct Shown {
     /// Whether a majority serves under one primary.
     serving: bool,
     primary: Option<u64>,
-    transactions_per_second: f64,
+    transactions_per_second: Option<f64>,
     nodes: Vec<ShownNode>,
 }
 
@@ -37,7 +37,7 @@ struct ShownNode {
     /// Nothing if it does not answer.
     #[serde(flatten)]
     status: Option<Status>,
-    transactions_per_second: f64,
+    transactions_per_second: Option<f64>,
 }
 
 /// What the nodes said, and when.
@@ -72,12 +72,11 @@ pub fn run(dir: &Path, watch: bool, json: bool, printer: &Printer) -> Result<Exi
 
 fn compare(nodes: &[Node], before: &Look, now: &Look) -> Shown {
     let seconds = now.at.duration_since(before.at).as_secs_f64();
-    let speed = |i: usize| match (&before.statuses[i], &now.statuses[i]) {
+    let speed = |i: usize| {
+        let (before, now) = (before.statuses[i].as_ref()?, now.statuses[i].as_ref()?);
         // A process that was started in between counts from zero.
-        (Some(before), Some(now)) if before.pid == now.pid => {
-            now.transactions.saturating_sub(before.transactions) as f64 / seconds
-        }
-        _ => 0.0,
+        let before = before.transactions.filter(|_| before.pid == now.pid)?;
+        Some(now.transactions?.saturating_sub(before) as f64 / seconds)
     };
     let shown: Vec<ShownNode> = nodes
         .iter()
@@ -102,7 +101,7 @@ fn compare(nodes: &[Node], before: &Look, now: &Look) -> Shown {
     Shown {
         serving: primary.is_some() && 2 * shown.iter().filter(serving).count() > shown.len(),
         primary,
-        transactions_per_second: shown.iter().map(|node| node.transactions_per_second).fold(0.0, f64::max),
+        transactions_per_second: shown.iter().filter_map(|node| node.transactions_per_second).reduce(f64::max),
         nodes: shown,
     }
 }
@@ -117,11 +116,11 @@ fn print(shown: &Shown, json: bool, again: bool, printer: &Printer) -> Result<()
         printer.next_screen();
     }
     printer.data(table(shown));
-    let speed = shown.transactions_per_second;
+    let speed = shown.transactions_per_second.map(|speed| format!(", {speed:.0} tx/s")).unwrap_or_default();
     printer.data(match (shown.serving, shown.primary) {
         (true, Some(primary)) => {
             let word = printer.paint(Tone::Good, "serving");
-            format!("{word}, node {primary} is primary, {speed:.0} tx/s")
+            format!("{word}, node {primary} is primary{speed}")
         }
         _ => {
             let up = shown.nodes.iter().filter(|node| node.running).count();
@@ -181,7 +180,7 @@ fn row(node: &ShownNode) -> [String; COLUMNS.len()] {
         of(|status| status.view.to_string()),
         of(|status| status.seqno.to_string()),
         of(|status| status.committed.clone()),
-        format!("{:.0}", node.transactions_per_second),
+        node.transactions_per_second.map_or_else(|| "-".to_owned(), |speed| format!("{speed:.0}")),
         of(|status| status.pid.to_string()),
         format!("http://{}/node/status", node.http),
         node.ethereum.map(|address| format!("http://{address}")).unwrap_or_default(),

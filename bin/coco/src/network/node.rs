@@ -30,8 +30,8 @@ pub struct Status {
     pub committed: String,
     /// Whether it serves clients.
     pub serving: bool,
-    /// Committed since the process started.
-    pub transactions: u64,
+    /// Committed since the process started, if the node counts them.
+    pub transactions: Option<u64>,
     pub pid: u32,
 }
 
