@@ -1,0 +1,205 @@
+//! A client: one transfer after another, through whatever happens to the nodes, and a record of all it was told.
+//!
+//! ```text
+//!            ┌── refused for now, not reached ── another node, the same transfer
+//! transfer ──┼── acknowledged ── receipt, from whichever node answers ── the next transfer
+//!            ├── no answer: it may be done or not ── the same transfer again, or another one with the same nonce
+//!            └── nonce too low: one of the attempts is done ── which one, its receipt tells
+//! ```
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{Address, B256, U64, U256};
+use anyhow::{Result, bail};
+use load::{Account, Endpoint, Error, Rpc, Signer};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::model::{Attempt, Fault, Model, Receipt};
+
+/// For an answer. A node that lost its primary may keep a caller waiting until there is another.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Before another try.
+const BREATH: Duration = Duration::from_millis(10);
+/// For one transfer, whatever happens meanwhile.
+const PATIENCE: Duration = Duration::from_secs(120);
+const VALUE_MAX: u64 = 1_000;
+
+/// What all clients and the test itself share.
+pub struct Shared {
+    pub model: Mutex<Model>,
+    pub faults: Mutex<Vec<Fault>>,
+    /// The newest call that was acknowledged.
+    pub acknowledged: watch::Sender<Option<Acknowledged>>,
+    pub stop: watch::Receiver<bool>,
+    pub signer: Signer,
+    pub receivers: Vec<Address>,
+    pub nodes: Vec<Endpoint>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledged {
+    /// When the call began.
+    pub begun: Instant,
+    pub at: Instant,
+}
+
+impl Shared {
+    pub fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A receipt as nodes write it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptJson {
+    block_hash: B256,
+    block_number: U64,
+    status: U64,
+    gas_used: U256,
+    effective_gas_price: U256,
+}
+
+impl From<ReceiptJson> for Receipt {
+    fn from(json: ReceiptJson) -> Self {
+        Self {
+            block: json.block_number.to(),
+            block_hash: json.block_hash,
+            succeeded: json.status == U64::from(1),
+            fee: json.gas_used * json.effective_gas_price,
+        }
+    }
+}
+
+pub struct Client {
+    shared: Arc<Shared>,
+    accounts: Vec<(Account, u64)>,
+    rpcs: Vec<Rpc>,
+    /// The node that is asked first.
+    at: usize,
+    rng: ChaCha8Rng,
+}
+
+/// What became of a call.
+enum Told {
+    Done,
+    /// Nothing was done, or nothing by this call; the same may be tried again.
+    Again,
+    Unknown,
+    NonceTooLow,
+    Refused(String),
+}
+
+impl Client {
+    /// `accounts` with their next nonces belong to this client alone.
+    pub fn new(number: usize, seed: u64, shared: Arc<Shared>, accounts: Vec<(Account, u64)>) -> Self {
+        let rpcs = shared.nodes.iter().map(|node| Rpc::new(node.clone(), DEADLINE)).collect();
+        let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(1_000_003) + number as u64);
+        let at = number % shared.nodes.len();
+        Self { shared, accounts, rpcs, at, rng }
+    }
+
+    /// Works until it is told to stop, and finishes what it began.
+    pub async fn run(mut self) -> Result<()> {
+        let mut turn = 0;
+        while !*self.shared.stop.borrow() {
+            let which = turn % self.accounts.len();
+            self.transfer(which).await?;
+            self.accounts[which].1 += 1;
+            turn += 1;
+        }
+        Ok(())
+    }
+
+    /// Returns when one transfer with the account's next nonce is done and its receipt was seen.
+    async fn transfer(&mut self, which: usize) -> Result<()> {
+        let (account, nonce) = self.accounts[which].clone();
+        let begun = Instant::now();
+        let mut attempts = vec![self.attempt(&account, nonce)];
+        loop {
+            let (hash, raw) = attempts.last().map(|attempt| (attempt.hash, attempt.raw.clone())).unwrap_or_default();
+            if begun.elapsed() > PATIENCE {
+                bail!("transfer {hash} was not done within {} s", PATIENCE.as_secs());
+            }
+            match self.send(&raw).await {
+                Told::Done => {
+                    self.shared.model().acknowledge(account.address(), nonce, hash);
+                    return self.receipt_of(&[hash]).await;
+                }
+                Told::NonceTooLow => {
+                    let hashes: Vec<B256> = attempts.iter().map(|attempt| attempt.hash).collect();
+                    return self.receipt_of(&hashes).await;
+                }
+                Told::Again => self.turn_away().await,
+                Told::Unknown => {
+                    self.turn_away().await;
+                    if self.rng.random_bool(0.5) {
+                        attempts.push(self.attempt(&account, nonce));
+                    }
+                }
+                Told::Refused(why) => bail!("transfer {hash} (nonce {nonce} of {}): {why}", account.address()),
+            }
+        }
+    }
+
+    fn attempt(&mut self, account: &Account, nonce: u64) -> load::Signed {
+        let to = self.shared.receivers[self.rng.random_range(0..self.shared.receivers.len())];
+        let value = U256::from(self.rng.random_range(1..=VALUE_MAX));
+        let signed = self.shared.signer.transfer(account, nonce, to, value);
+        self.shared.model().attempt(account.address(), nonce, Attempt { transaction: signed.hash, to, value });
+        signed
+    }
+
+    async fn send(&mut self, raw: &[u8]) -> Told {
+        let begun = Instant::now();
+        let answer = self.rpcs[self.at].send(&[raw]).await.map(|mut answers| answers.pop());
+        match answer {
+            Ok(Some(Ok(()))) => {
+                let acknowledged = Acknowledged { begun, at: Instant::now() };
+                self.shared.acknowledged.send_replace(Some(acknowledged));
+                Told::Done
+            }
+            // A refusal that passes may come after the work went on its way to a primary that is gone.
+            Ok(Some(Err(refusal))) if refusal.passes() => Told::Unknown,
+            Ok(Some(Err(refusal))) if refusal.message.contains("nonce too low") => Told::NonceTooLow,
+            Ok(Some(Err(refusal))) if refusal.message.contains("already known") => Told::Again,
+            Ok(Some(Err(refusal))) => Told::Refused(refusal.to_string()),
+            Ok(None) => Told::Unknown,
+            Err(error) if error.outcome_unknown() => Told::Unknown,
+            Err(_) => Told::Again,
+        }
+    }
+
+    /// Waits until a node shows the receipt of one of these, and writes it down.
+    async fn receipt_of(&mut self, hashes: &[B256]) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            for &hash in hashes {
+                let found: Result<Option<ReceiptJson>, Error> =
+                    self.rpcs[self.at].call("eth_getTransactionReceipt", [hash]).await;
+                if let Ok(Some(receipt)) = found {
+                    if let Some(fault) = self.shared.model().saw(hash, receipt.into()) {
+                        self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+                    }
+                    return Ok(());
+                }
+            }
+            // Left to the checks at the end: they know whether it was acknowledged.
+            if begun.elapsed() > PATIENCE {
+                bail!("no node shows a receipt of {hashes:?}");
+            }
+            self.turn_away().await;
+        }
+    }
+
+    /// Another node may know better.
+    async fn turn_away(&mut self) {
+        self.at = (self.at + 1 + self.rng.next_u32() as usize % self.rpcs.len()) % self.rpcs.len();
+        sleep(BREATH).await;
+    }
+}
