@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adapter::{Adapter, Committed, Plumbing, Reject, Submitted};
 use base::{Seqno, TxId};
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, select};
 use kv::Snapshot;
 
 use crate::history::Keep;
@@ -48,11 +48,16 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Runs until told to stop.
-    pub fn run(&self, publications: &Receiver<Publication>) {
+    /// Runs until told to stop. `batches` comes from the executor, in order; `answers` from peers, at any time.
+    pub fn run(&self, batches: &Receiver<Publication>, answers: &Receiver<Publication>) {
         let mut visible = self.plumbing.node.snapshot().seqno();
         let mut early: BTreeMap<Seqno, Vec<Answer>> = BTreeMap::new();
-        while let Ok(publication) = publications.recv() {
+        loop {
+            let publication = select! {
+                recv(batches) -> publication => publication,
+                recv(answers) -> publication => publication,
+            };
+            let Ok(publication) = publication else { break };
             match publication {
                 Publication::Batch(batch) => {
                     visible = batch.committed.last.seqno;

@@ -1,6 +1,6 @@
 //! Where work goes from here: to this node's executor, to the primary, or on hold until there is one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -45,6 +45,8 @@ struct State {
     held: Vec<(Instant, Pending)>,
     /// Forwarded to the primary, by this node's number for it.
     forwarded: BTreeMap<u64, Forwarded>,
+    /// Peers that cannot be reached now.
+    lost: BTreeSet<u64>,
 }
 
 struct Forwarded {
@@ -58,7 +60,12 @@ type Answering = oneshot::Sender<Result<Submitted, Reject>>;
 
 impl Route {
     pub fn new(executor: Sender<Pending>, publisher: Sender<Publication>, peers: Peers) -> Self {
-        let state = State { destination: Destination::Nowhere, held: Vec::new(), forwarded: BTreeMap::new() };
+        let state = State {
+            destination: Destination::Nowhere,
+            held: Vec::new(),
+            forwarded: BTreeMap::new(),
+            lost: BTreeSet::new(),
+        };
         Self {
             executor,
             publisher,
@@ -93,6 +100,10 @@ impl Route {
         let mut state = self.lock();
         match (state.destination, reply) {
             (Destination::Here, reply) => self.execute(Pending { work, reply, room }),
+            // It died, most likely: there will be another primary, or a new connection.
+            (Destination::Peer(to), reply @ ReplyTo::Here(_)) if state.lost.contains(&to) => {
+                self.hold(&mut state, Pending { work, reply, room });
+            }
             (Destination::Peer(to), ReplyTo::Here(answer)) => self.forward(&mut state, to, work, answer, room),
             (Destination::Peer(_), reply @ ReplyTo::Peer { .. }) => {
                 reply.answer(&self.peers, Err(Reject::unavailable()));
@@ -161,7 +172,19 @@ impl Route {
 
     /// The connection to a peer broke: what was forwarded to it may be lost.
     pub fn lost(&self, peer: u64) {
-        self.lock().forwarded.retain(|_, forwarded| forwarded.to != peer);
+        let mut state = self.lock();
+        state.lost.insert(peer);
+        state.forwarded.retain(|_, forwarded| forwarded.to != peer);
+    }
+
+    /// There is a connection to a peer; what was on hold for it goes there.
+    pub fn found(&self, peer: u64) {
+        let held = {
+            let mut state = self.lock();
+            state.lost.remove(&peer);
+            if state.destination == Destination::Peer(peer) { std::mem::take(&mut state.held) } else { Vec::new() }
+        };
+        held.into_iter().for_each(|(_, pending)| self.send(pending));
     }
 
     /// Lets go of what waited too long. Called now and then.
@@ -216,6 +239,23 @@ mod tests {
         let (route, ..) = route();
         route.set(Destination::Peer(2));
         assert_eq!(submit(&route).try_recv().unwrap().unwrap_err().blame, adapter::Blame::Busy);
+    }
+
+    #[test]
+    fn work_for_a_primary_that_was_lost_waits_for_the_next() {
+        let (route, queue, _publications) = route();
+        route.set(Destination::Peer(2));
+        route.lost(2);
+        let mut answered = submit(&route);
+        assert!(answered.try_recv().is_err(), "it is on hold");
+        route.set(Destination::Here);
+        assert_eq!(queue.len(), 1);
+        route.set(Destination::Peer(2));
+        let mut answered = submit(&route);
+        assert!(answered.try_recv().is_err());
+        // There is no connection in this test, so it comes back at once.
+        route.found(2);
+        assert_eq!(answered.try_recv().unwrap().unwrap_err().blame, adapter::Blame::Busy);
     }
 
     #[test]

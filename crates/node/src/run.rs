@@ -29,17 +29,19 @@ use crate::http::{self, Shown};
 use crate::log::{self, Log, Recovered};
 use crate::ordering::{self, Event, Heads, Orderer, last_seqno, last_txid};
 use crate::peers::{Credentials, Frame, Peer, PeerEvent, Peers};
-use crate::publisher::Publisher;
+use crate::publisher::{Publication, Publisher};
 use crate::route::Route;
 
 /// Consensus messages that wait for the orderer; more are dropped, they come again.
 const EVENTS_MAX: usize = 8_192;
 /// Committed batches that wait for the executor.
-const COMMANDS_MAX: usize = 1_024;
-/// Committed batches, and answers to forwarded work, that wait for the publisher.
-const PUBLICATIONS_MAX: usize = 2 * QUEUE_WORK_MAX;
+const COMMANDS_MAX: usize = 128;
+/// Committed batches that wait for the publisher.
+const PUBLICATIONS_MAX: usize = 64;
+/// Answers to forwarded work that wait for the publisher.
+const ANSWERS_MAX: usize = 2 * QUEUE_WORK_MAX;
 /// Committed batches that wait for the keeper.
-const KEEPS_MAX: usize = 256;
+const KEEPS_MAX: usize = 64;
 /// What waited too long on the route is let go this often.
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
 const INDEX_LABEL: &[u8] = b"coco history index";
@@ -164,7 +166,8 @@ struct Assembly {
     events: (Sender<Event>, Receiver<Event>),
     proposals: Receiver<ordering::Proposal>,
     publisher: Publisher,
-    publications: Receiver<crate::publisher::Publication>,
+    publications: Receiver<Publication>,
+    answers: Receiver<Publication>,
     keeper: Keeper,
     keeps: Receiver<history::Keep>,
     plumbing: Arc<Plumbing>,
@@ -198,13 +201,14 @@ impl Assembly {
         // Never more than the batches in flight.
         let (proposal_sender, proposals) = unbounded();
         let (publication_sender, publications) = bounded(PUBLICATIONS_MAX);
+        let (answer_sender, answers) = bounded(ANSWERS_MAX);
         let (keep_sender, keeps) = bounded(KEEPS_MAX);
         let on_disk = Arc::new(AtomicU64::new(replayed.head.seqno().0));
 
         let node_key = Arc::new(secrets.node_key);
         let inbox = Arc::new(Inbox::default());
         let peers = start_peers(settings, &secrets.node_certificates, &node_key, inbox.clone(), peers_runtime)?;
-        let route = Arc::new(Route::new(work_sender, publication_sender.clone(), peers.clone()));
+        let route = Arc::new(Route::new(work_sender, answer_sender, peers.clone()));
         inbox.open(event_sender.clone(), keep_sender.clone(), route.clone());
 
         let signer =
@@ -254,6 +258,7 @@ impl Assembly {
             proposals,
             publisher,
             publications,
+            answers,
             keeper,
             keeps,
             plumbing,
@@ -263,13 +268,24 @@ impl Assembly {
 
     fn start(self, ended: &Sender<Ended>) -> Result<Running, Fault> {
         let Self {
-            executor, commands, work, orderer, events, proposals, publisher, publications, keeper, keeps, ..
+            executor,
+            commands,
+            work,
+            orderer,
+            events,
+            proposals,
+            publisher,
+            publications,
+            answers,
+            keeper,
+            keeps,
+            ..
         } = self;
         let (events, received) = events;
         let threads = vec![
             thread("keeper", ended, move || keeper.run(&keeps))?,
             thread("publisher", ended, move || {
-                publisher.run(&publications);
+                publisher.run(&publications, &answers);
                 Ok(())
             })?,
             thread("executor", ended, move || executor.run(&commands, &work))?,
@@ -310,6 +326,7 @@ impl Inbox {
                 Frame::LedgerPart { batches } => Event::LedgerPart { from, batches },
                 Frame::LedgerEnd { last, point } => Event::LedgerEnd { from, end: log::Mark { point, seqno: last } },
             },
+            PeerEvent::Found { peer } => return route.found(peer),
             PeerEvent::Lost { peer } => {
                 route.lost(peer);
                 Event::Lost { peer }

@@ -17,6 +17,16 @@ pub struct Replayed {
     pub head: Head,
 }
 
+/// What is on disk is not what was written there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the ledger files of this node are damaged behind entry {after} (`coco ledger verify` says where): restore them from another node"
+)]
+struct Damaged {
+    after: Seqno,
+    source: ledger::Corrupt,
+}
+
 /// Reads the whole ledger file: every batch must continue the one before, every sealed part must open, and the last
 /// signature must be the service's. What is not in the index yet goes there.
 pub fn replay(archive: &Archive, mut store: Store, service: &crypto::PublicKey) -> Result<Replayed, Fault> {
@@ -29,12 +39,14 @@ pub fn replay(archive: &Archive, mut store: Store, service: &crypto::PublicKey) 
     let mut head = Head::new();
     for batch in archive.files.batches(Seqno(1)) {
         let batch = batch.map_err(Fault::new)?;
-        let mut checked = check_batch(&head, &batch, None).map_err(Fault::new)?;
+        let after = head.seqno();
+        let damaged = |source| Fault::new(Damaged { after, source });
+        let mut checked = check_batch(&head, &batch, None).map_err(damaged)?;
         if checked.head.seqno() == end {
-            checked = check_batch(&head, &batch, Some(service)).map_err(Fault::new)?;
+            checked = check_batch(&head, &batch, Some(service)).map_err(damaged)?;
         }
         head = checked.head;
-        let entries = open_batch(&batch, &archive.tables, &archive.keys).map_err(Fault::new)?;
+        let entries = open_batch(&batch, &archive.tables, &archive.keys).map_err(damaged)?;
         for (seqno, writes) in &entries {
             store.apply(*seqno, writes);
         }

@@ -5,6 +5,7 @@
 //! consensus' (it sends again) and reported if it is anyone else's.
 
 mod frame;
+mod inbound;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -14,11 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::NodeId;
-use base::limits::PEER_FRAME_BYTES_MAX;
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +29,6 @@ const QUEUE_FRAMES_MAX: usize = 65_536;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const REDIAL_AFTER_MIN: Duration = Duration::from_millis(10);
 const REDIAL_AFTER_MAX: Duration = Duration::from_millis(250);
-/// Connections that others may have open here: a few for each node, since a dead one takes a while to be noticed.
-const INBOUND_PER_NODE_MAX: usize = 8;
 
 /// Another node of the network.
 #[derive(Clone, Debug)]
@@ -47,6 +44,10 @@ pub enum PeerEvent {
     Received {
         from: u64,
         frame: Frame,
+    },
+    /// There is a connection to this peer.
+    Found {
+        peer: u64,
     },
     /// The connection to this peer broke, or could not be made: what was queued may be lost.
     Lost {
@@ -87,7 +88,7 @@ impl Peers {
         }
         let numbers: BTreeMap<NodeId, u64> = peers.iter().map(|peer| (peer.id, peer.number)).collect();
         let acceptor = TlsAcceptor::from(Arc::new(tls::server(credentials, numbers.keys().copied().collect())?));
-        tokio::spawn(accept_all(listener, acceptor, Arc::new(numbers), handler, stop.clone()));
+        tokio::spawn(inbound::accept_all(listener, acceptor, Arc::new(numbers), handler, stop.clone()));
         Ok(Self { queues: Arc::new(queues) })
     }
 
@@ -107,6 +108,7 @@ async fn send_all(peer: &Peer, connector: TlsConnector, mut frames: mpsc::Receiv
             Ok(Ok(stream)) => {
                 tracing::info!(peer = peer.number, "connected to peer");
                 (wait, known_lost) = (REDIAL_AFTER_MIN, false);
+                handler(PeerEvent::Found { peer: peer.number });
                 match pump(stream, &mut frames).await {
                     Ok(()) => return,
                     Err(error) => tracing::info!(peer = peer.number, %error, "connection to peer lost"),
@@ -162,67 +164,4 @@ async fn pump(stream: Sending, frames: &mut mpsc::Receiver<Frame>) -> io::Result
         }
         out.flush().await?;
     }
-}
-
-async fn accept_all(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    numbers: Arc<BTreeMap<NodeId, u64>>,
-    handler: Handler,
-    stop: CancellationToken,
-) {
-    let room = Arc::new(Semaphore::new(INBOUND_PER_NODE_MAX * (numbers.len() + 1)));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, address)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let Ok(place) = room.clone().try_acquire_owned() else { continue };
-        let (acceptor, numbers, handler, stop) = (acceptor.clone(), numbers.clone(), handler.clone(), stop.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                received = receive_all(stream, &acceptor, &numbers, &handler) => {
-                    if let Err(error) = received {
-                        tracing::debug!(%address, %error, "inbound peer connection ended");
-                    }
-                }
-            }
-        });
-    }
-}
-
-async fn receive_all(
-    stream: TcpStream,
-    acceptor: &TlsAcceptor,
-    numbers: &BTreeMap<NodeId, u64>,
-    handler: &Handler,
-) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
-    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let id = shown.map(tls::node_of).transpose().map_err(io::Error::other)?;
-    let from = id.and_then(|id| numbers.get(&id).copied()).ok_or(io::ErrorKind::PermissionDenied)?;
-    let mut stream = BufReader::with_capacity(64 << 10, stream);
-    loop {
-        let length = stream.read_u32_le().await? as usize;
-        if length > PEER_FRAME_BYTES_MAX {
-            return Err(io::Error::other(BadFrame));
-        }
-        let frame = Frame::decode(read_exactly(&mut stream, length).await?).map_err(io::Error::other)?;
-        handler(PeerEvent::Received { from, frame });
-    }
-}
-
-/// Memory is taken as bytes arrive and not as they are announced.
-async fn read_exactly(stream: &mut (impl AsyncReadExt + Unpin), length: usize) -> io::Result<Bytes> {
-    let mut bytes = BytesMut::with_capacity(length.min(64 << 10));
-    let mut rest = stream.take(length as u64);
-    while rest.read_buf(&mut bytes).await? > 0 {}
-    if bytes.len() == length { Ok(bytes.freeze()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
