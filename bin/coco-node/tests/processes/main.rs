@@ -1,7 +1,12 @@
 //! Networks of real processes, sockets and disks, with the key-value ledger on them.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+mod away;
+mod crowds;
+mod disks;
 mod network;
+mod offices;
 
 use network::Network;
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Network {
-    dir: TempDir,
+    /// Deleted with the network.
+    _dir: TempDir,
     nodes: Vec<Node>,
 }
 
@@ -23,26 +24,48 @@ pub struct Node {
     dir: PathBuf,
     pub http: SocketAddr,
     pub keyvalue: SocketAddr,
+    pub peer: SocketAddr,
     process: Option<Child>,
 }
 
 impl Network {
     pub fn start(nodes: u64) -> Self {
+        let mut network = Self::make(nodes);
+        (1..=network.nodes.len()).for_each(|number| network.start_node(number));
+        network
+    }
+
+    /// Everything but processes.
+    pub fn make(nodes: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let plan = Plan { nodes, rpc_port: 0, signing: Signing::Cose, genesis: None, base_fee: 0, blobs: false };
         development::create(dir.path(), &plan).unwrap();
         let nodes = (1..=nodes).map(|number| Node::new(dir.path().join(format!("node{number}")))).collect();
-        let mut network = Self { dir, nodes };
-        (1..=network.nodes.len()).for_each(|number| network.start_node(number));
-        network
+        Self { _dir: dir, nodes }
     }
 
     pub fn node(&self, number: usize) -> &Node {
         &self.nodes[number - 1]
     }
 
+    /// A node's directory.
+    pub fn dir(&self, number: usize) -> &Path {
+        &self.nodes[number - 1].dir
+    }
+
     pub fn ledger(&self, number: usize) -> PathBuf {
-        self.dir.path().join(format!("node{number}/ledger"))
+        self.dir(number).join("ledger")
+    }
+
+    /// The file of a node's `folder` that is written now: the one with the highest number in its name.
+    pub fn newest(&self, number: usize, folder: &str) -> PathBuf {
+        let files = std::fs::read_dir(self.dir(number).join(folder)).unwrap().map(|file| file.unwrap().path());
+        let first = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let digits = name.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty());
+            digits.and_then(|digits| digits.parse::<u64>().ok())
+        };
+        files.max_by_key(first).unwrap()
     }
 
     pub fn start_node(&mut self, number: usize) {
@@ -58,6 +81,67 @@ impl Network {
         let mut process = self.nodes[number - 1].process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+
+    /// Sends a signal that a node need not obey at once: STOP, CONT.
+    pub fn signal(&self, number: usize, signal: &str) {
+        let process = self.nodes[number - 1].process.as_ref().unwrap().id();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().unwrap().success());
+    }
+
+    /// Waits until a node ends by itself, which must be a failure, and gives what it said last.
+    pub fn fails(&mut self, number: usize) -> String {
+        let mut process = self.nodes[number - 1].process.take().unwrap();
+        let status = wait("the node to stop", || process.try_wait().unwrap());
+        if status.is_none() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        let status = status.unwrap_or_else(|| panic!("node {number} goes on:\n{}", self.log(number)));
+        assert_eq!(status.code(), Some(1), "{}", self.log(number));
+        let log = self.log(number);
+        let said: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        assert_eq!(said["level"], "ERROR", "{said}");
+        said["fields"]["error"].as_str().unwrap().to_owned()
+    }
+
+    /// Bytes of memory that a node's process holds.
+    pub fn resident_bytes(&self, number: usize) -> u64 {
+        let process = self.nodes[number - 1].process.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+    }
+
+    /// Stops every node and compares their ledgers: what one has, all have, byte for byte.
+    pub fn assert_same_ledgers(&mut self) {
+        let running: Vec<usize> = (1..=self.nodes.len()).filter(|n| self.nodes[n - 1].process.is_some()).collect();
+        let seqnos = || running.iter().map(|number| self.node(*number).status()?["seqno"].as_u64()).collect();
+        let level = wait("all nodes to be level", || {
+            let seqnos: Option<Vec<u64>> = seqnos();
+            seqnos.filter(|seqnos| seqnos.windows(2).all(|pair| pair[0] == pair[1]))
+        });
+        assert!(level.is_some(), "the nodes never stood at the same place: {:?}", seqnos());
+        running.iter().for_each(|number| self.stop(*number));
+        let first = self.entries(running[0]);
+        assert!(!first.is_empty());
+        for number in &running[1..] {
+            let other = self.entries(*number);
+            let same = first.iter().zip(&other).take_while(|(a, b)| a == b).count();
+            // A handover may leave a mark in the log, but never an entry: the ledgers end at the same place, too.
+            assert_eq!((same, first.len()), (other.len(), other.len()), "nodes {} and {number} differ", running[0]);
+        }
+    }
+
+    /// Every entry of a node's ledger, raw.
+    fn entries(&self, number: usize) -> Vec<Vec<u8>> {
+        let mut entries = Vec::new();
+        let scanned = ledger::scan(&self.ledger(number), base::Seqno(1), |entry| {
+            entries.push(entry.bytes.to_vec());
+            std::ops::ControlFlow::Continue(())
+        });
+        scanned.unwrap();
+        entries
     }
 
     /// SIGTERM; the node must end by itself and call it a success.
@@ -97,7 +181,8 @@ impl Node {
         let mut file = NodeFile::read(&dir).unwrap();
         file.ledgers.retain(|ledger| ledger.kind == LedgerKind::Keyvalue);
         file.write(&dir).unwrap();
-        Self { dir, http: file.http, keyvalue: file.ledgers[0].listen, process: None }
+        let own = file.nodes.iter().find(|node| node.number == file.number).unwrap();
+        Self { dir, http: file.http, keyvalue: file.ledgers[0].listen, peer: own.peer, process: None }
     }
 
     pub fn status(&self) -> Option<Value> {
@@ -107,6 +192,11 @@ impl Node {
 
     pub fn metrics(&self) -> String {
         String::from_utf8(request(self.http, "GET", "/node/metrics", b"").unwrap().1).unwrap()
+    }
+
+    /// Writes once: the status, or `None` if there was no answer.
+    pub fn try_put(&self, key: &str, value: &[u8]) -> Option<u16> {
+        request(self.keyvalue, "PUT", &format!("/kv/{key}"), value).map(|(code, _)| code)
     }
 
     /// Writes, and asks again while the network is without a primary.
@@ -146,16 +236,29 @@ pub fn wait<T>(_what: &str, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
 
 /// One HTTP request on a connection of its own; `None` if there is no whole answer.
 pub fn request(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    request_with(address, method, path, &[], body)
+}
+
+/// As [`request`], with headers of the caller's.
+pub fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{more}content-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body).ok()?;
+    // Who is told to go need not listen first: the answer may be there all the same.
+    let _ = stream.write_all(body);
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
+    let _ = stream.read_to_end(&mut answer);
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let code = std::str::from_utf8(&answer[..end]).ok()?.split(' ').nth(1)?.parse().ok()?;
     Some((code, answer[end + 4..].to_vec()))
