@@ -111,7 +111,7 @@ async fn gas(rpc: &Arc<Rpc>, args: &CallArgs) -> Result<u64, Error> {
     }
     let (view, context) = super::calls::ground(rpc, BlockId::Head)?;
     let (state, block) = Default::default();
-    let asked = Asked { args: args.clone(), view, context, state, block };
+    let asked = Asked { args: args.clone(), view, context, state, block }.in_next_block()?;
     let cap = rpc.ethereum.config().call_gas_cap;
     rpc.workers.run(move || estimate::search(&asked, cap)).await?
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_rlp::Encodable;
 use base::Seqno;
 
 use super::Rpc;
+use super::calls::now;
 use super::dispatch::Step;
 use super::errors::Error;
 use super::framing::{Answer, Json};
@@ -42,7 +44,17 @@ pub(super) fn by_hash(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Er
 
 pub(super) fn by_number(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
     let block = params.required()?;
-    whole(rpc, block, params.optional()?.unwrap_or(false))
+    let transactions = params.optional()?.unwrap_or(false);
+    if block == BlockId::Pending { pending(rpc) } else { whole(rpc, block, transactions) }
+}
+
+/// The block that would come now. What waits to be in it is shown to nobody before it is.
+fn pending(rpc: &Rpc) -> Result<Step, Error> {
+    let header = rpc.latest().next_header(now())?;
+    let withdrawals = header.withdrawals_root.map(|_| Vec::new());
+    let block = Block { withdrawals, ..alone(header, B256::ZERO) };
+    let size = size_of(&block, std::iter::empty());
+    Step::done(&BlockJson::of(&block, size, TransactionsJson::Hashes(&[])).pending())
 }
 
 fn whole(rpc: &Rpc, block: BlockId, whole: bool) -> Result<Step, Error> {
@@ -60,6 +72,20 @@ fn whole(rpc: &Rpc, block: BlockId, whole: bool) -> Result<Step, Error> {
         };
         Json::of(&BlockJson::of(&block, size, json))
     })
+}
+
+/// A header as a block without a body.
+fn alone(header: Header, hash: B256) -> Block {
+    Block {
+        header,
+        hash,
+        transactions: Vec::new(),
+        ommers: Vec::new(),
+        withdrawals: None,
+        total_difficulty: U256::ZERO,
+        imported: true,
+        first: Seqno(0),
+    }
 }
 
 /// Bytes of a block in RLP.
@@ -119,16 +145,7 @@ pub(super) fn uncle(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Erro
         return Ok(Step::Done(nothing()));
     };
     let hash = header.hash_slow();
-    let uncle = Block {
-        header,
-        hash,
-        transactions: Vec::new(),
-        ommers: Vec::new(),
-        withdrawals: None,
-        total_difficulty: U256::ZERO,
-        imported: true,
-        first: Seqno(0),
-    };
+    let uncle = alone(header, hash);
     let size = size_of(&uncle, std::iter::empty());
     Step::done(&BlockJson::of(&uncle, size, TransactionsJson::Hashes(&[])))
 }

@@ -21,7 +21,7 @@ impl View {
     pub(super) fn number(&self, block: BlockId) -> Result<Option<u64>, Error> {
         let head = self.head_number()?;
         match block {
-            BlockId::Head => Ok(Some(head)),
+            BlockId::Head | BlockId::Pending => Ok(Some(head)),
             BlockId::Earliest => Ok(Some(0)),
             BlockId::Number(number) => Ok((number <= head).then_some(number)),
             BlockId::Hash(hash) => Ok(self.number_of(hash)?),

@@ -24,7 +24,7 @@ const TRANSFER: u64 = 21_000;
 const CLOSE_ENOUGH: f64 = 0.015;
 
 pub(super) fn estimate(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
-    let asked = Asked::read(rpc, &mut params)?;
+    let asked = Asked::read(rpc, &mut params)?.in_next_block()?;
     let cap = rpc.ethereum.config().call_gas_cap;
     Step::work(move || Json::of(&Hex(search(&asked, cap)?)))
 }

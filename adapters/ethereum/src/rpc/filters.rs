@@ -134,7 +134,7 @@ pub(super) fn uninstall(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, 
 /// A bound of a filter as a number. It may lie ahead: blocks up to there will come.
 fn bound(view: &View, block: Option<BlockId>, default: u64) -> Result<u64, Error> {
     match block {
-        None | Some(BlockId::Head) => Ok(default),
+        None | Some(BlockId::Head | BlockId::Pending) => Ok(default),
         Some(BlockId::Number(number)) => Ok(number),
         Some(block) => Ok(view.number(block)?.unwrap_or(default)),
     }

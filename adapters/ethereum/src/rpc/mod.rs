@@ -8,8 +8,9 @@
 //! ```
 //!
 //! A handler reads a [`View`](crate::View), one committed version; a transaction goes down the road by `Node::submit`
-//! and is answered when it is committed and visible on this node. Since commit is final, `latest`, `safe`,
-//! `finalized` and `pending` are the same block: there is nothing after the head that a client could be shown.
+//! and is answered when it is committed and visible on this node. Since commit is final, `latest`, `safe` and
+//! `finalized` are the same block. `pending` is the head too, for nothing of what comes is shown before commit; asked for
+//! as a block it is the beginning of the next header, without transactions.
 //!
 //! To add a method: a line in `methods.rs`, a handler in the file of its theme.
 

@@ -8,6 +8,7 @@ pub(super) mod failures;
 pub(super) mod precompiles;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Address, Bytes, TxKind};
 use kv::Tx;
@@ -48,6 +49,14 @@ impl Asked {
         Ok(Self { args, view, context, state, block: overridden })
     }
 
+    /// Runs in the block that comes after the one asked for: a transaction sent now would be in that one, and what
+    /// it costs may depend on the block's number (a contract that notes one value for each block, say) or on its time,
+    /// which may be long after the last block's: there is none while nothing happens.
+    pub(super) fn in_next_block(mut self) -> Result<Self, Error> {
+        self.context = self.view.next_context(now())?;
+        Ok(self)
+    }
+
     /// The version with the caller's changes.
     pub(super) fn scratch(&self) -> Result<Scratch<'_>, Error> {
         let mut scratch = Scratch::new(&self.view, self.context.clone());
@@ -57,13 +66,22 @@ impl Asked {
     }
 }
 
-/// The version of a block, and the environment of that block.
+/// The version of a block, and the environment of that block; or the head's version, and what comes after it.
 pub(super) fn ground(rpc: &Rpc, block: BlockId) -> Result<(View, Context), Error> {
     let view = rpc.at(block)?;
+    if block == BlockId::Pending {
+        let context = view.next_context(now())?;
+        return Ok((view, context));
+    }
     let number = view.number(block)?.ok_or_else(Error::header_not_found)?;
     let block = view.block(number)?.ok_or_else(Error::header_not_found)?;
     let context = view.context_of(&block);
     Ok((view, context))
+}
+
+/// The time in seconds, as the next block would have it.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// Where simulated code runs.

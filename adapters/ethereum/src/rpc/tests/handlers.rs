@@ -243,6 +243,15 @@ async fn traces_tell_what_a_transaction_did() {
 }
 
 #[tokio::test]
+async fn a_pending_block_is_a_header_without_a_name() {
+    let network = Network::development();
+    let pending = network.must("eth_getBlockByNumber", json!(["pending", true])).await;
+    assert_eq!((&pending["number"], &pending["hash"], &pending["nonce"]), (&json!("0x1"), &Value::Null, &Value::Null));
+    let head = network.must("eth_getBlockByNumber", json!(["latest", false])).await;
+    assert_eq!((&pending["parentHash"], &pending["transactions"]), (&head["hash"], &json!([])));
+}
+
+#[tokio::test]
 async fn nothing_is_imported_after_a_block_of_ones_own() {
     let network = Network::development();
     assert_eq!(network.code("coco_importBlock", json!(["0xc0"])).await, -32000);

@@ -14,14 +14,15 @@ use crate::Block;
 #[serde(rename_all = "camelCase")]
 pub(in crate::rpc) struct HeaderJson<'a> {
     number: Hex<u64>,
-    pub(in crate::rpc) hash: B256,
+    /// `None` while the block is not there; so are the nonce and who made it.
+    hash: Option<B256>,
     parent_hash: B256,
-    nonce: B64,
+    nonce: Option<B64>,
     mix_hash: B256,
     sha3_uncles: B256,
     logs_bloom: Data<&'a Bloom>,
     state_root: B256,
-    miner: Address,
+    miner: Option<Address>,
     difficulty: Hex<U256>,
     extra_data: &'a Bytes,
     gas_limit: Hex<u64>,
@@ -47,14 +48,14 @@ impl<'a> HeaderJson<'a> {
     pub(in crate::rpc) fn of(header: &'a Header, hash: B256) -> Self {
         Self {
             number: Hex(header.number),
-            hash,
+            hash: Some(hash),
             parent_hash: header.parent_hash,
-            nonce: header.nonce,
+            nonce: Some(header.nonce),
             mix_hash: header.mix_hash,
             sha3_uncles: header.ommers_hash,
             logs_bloom: Data(&header.logs_bloom),
             state_root: header.state_root,
-            miner: header.beneficiary,
+            miner: Some(header.beneficiary),
             difficulty: Hex(header.difficulty),
             extra_data: &header.extra_data,
             gas_limit: Hex(header.gas_limit),
@@ -117,5 +118,11 @@ impl<'a> BlockJson<'a> {
             uncles: block.ommers.iter().map(Header::hash_slow).collect(),
             withdrawals: block.withdrawals.as_ref().map(|all| all.iter().map(withdrawal).collect()),
         }
+    }
+
+    /// The block as one that could come.
+    pub(in crate::rpc) fn pending(mut self) -> Self {
+        (self.header.hash, self.header.nonce, self.header.miner) = (None, None, None);
+        self
     }
 }

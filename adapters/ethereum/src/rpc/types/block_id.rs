@@ -8,9 +8,11 @@ use super::{FromHex, Hex, Text};
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
 pub(in crate::rpc) enum BlockId {
-    /// `latest`, `safe`, `finalized` and `pending`: a committed block is final, and nothing comes after it yet.
+    /// `latest`, `safe` and `finalized`: a committed block is final.
     #[default]
     Head,
+    /// What comes after the head. Nothing of it is known but its header's beginning, so state is the head's.
+    Pending,
     Earliest,
     Number(u64),
     Hash(B256),
@@ -19,7 +21,8 @@ pub(in crate::rpc) enum BlockId {
 impl FromHex for BlockId {
     fn from_hex(text: &str) -> Result<Self, String> {
         match text {
-            "latest" | "safe" | "finalized" | "pending" => Ok(Self::Head),
+            "latest" | "safe" | "finalized" => Ok(Self::Head),
+            "pending" => Ok(Self::Pending),
             "earliest" => Ok(Self::Earliest),
             hash if hash.len() == 66 => B256::from_hex(hash).map(Self::Hash),
             number => u64::from_hex(number).map(Self::Number),
@@ -77,9 +80,10 @@ mod tests {
     #[test]
     fn every_form_is_read() {
         let hash = B256::repeat_byte(7);
-        for tag in ["latest", "safe", "finalized", "pending"] {
+        for tag in ["latest", "safe", "finalized"] {
             assert_eq!(read(&format!("{tag:?}")), Ok(BlockId::Head));
         }
+        assert_eq!(read("\"pending\""), Ok(BlockId::Pending));
         assert_eq!(read("\"earliest\""), Ok(BlockId::Earliest));
         assert_eq!(read("\"0x10\""), Ok(BlockId::Number(16)));
         assert_eq!(read(&format!("\"{hash}\"")), Ok(BlockId::Hash(hash)));
