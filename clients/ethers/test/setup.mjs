@@ -21,6 +21,19 @@ export async function freshAccount(provider, ether = '1') {
   return wallet;
 }
 
+/**
+ * Asks until the receipt is there. `wait()` looks when there is a new block; of a crowd of transactions whose last block
+ * comes while it begins to listen, it may wait for a block that a chain without idle blocks does not make.
+ */
+export async function pollReceipt(provider, { hash }) {
+  for (let i = 0; i < 400; i++) {
+    const receipt = await provider.getTransactionReceipt(hash);
+    if (receipt) return receipt;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`no receipt for ${hash}`);
+}
+
 export async function deploy(signer, name, args = [], overrides = {}) {
   const { abi, bytecode } = artifact(name);
   const contract = await new ContractFactory(abi, bytecode, signer).deploy(...args, overrides);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Transaction, Wallet, ZeroHash, getBytes, parseEther, parseUnits } from 'ethers';
 import { chainId, refusedCodes } from '../../network.mjs';
-import { connect, deploy, freshAccount, funded } from './setup.mjs';
+import { connect, deploy, freshAccount, funded, pollReceipt } from './setup.mjs';
 
 const provider = connect();
 const gasPrice = async () => (await provider.getFeeData()).gasPrice ?? 0n;
@@ -111,7 +111,7 @@ describe('transfers', () => {
     const sent = await Promise.all(
       Array.from({ length: 20 }, (_, nonce) => sender.sendTransaction({ to, value: 1, nonce, gasLimit: 21_000 })),
     );
-    const receipts = await Promise.all(sent.map((transaction) => transaction.wait()));
+    const receipts = await Promise.all(sent.map((transaction) => pollReceipt(provider, transaction)));
     const places = receipts.map((receipt) => receipt.blockNumber * 10_000 + receipt.index);
     assert.deepEqual(places, [...places].sort((a, b) => a - b));
     assert.equal(await provider.getBalance(to), 20n);
@@ -127,7 +127,7 @@ describe('transfers', () => {
     for (const { hash } of late) assert.equal(await provider.getTransactionReceipt(hash), null);
 
     const first = await send(0);
-    const receipts = await Promise.all([first, ...late].map((transaction) => transaction.wait()));
+    const receipts = await Promise.all([first, ...late].map((transaction) => pollReceipt(provider, transaction)));
     assert.ok(receipts.every((receipt) => receipt.status === 1));
     assert.equal(await provider.getTransactionCount(sender.address), 3);
     assert.equal(await provider.getBalance(to), 3n);

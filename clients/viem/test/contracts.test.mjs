@@ -7,9 +7,7 @@ import {
   parseEventLogs, recoverMessageAddress, toHex, verifyTypedData, zeroHash,
 } from 'viem';
 import * as network from '../../network.mjs';
-import { chain, deploy, freshWallet, nodeWallet, publicClient } from './setup.mjs';
-
-const receiptOf = (hash) => publicClient.waitForTransactionReceipt({ hash });
+import { chain, deploy, freshWallet, nodeWallet, publicClient, receiptOf } from './setup.mjs';
 
 describe('a contract', () => {
   let wallet;

@@ -15,6 +15,22 @@ export const publicClient = createPublicClient({ chain, transport: overHttp, pol
 /** Signs with the keys that the node holds. */
 export const nodeWallet = createWalletClient({ chain, transport: overHttp, account: network.accounts[4].address });
 
+/** Waits for one transaction as viem does, but not for its usual three minutes. */
+export const receiptOf = (hash) => publicClient.waitForTransactionReceipt({ hash, timeout: 20_000 });
+
+/**
+ * Asks until the receipt is there. viem's own wait looks again only when there is a new block and may miss the last one
+ * while it looks (as of 2.57), so that a crowd of transactions on a chain without idle blocks needs this.
+ */
+export async function pollReceipt(hash) {
+  for (let i = 0; i < 400; i++) {
+    const receipt = await publicClient.request({ method: 'eth_getTransactionReceipt', params: [hash] });
+    if (receipt) return publicClient.getTransactionReceipt({ hash });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`no receipt for ${hash}`);
+}
+
 /** A client over its own WebSocket, closed when the file's tests end. */
 export function socketClient() {
   const client = createPublicClient({ chain, transport: webSocket(network.ws, { reconnect: false, keepAlive: false }), cacheTime: 0 });
@@ -30,13 +46,13 @@ export async function freshWallet(ether = '1') {
     to: account.address,
     value: parseEther(ether),
   });
-  await publicClient.waitForTransactionReceipt({ hash });
+  await receiptOf(hash);
   return createWalletClient({ chain, transport: overHttp, account });
 }
 
 export async function deploy(wallet, name, args) {
   const { abi, bytecode } = network.artifact(name);
   const hash = await wallet.deployContract({ abi, bytecode, args });
-  const { contractAddress } = await publicClient.waitForTransactionReceipt({ hash });
+  const { contractAddress } = await receiptOf(hash);
   return { abi, address: contractAddress };
 }

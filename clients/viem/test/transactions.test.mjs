@@ -5,10 +5,9 @@ import { describe, it } from 'node:test';
 import { parseEther, parseGwei, parseTransaction, recoverTransactionAddress, zeroHash } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { chainId, cocoOnly } from '../../network.mjs';
-import { deploy, freshWallet, nodeWallet, publicClient } from './setup.mjs';
+import { deploy, freshWallet, nodeWallet, pollReceipt, publicClient, receiptOf } from './setup.mjs';
 
 const newAddress = () => privateKeyToAccount(generatePrivateKey()).address;
-const receiptOf = (hash) => publicClient.waitForTransactionReceipt({ hash });
 
 describe('transfers', () => {
   const accessList = [{ address: `0x${'ab'.repeat(20)}`, storageKeys: [zeroHash] }];
@@ -54,7 +53,7 @@ describe('transfers', () => {
     const hashes = await Promise.all(
       Array.from({ length: 50 }, (_, nonce) => wallet.sendTransaction({ to, value: 1n, nonce, gas: 21_000n, type: 'legacy', gasPrice })),
     );
-    const receipts = await Promise.all(hashes.map(receiptOf));
+    const receipts = await Promise.all(hashes.map(pollReceipt));
     assert.ok(receipts.every(({ status }) => status === 'success'));
     assert.equal(await publicClient.getBalance({ address: to }), 50n);
     assert.equal(await publicClient.getTransactionCount({ address: wallet.account.address }), 50);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { keccak256, toHex } from 'viem';
 import { within } from '../../network.mjs';
-import { deploy, freshWallet, nodeWallet, publicClient, socketClient } from './setup.mjs';
+import { deploy, freshWallet, nodeWallet, publicClient, receiptOf, socketClient } from './setup.mjs';
 
 const socket = socketClient();
 
@@ -34,7 +34,7 @@ describe('watching over a WebSocket', () => {
       (block) => seen.push(block.number),
       async () => {
         hash = await nodeWallet.sendTransaction({ to: nodeWallet.account.address });
-        await publicClient.waitForTransactionReceipt({ hash });
+        await receiptOf(hash);
       },
     );
     assert.ok(seen.length >= 1);
@@ -92,7 +92,7 @@ describe('watching over HTTP', () => {
   it('events through a filter of the node', async () => {
     const filter = await publicClient.createContractEventFilter({ ...notebook, eventName: 'Written' });
     const hash = await wallet.writeContract({ ...notebook, functionName: 'write', args: [keccak256('0x'), 2n, 'filtered'] });
-    await publicClient.waitForTransactionReceipt({ hash });
+    await receiptOf(hash);
     const changes = await publicClient.getFilterChanges({ filter });
     assert.deepEqual(changes.map((log) => [log.transactionHash, log.args.note]), [[hash, 'filtered']]);
     assert.equal(await publicClient.uninstallFilter({ filter }), true);
