@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use super::http::Client;
-use super::node::{Node, Status};
+use super::node::{Node, Role, Status};
 use super::output::last_lines;
 use super::process::{Process, spawn_node};
 use crate::failure::Failure;
@@ -139,15 +139,20 @@ fn start_missing(nodes: &[Node], program: &Program, started: &mut Vec<Started>) 
     Ok(())
 }
 
-/// What the nodes say that serve, and which do not.
+/// What the nodes say that serve under a primary, and which do not yet.
 fn ask(nodes: &[Node], client: &Client) -> (Vec<Status>, Vec<String>) {
     let (mut serving, mut waiting) = (Vec::new(), Vec::new());
     for node in nodes {
         match node.status(client) {
-            Ok(status) if status.serving => serving.push(status),
+            Ok(status) if status.serving && status.primary.is_some() => serving.push(status),
+            Ok(status) if status.serving => waiting.push(format!("node {} (knows no primary)", node.number)),
             Ok(status) => waiting.push(format!("node {} ({})", node.number, status.role.name())),
             Err(_) => waiting.push(format!("node {} (no answer)", node.number)),
         }
+    }
+    // The one that the others follow may have fallen since; it says so itself.
+    if waiting.is_empty() && !serving.iter().any(|status| status.role == Role::Primary) {
+        waiting.push("a primary".to_owned());
     }
     (serving, waiting)
 }
