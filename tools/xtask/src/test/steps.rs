@@ -13,8 +13,8 @@ use crate::report::say;
 
 pub const BUILD: &str = "build";
 
-pub const STEPS: [Step; 8] = [
-    Step { name: BUILD, shows: "both binaries and the simulator, in release mode", run: build },
+pub const STEPS: [Step; 9] = [
+    Step { name: BUILD, shows: "what people run and what tests run, in release mode", run: build },
     Step { name: "rust", shows: "unit tests, scenarios, vectors, layer test", run: rust },
     Step { name: "simulator", shows: "whole clusters in one thread, one seed each", run: simulator },
     Step {
@@ -37,8 +37,8 @@ pub const STEPS: [Step; 8] = [
 ];
 
 fn build(_: &Context) -> anyhow::Result<Count> {
-    let packages = ["build", "--release", "--package", "coco", "--package", "coco-node", "--package", "sim"];
-    Ok(Count::one(Tool::cargo(&packages).succeeds()?))
+    let packages = ["coco", "coco-node", "sim", "crash"].map(|package| format!("--package={package}"));
+    Ok(Count::one(Tool::cargo(&["build", "--release"]).args(&packages).succeeds()?))
 }
 
 fn rust(_: &Context) -> anyhow::Result<Count> {
@@ -98,6 +98,12 @@ fn rpc_compat(context: &Context) -> anyhow::Result<Count> {
     let (genesis, chain) = (file("genesis.json")?, file("chain.rlp")?);
     let network = Network::start(context, "rpc-compat", &["--genesis", &genesis, "--import", &chain])?;
     suites(&network, Role::Primary, &["rpc-compat"])
+}
+
+fn crash(context: &Context) -> anyhow::Result<Count> {
+    let cycles = context.crash_cycles;
+    let mut tool = Tool::new(context.metadata.binary("crash")).args(&["--cycles", &cycles.to_string()]);
+    Ok(if tool.succeeds()? { Count { passed: cycles, failed: 0 } } else { Count::one(false) })
 }
 
 /// The suites in `clients/` against one node. Those that are judged by how many of their tests pass count what passed, and
