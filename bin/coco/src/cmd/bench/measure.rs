@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Signed ahead for each second at full load: more than two cores can take.
-const PER_SECOND_MAX: f64 = 12_000.0;
+/// Signed ahead for each second at full load: about twice of what two cores can take.
+const PER_SECOND_MAX: f64 = 20_000.0;
 /// Blocks that are read again at the end, evenly from the first to the last.
 const LOOK_BACK_BLOCKS: usize = 64;
 /// The same accounts every time, so that a second run on a network finds them funded.

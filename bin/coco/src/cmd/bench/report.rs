@@ -58,9 +58,15 @@ struct History {
 struct NodeUsage {
     number: u64,
     resident_bytes: u64,
+    peak_bytes: u64,
     disk_bytes: u64,
     cpu_seconds: f64,
 }
+
+const LEGEND: &str = "\
+TX/S until every receipt was seen; P50, P99, MAX in ms from when a transaction was due to its receipt, ANSWER to the
+call's answer (median); CPU in µs for each transaction, over all nodes and in this client; DISK in bytes for each
+transaction and node; MEMORY of the largest node.";
 
 pub fn print(findings: &Findings, json: bool, printer: &Printer) -> Result<(), Failure> {
     let report = Report {
@@ -72,6 +78,7 @@ pub fn print(findings: &Findings, json: bool, printer: &Printer) -> Result<(), F
             .map(|(number, usage)| NodeUsage {
                 number: *number,
                 resident_bytes: usage.resident_bytes,
+                peak_bytes: usage.peak_bytes,
                 disk_bytes: usage.disk_bytes,
                 cpu_seconds: usage.cpu.as_secs_f64(),
             })
@@ -84,11 +91,10 @@ pub fn print(findings: &Findings, json: bool, printer: &Printer) -> Result<(), F
     }
     printer.data(table(&report.measurements));
     printer.data("");
-    printer.data("TX/S until every receipt was seen; P50, P99, MAX in ms from when a transaction was due to its receipt; CPU in µs for each");
-    printer.data("transaction, over all nodes and in this client; DISK in bytes for each transaction and node; MEMORY of the largest node.");
+    printer.data(LEGEND);
     for node in &report.nodes {
-        let (memory, disk) = (mebibytes(node.resident_bytes), mebibytes(node.disk_bytes));
-        printer.data(format!("node {}: {memory} resident, {disk} on disk", node.number));
+        let [memory, peak, disk] = [node.resident_bytes, node.peak_bytes, node.disk_bytes].map(mebibytes);
+        printer.data(format!("node {}: {memory} resident, {peak} at most, {disk} on disk", node.number));
     }
     let History { blocks, receipts } = report.history;
     printer.data(format!(
@@ -135,7 +141,7 @@ fn quantiles(histogram: &load::Histogram) -> Quantiles {
     }
 }
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "WORKLOAD",
     "BATCH",
     "LOAD",
@@ -146,6 +152,7 @@ const COLUMNS: [&str; 14] = [
     "P50",
     "P99",
     "MAX",
+    "ANSWER",
     "NODE CPU",
     "CLIENT CPU",
     "DISK",
@@ -177,6 +184,7 @@ fn line(row: &Shown) -> [String; COLUMNS.len()] {
         format!("{:.1}", row.receipt_ms.p50),
         format!("{:.1}", row.receipt_ms.p99),
         format!("{:.1}", row.receipt_ms.max),
+        format!("{:.1}", row.answer_ms.p50),
         maybe(row.nodes_cpu_us),
         maybe(row.client_cpu_us),
         maybe(row.disk_bytes),

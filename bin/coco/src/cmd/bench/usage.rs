@@ -11,6 +11,8 @@ pub struct Usage {
     /// Of all its threads since its start, in and out of the kernel.
     pub cpu: Duration,
     pub resident_bytes: u64,
+    /// The most that was resident since its start.
+    pub peak_bytes: u64,
     /// Of its directory.
     pub disk_bytes: u64,
 }
@@ -18,7 +20,8 @@ pub struct Usage {
 impl Usage {
     /// `None` where the system does not tell, or the process is gone.
     pub fn of(pid: u32, dir: &Path) -> Option<Self> {
-        Some(Self { cpu: cpu(&pid.to_string())?, resident_bytes: resident(pid)?, disk_bytes: size(dir).ok()? })
+        let (resident_bytes, peak_bytes) = memory(pid)?;
+        Some(Self { cpu: cpu(&pid.to_string())?, resident_bytes, peak_bytes, disk_bytes: size(dir).ok()? })
     }
 }
 
@@ -40,11 +43,14 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-fn resident(pid: u32) -> Option<u64> {
+/// Resident now, and at most.
+fn memory(pid: u32) -> Option<(u64, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
+    let bytes = |name: &str| {
+        let kib = text.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix("kB")?;
+        Some(kib.trim().parse::<u64>().ok()? * 1024)
+    };
+    Some((bytes("VmRSS:")?, bytes("VmHWM:")?))
 }
 
 fn size(dir: &Path) -> io::Result<u64> {
@@ -81,7 +87,7 @@ mod tests {
         fs::write(dir.path().join("b"), [0; 44]).unwrap();
         let usage = Usage::of(std::process::id(), dir.path()).unwrap();
         assert_eq!(usage.disk_bytes, 344);
-        assert!(usage.resident_bytes > 100_000);
+        assert!(usage.resident_bytes > 100_000 && usage.peak_bytes >= usage.resident_bytes);
         assert!(own_cpu().is_some());
         assert_eq!(Usage::of(u32::MAX, dir.path()), None);
     }
