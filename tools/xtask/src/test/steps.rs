@@ -13,27 +13,20 @@ use crate::report::say;
 
 pub const BUILD: &str = "build";
 
-pub const STEPS: [Step; 9] = [
-    Step { name: BUILD, shows: "what people run and what tests run, in release mode", run: build },
-    Step { name: "rust", shows: "unit tests, scenarios, vectors, layer test", run: rust },
-    Step { name: "simulator", shows: "whole clusters in one thread, one seed each", run: simulator },
-    Step {
-        name: "ledger-python",
-        shows: "CCF's own Python package verifies our ledgers, and finds flipped bits",
-        run: ledger_python,
-    },
-    Step {
-        name: "clients-primary",
-        shows: "real clients against the primary, then an audit of all ledgers",
-        run: clients_primary,
-    },
-    Step { name: "clients-backup", shows: "the same clients against a backup", run: clients_backup },
-    Step { name: "web3py-modules", shows: "web3.py's own module tests; enough must pass", run: web3py_modules },
-    Step {
-        name: "rpc-compat",
-        shows: "the execution-apis cases, after importing their chain; enough must pass",
-        run: rpc_compat,
-    },
+const fn step(name: &'static str, shows: &'static str, run: fn(&Context) -> anyhow::Result<Count>) -> Step {
+    Step { name, shows, run }
+}
+
+pub const STEPS: &[Step] = &[
+    step(BUILD, "what people run and what tests run, in release mode", build),
+    step("rust", "unit tests, scenarios, vectors, layer test", rust),
+    step("simulator", "whole clusters in one thread, one seed each", simulator),
+    step("ledger-python", "CCF's own Python package verifies our ledgers, and finds flipped bits", ledger_python),
+    step("clients-primary", "real clients against the primary, then an audit of all ledgers", clients_primary),
+    step("clients-backup", "the same clients against a backup", clients_backup),
+    step("web3py-modules", "web3.py's own module tests; enough must pass", web3py_modules),
+    step("rpc-compat", "the execution-apis cases, after importing their chain; enough must pass", rpc_compat),
+    step("crash", "nodes are killed under load, again and again; nothing acknowledged is lost", crash),
 ];
 
 fn build(_: &Context) -> anyhow::Result<Count> {
