@@ -29,6 +29,9 @@ use crate::work::Admitted;
 use crate::world::World;
 use crate::{header, rows};
 
+/// Transactions in a block from which on a second thread helps with its roots.
+const SHARED_FROM: usize = 64;
+
 /// The block in the making.
 pub(crate) struct Making {
     ledger: Arc<Ledger>,
@@ -91,10 +94,14 @@ impl Batch for Making {
                 let closing = closing.finish().writes;
                 copy(&closing, tx);
                 let mut world = world.after(&ledger.layout, writes.iter().chain([&closing]))?;
-                (header.state_root, (header.transactions_root, header.receipts_root)) = rayon::join(
-                    || world.settle(),
-                    || (header::transactions_root(&totals.raw), header::receipts_root(&totals.receipts)),
-                );
+                let lists = || (header::transactions_root(&totals.raw), header::receipts_root(&totals.receipts));
+                let (state_root, lists) = if totals.hashes.len() < SHARED_FROM {
+                    (world.settle(), lists())
+                } else {
+                    rayon::join(|| world.settle(), lists)
+                };
+                header.state_root = state_root;
+                (header.transactions_root, header.receipts_root) = lists;
                 header.logs_bloom = header::bloom(&totals.receipts);
                 header.gas_used = totals.gas_used;
                 header.blob_gas_used = header.blob_gas_used.map(|_| totals.blob_gas_used);

@@ -109,6 +109,52 @@ fn a_block_with_one_wrong_field_is_refused_by_name() {
 }
 
 #[test]
+fn blocks_made_here_follow_a_foreign_chain() {
+    let Some(vectors) = vectors() else { return };
+    let text = std::fs::read_to_string(vectors.join("rpc-compat/genesis.json")).unwrap();
+    let chain = std::fs::read(vectors.join("rpc-compat/chain.rlp")).unwrap();
+    let config = Config { blobs: true, ..Config::new(Genesis::parse(&text).unwrap()) };
+    let mut bench = Bench::new(config);
+    for rlp in split(&chain) {
+        let work = bench.ethereum.admit_block(rlp).unwrap();
+        bench.batch(&[work]);
+    }
+    // One transaction of every type, made for the block after this chain. The one with blobs brings them along.
+    let mut waiting = Vec::new();
+    for file in std::fs::read_dir(vectors.join("rpc-compat/cases/eth_sendRawTransaction")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let json = |prefix: &str| -> serde_json::Value {
+            serde_json::from_str(text.lines().find_map(|line| line.strip_prefix(prefix)).unwrap()).unwrap()
+        };
+        let raw = const_hex::decode(json(">> ")["params"][0].as_str().unwrap()).unwrap();
+        let hash: B256 = json("<< ")["result"].as_str().unwrap().parse().unwrap();
+        waiting.push((hash, bench.ethereum.admit(&bench.store.snapshot(), &raw).unwrap()));
+    }
+    let cases = waiting.len() as u64;
+    // The files are in no order; a nonce waits for the one before it.
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting.retain(|(hash, work)| match &bench.batch(std::slice::from_ref(work))[..] {
+            [Verdict::Keep(outcome)] => {
+                assert_eq!(&outcome.reply[..], hash.as_slice());
+                let view = bench.ethereum.latest(&bench.store.snapshot());
+                assert_eq!(view.transaction(*hash).unwrap().unwrap().hash, *hash);
+                false
+            }
+            [Verdict::Later(_)] => true,
+            other => panic!("{other:?}"),
+        });
+        assert!(waiting.len() < before, "one of them can always go next");
+    }
+    let view = bench.ethereum.latest(&bench.store.snapshot());
+    let head = view.head().unwrap();
+    assert_eq!(head.header.number, 54 + cases);
+    let parent = view.block(head.header.number - 1).unwrap().unwrap();
+    let market = parent.header.next_block_base_fee(alloy_eips::eip1559::BaseFeeParams::ethereum());
+    assert_eq!(head.header.base_fee_per_gas, market, "the base fee goes on as the chain had it");
+}
+
+#[test]
 fn strange_bytes_are_no_block() {
     let genesis =
         Genesis::parse(&format!("{{\"config\": {{{}}}, \"alloc\": {{}}}}", support::forks("Osaka", 1))).unwrap();

@@ -11,10 +11,13 @@ mod support {
 }
 
 use adapter::{Adapter, Verdict, Work};
-use alloy_primitives::{Address, Bytes, TxKind, U256, bytes, keccak256};
-use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
+use alloy_consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, bytes, keccak256};
+use alloy_trie::proof::verify_proof;
+use alloy_trie::root::{state_root_unhashed, storage_root_unhashed};
+use alloy_trie::{Nibbles, TrieAccount};
 use base::{Seqno, TxId, View};
-use ethereum::{Config, Genesis, Outcome};
+use ethereum::{Block, Config, Envelope, Genesis, Outcome};
 use kv::{State, WriteSet};
 use support::Bench;
 use support::wallet::{CHAIN_ID, Wallet, genesis};
@@ -228,6 +231,53 @@ fn a_refused_first_transaction_leaves_a_clean_block() {
     let parent = view.head().unwrap().header.parent_hash;
     let slot = view.storage(alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS, U256::from(1)).unwrap();
     assert_eq!(slot, U256::from_be_bytes(parent.0));
+}
+
+/// Every root of a block, computed by a third party from what the ledger holds.
+#[test]
+fn the_roots_of_a_header_are_those_of_its_contents() {
+    let mut wallets = wallets(40);
+    let mut bench = bench(&wallets);
+    for round in 0..4 {
+        let raw: Vec<Bytes> = wallets
+            .iter_mut()
+            .map(|wallet| match round {
+                0 => wallet.next(TxKind::Create, 3, contract(), 200_000),
+                1 => wallet.transfer(Address::repeat_byte(wallet.address[0]), 9),
+                // Stores what differs, then reverts.
+                2 => wallet.next(TxKind::Call(wallet.address.create(0)), 0, U256::MAX.to_be_bytes_vec().into(), 90_000),
+                _ => wallet.next(TxKind::Call(wallet.address.create(0)), 0, Bytes::new(), 90_000),
+            })
+            .collect();
+        let work: Vec<Work> = raw.iter().map(|raw| admit(&bench, raw)).collect();
+        assert!(kept(&bench.batch(&work)));
+
+        let view = bench.ethereum.latest(&bench.store.snapshot());
+        let Block { header, .. } = view.head().unwrap();
+        let state = view.state();
+        let (accounts, storage) =
+            ["ethereum.accounts", "ethereum.storage"].map(|name| state.tables().find(name).unwrap()).into();
+        let slots = |address: &[u8]| {
+            let slots = state.range(storage, ..).filter(|(key, _)| key.starts_with(address));
+            storage_root_unhashed(slots.map(|(key, value)| (B256::from_slice(&key[20..]), U256::from_be_slice(value))))
+        };
+        let leaves = state.range(accounts, ..).map(|(address, _)| {
+            let account = view.account(Address::from_slice(address)).unwrap().unwrap();
+            let (nonce, balance, code_hash) = (account.nonce, account.balance, account.code_hash);
+            (Address::from_slice(address), TrieAccount { nonce, balance, storage_root: slots(address), code_hash })
+        });
+        assert_eq!(header.state_root, state_root_unhashed(leaves));
+
+        let transactions = view.transactions(&view.head().unwrap()).unwrap();
+        let envelopes: Vec<Envelope> = transactions.iter().map(|transaction| transaction.envelope.clone()).collect();
+        assert_eq!(header.transactions_root, calculate_transaction_root(&envelopes));
+        let receipts: Vec<_> = transactions
+            .iter()
+            .map(|transaction| ethereum::header::consensus_receipt(&transaction.receipt, &transaction.envelope))
+            .collect();
+        assert_eq!(header.receipts_root, calculate_receipt_root(&receipts));
+        assert_eq!(header.gas_used, transactions.iter().map(|transaction| transaction.receipt.gas_used).sum::<u64>());
+    }
 }
 
 /// Two runs of some work, to the last byte.
