@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::claim::claim;
 use crate::executor::{self, Executor, replay};
 use crate::genesis::{Founder, Genesis, ServiceTables};
 use crate::history::{self, Archive, Keeper};
@@ -44,6 +45,8 @@ const ANSWERS_MAX: usize = 2 * QUEUE_WORK_MAX;
 const KEEPS_MAX: usize = 64;
 /// What waited too long on the route is let go this often.
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
+/// Threads that one failure ends do so within moments.
+const AFTERMATH: Duration = Duration::from_secs(1);
 const INDEX_LABEL: &[u8] = b"coco history index";
 
 /// What a node is told at start.
@@ -103,6 +106,7 @@ pub fn run(
     hosted: Vec<Hosted>,
     stop: &CancellationToken,
 ) -> Result<(), Fault> {
+    claim(&settings.dir)?;
     let metrics = PrometheusBuilder::new().install_recorder().map_err(Fault::new)?;
     let (serve, peers_runtime) = (runtime("listeners", 2)?, runtime("peers", 1)?);
     let node = Assembly::new(settings, secrets, prepared, &hosted, &peers_runtime)?;
@@ -129,7 +133,7 @@ pub fn run(
                 _ = expire.tick() => {
                     route.expire();
                     if let Ok(end) = ends.try_recv() {
-                        return Err(failed(end));
+                        return Err(first_cause(end, &ends));
                     }
                 }
                 opened = &mut doors => {
@@ -513,6 +517,17 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
 }
 
+/// A thread that fails takes others with it, which end in good order and may be heard of before it.
+fn first_cause(mut end: Ended, ends: &Receiver<Ended>) -> Fault {
+    while end.outcome.is_ok() {
+        match ends.recv_timeout(AFTERMATH) {
+            Ok(next) => end = next,
+            Err(_) => break,
+        }
+    }
+    failed(end)
+}
+
 fn failed(Ended { name, outcome }: Ended) -> Fault {
     match outcome {
         Ok(()) => Fault::new(format!("the {name} thread ended by itself")),
@@ -525,5 +540,19 @@ fn failed(Ended { name, outcome }: Ended) -> Fault {
             }
             Fault::new(text)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thread_that_failed_is_named_and_not_those_it_took_along() {
+        let (ended, ends) = unbounded();
+        ended.send(Ended { name: "publisher", outcome: Ok(()) }).unwrap();
+        ended.send(Ended { name: "orderer", outcome: Err(Fault::new("the disk is full")) }).unwrap();
+        let cause = first_cause(Ended { name: "executor", outcome: Ok(()) }, &ends);
+        assert_eq!(cause.to_string(), "the orderer thread failed: the disk is full");
     }
 }
