@@ -51,6 +51,24 @@ fn a_flipped_byte_in_the_log_stops_the_node_at_its_start() {
     network.node(1).shows("k19", b"v");
 }
 
+#[test]
+fn a_second_process_on_the_same_directory_harms_nothing() {
+    let mut network = Network::start(1);
+    network.primary(1);
+    for round in 0..3 {
+        (0..10).for_each(|n| network.node(1).put(&format!("k{round}-{n}"), &[b'v'; 2_000]));
+        let second = network.start_another(1);
+        assert_eq!(second.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&second.stderr).into_owned();
+        assert!(said.contains("another process"), "{said}");
+    }
+    network.node(1).put("still", b"here");
+    network.kill(1);
+    network.start_node(1);
+    (0..3).for_each(|round| network.node(1).shows(&format!("k{round}-9"), &[b'v'; 2_000]));
+    network.assert_same_ledgers();
+}
+
 /// A small file system of its own under a node's directory.
 struct SmallDisk(PathBuf);
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use development::{LedgerKind, NodeFile, Plan, Signing};
@@ -74,6 +74,11 @@ impl Network {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coco-node"));
         command.arg(&node.dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         node.process = Some(command.spawn().unwrap());
+    }
+
+    /// A second process for a node that runs already; waits for its end.
+    pub fn start_another(&self, number: usize) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_coco-node")).arg(self.dir(number)).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Like a power cut of the process: no warning.
@@ -199,6 +204,12 @@ impl Node {
         request(self.keyvalue, "PUT", &format!("/kv/{key}"), value).map(|(code, _)| code)
     }
 
+    /// As [`Node::try_put`], but only if the key is new.
+    pub fn try_put_new(&self, key: &str, value: &[u8]) -> Option<u16> {
+        let only_new = [("if-none-match", "*")];
+        request_with(self.keyvalue, "PUT", &format!("/kv/{key}"), &only_new, value).map(|(code, _)| code)
+    }
+
     /// Writes, and asks again while the network is without a primary.
     pub fn put(&self, key: &str, value: &[u8]) {
         let put = wait(&format!("{key} to be written"), || {
@@ -240,7 +251,7 @@ pub fn request(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> Op
 }
 
 /// As [`request`], with headers of the caller's.
-pub fn request_with(
+fn request_with(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -99,20 +99,43 @@ fn whoever_waits_at_a_deposed_primary_is_told() {
 }
 
 #[test]
+fn a_refusal_waits_for_the_commit_of_what_it_saw() {
+    let network = Network::start(3);
+    let primary = network.primary(1);
+    let others = [primary % 3 + 1, (primary + 1) % 3 + 1];
+    network.node(primary).put("before", b"1");
+    let batches = || {
+        let metrics = network.node(primary).metrics();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("coco_batch_entries_count ").map(str::to_owned));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let closed = batches();
+    others.iter().for_each(|number| network.signal(*number, "STOP"));
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(|| network.node(primary).try_put("new", b"1"));
+        wait("the write to be on its way", || (batches() > closed).then_some(()));
+        let second = scope.spawn(|| network.node(primary).try_put_new("new", b"2"));
+        let deposed =
+            wait("the primary to step down", || (network.node(primary).status()?["role"] != "primary").then_some(()));
+        assert!(deposed.is_some());
+        assert!(!second.is_finished(), "nobody may be told of a write that may never be committed");
+        others.iter().for_each(|number| network.signal(*number, "CONT"));
+        (first.join().unwrap(), second.join().unwrap())
+    });
+    println!("the write: {first:?}, the refused one: {second:?}");
+    assert!(matches!(first, Some(200 | 503)) && matches!(second, Some(200 | 412 | 503)), "{first:?} {second:?}");
+    if second == Some(412) {
+        network.node(primary).shows("new", b"1");
+    }
+}
+
+#[test]
 fn a_conditional_write_is_refused_on_every_node() {
     let network = Network::start(3);
     network.primary(1);
     network.node(1).put("taken", b"1");
     for number in 1..=3 {
-        let (code, _) = crate::network::request_with(
-            network.node(number).keyvalue,
-            "PUT",
-            "/kv/taken",
-            &[("if-none-match", "*")],
-            b"2",
-        )
-        .unwrap();
-        assert_eq!(code, 412);
+        assert_eq!(network.node(number).try_put_new("taken", b"2"), Some(412));
         network.node(number).shows("taken", b"1");
     }
 }
