@@ -1,4 +1,4 @@
-//! A network of real processes for tests: key-value ledger only, in a temporary directory.
+//! A network of real processes for tests, in a temporary directory.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -24,6 +24,8 @@ pub struct Node {
     dir: PathBuf,
     pub http: SocketAddr,
     pub keyvalue: SocketAddr,
+    /// Set if the network hosts it.
+    pub ethereum: Option<SocketAddr>,
     pub peer: SocketAddr,
     process: Option<Child>,
 }
@@ -35,12 +37,23 @@ impl Network {
         network
     }
 
+    /// With Ethereum on it too.
+    pub fn start_with_ethereum(nodes: u64) -> Self {
+        let mut network = Self::make_hosting(nodes, &[LedgerKind::Ethereum, LedgerKind::Keyvalue]);
+        (1..=network.nodes.len()).for_each(|number| network.start_node(number));
+        network
+    }
+
     /// Everything but processes.
     pub fn make(nodes: u64) -> Self {
+        Self::make_hosting(nodes, &[LedgerKind::Keyvalue])
+    }
+
+    fn make_hosting(nodes: u64, kinds: &[LedgerKind]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let plan = Plan { nodes, rpc_port: 0, signing: Signing::Cose, genesis: None, base_fee: 0, blobs: false };
         development::create(dir.path(), &plan).unwrap();
-        let nodes = (1..=nodes).map(|number| Node::new(dir.path().join(format!("node{number}")))).collect();
+        let nodes = (1..=nodes).map(|number| Node::new(dir.path().join(format!("node{number}")), kinds)).collect();
         Self { _dir: dir, nodes }
     }
 
@@ -182,12 +195,28 @@ impl Drop for Network {
 }
 
 impl Node {
-    fn new(dir: PathBuf) -> Self {
+    fn new(dir: PathBuf, kinds: &[LedgerKind]) -> Self {
         let mut file = NodeFile::read(&dir).unwrap();
-        file.ledgers.retain(|ledger| ledger.kind == LedgerKind::Keyvalue);
+        file.ledgers.retain(|ledger| kinds.contains(&ledger.kind));
         file.write(&dir).unwrap();
         let own = file.nodes.iter().find(|node| node.number == file.number).unwrap();
-        Self { dir, http: file.http, keyvalue: file.ledgers[0].listen, peer: own.peer, process: None }
+        let listens = |kind| file.ledger(kind).map(|ledger| ledger.listen);
+        let keyvalue = listens(LedgerKind::Keyvalue).unwrap();
+        let ethereum = listens(LedgerKind::Ethereum);
+        Self { dir, http: file.http, keyvalue, ethereum, peer: own.peer, process: None }
+    }
+
+    /// One call of JSON-RPC that must succeed.
+    pub fn ethereum(&self, method: &str, params: &Value) -> Value {
+        let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let called = wait(&format!("{method} to be answered"), || {
+            let json = [("content-type", "application/json")];
+            let (_, body) = request_with(self.ethereum?, "POST", "/", &json, call.to_string().as_bytes())?;
+            let mut answer: Value = serde_json::from_slice(&body).ok()?;
+            answer.get("result")?;
+            Some(answer["result"].take())
+        });
+        called.unwrap_or_else(|| panic!("{method} {params} did not succeed"))
     }
 
     pub fn status(&self) -> Option<Value> {
