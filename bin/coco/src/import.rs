@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -18,6 +18,11 @@ use crate::printer::Printer;
 
 /// Executing a full block of an old chain may take a while.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The code of an answer that leaves open what became of the block.
+const UNAVAILABLE: i64 = -32_002;
+/// How long a block may take to show after such an answer.
+const SETTLING: Duration = Duration::from_secs(2);
+const ATTEMPTS_MAX: u32 = 5;
 /// One block becomes one entry of the ledger.
 const BLOCK_BYTES_MAX: usize = base::limits::ENTRY_BYTES_MAX;
 
@@ -43,7 +48,7 @@ pub fn run(path: &Path, address: SocketAddr, printer: &Printer, stopped: impl Fn
             }
             skipped += 1;
         } else if number == newest + 1 {
-            import(&client, address, &block).map_err(|e| refused(&block, e, path))?;
+            import(&client, address, &block, path)?;
             newest = number;
             imported += 1;
         } else {
@@ -74,8 +79,26 @@ fn block_number(client: &Client, address: SocketAddr) -> Result<u64, Failure> {
     number.and_then(|hex| u64::from_str_radix(hex, 16).ok()).ok_or_else(|| failed(&answer))
 }
 
-fn import(client: &Client, address: SocketAddr, block: &Block) -> Result<Value, RpcError> {
-    client.call(address, "coco_importBlock", &json!([const_hex::encode_prefixed(&block.bytes)]))
+/// Imports one block. While the network changes its primary nobody knows whether the block got in, and a node that was
+/// just started may show an older head than the others have: then the ledger itself is asked.
+fn import(client: &Client, address: SocketAddr, block: &Block, path: &Path) -> Result<(), Failure> {
+    let mut attempts = 0;
+    loop {
+        let rlp = json!([const_hex::encode_prefixed(&block.bytes)]);
+        let Err(error) = client.call(address, "coco_importBlock", &rlp) else { return Ok(()) };
+        let unknown = matches!(error, RpcError::Transport(_) | RpcError::Refused { code: UNAVAILABLE, .. });
+        attempts += 1;
+        let settled = Instant::now() + SETTLING;
+        while Instant::now() < settled {
+            if block_number(client, address)? >= block.number {
+                return check_same(client, address, block, path);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if !unknown || attempts == ATTEMPTS_MAX {
+            return Err(refused(block, error, path));
+        }
+    }
 }
 
 fn refused(block: &Block, error: RpcError, path: &Path) -> Failure {
