@@ -17,9 +17,10 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use crate::model::{Attempt, Fault, Model, Receipt};
+use crate::options::Options;
 
 /// For an answer. A node that lost its primary may keep a caller waiting until there is another.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -79,6 +80,8 @@ impl From<ReceiptJson> for Receipt {
 pub struct Client {
     shared: Arc<Shared>,
     accounts: Vec<(Account, u64)>,
+    /// Between the beginnings of two transfers.
+    pause: Duration,
     rpcs: Vec<Rpc>,
     /// The node that is asked first.
     at: usize,
@@ -97,21 +100,25 @@ enum Told {
 
 impl Client {
     /// `accounts` with their next nonces belong to this client alone.
-    pub fn new(number: usize, seed: u64, shared: Arc<Shared>, accounts: Vec<(Account, u64)>) -> Self {
+    pub fn new(number: usize, options: &Options, shared: Arc<Shared>, accounts: Vec<(Account, u64)>) -> Self {
         let rpcs = shared.nodes.iter().map(|node| Rpc::new(node.clone(), DEADLINE)).collect();
-        let rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(1_000_003) + number as u64);
+        let rng = ChaCha8Rng::seed_from_u64(options.seed.wrapping_mul(1_000_003) + number as u64);
         let at = number % shared.nodes.len();
-        Self { shared, accounts, rpcs, at, rng }
+        Self { shared, accounts, pause: options.pause(), rpcs, at, rng }
     }
 
     /// Works until it is told to stop, and finishes what it began.
     pub async fn run(mut self) -> Result<()> {
         let mut turn = 0;
+        let mut due = Instant::now();
         while !*self.shared.stop.borrow() {
             let which = turn % self.accounts.len();
             self.transfer(which).await?;
             self.accounts[which].1 += 1;
             turn += 1;
+            // What was missed while the network was away is not made up for: the load is steady.
+            due = (due + self.pause).max(Instant::now());
+            sleep_until(due.into()).await;
         }
         Ok(())
     }

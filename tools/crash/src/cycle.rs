@@ -170,7 +170,7 @@ async fn clients(
     let mut senders = senders.into_iter().map(|sender| (sender.account, sender.nonce));
     for number in 0..options.clients {
         let own = senders.by_ref().take(options.accounts).collect();
-        clients.spawn(Client::new(number, options.seed, Arc::clone(&shared), own).run());
+        clients.spawn(Client::new(number, options, Arc::clone(&shared), own).run());
     }
     Ok((shared, clients))
 }

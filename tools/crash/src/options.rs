@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub const USAGE: &str = "\
-usage: crash [--cycles N] [--nodes N] [--clients N] [--accounts N] [--seed N] [--median-ms N] [--dir DIR] [--coco FILE]
+usage: crash [--cycles N] [--nodes N] [--clients N] [--accounts N] [--rate N] [--seed N] [--median-ms N] [--dir DIR] [--coco FILE]
   --cycles N      kills, in turn of the primary, of a backup, of all nodes [20]
   --nodes N       nodes of the network [3]
   --clients N     clients, each with one transfer under way [8]
   --accounts N    accounts of each client [8]
+  --rate N        transfers a second from all clients together; 0 = as fast as they are answered [400]
   --seed N        of everything that is left to chance but time [1]
   --median-ms N   service must be back within this, in the median of the cycles of each kind [2000]
   --dir DIR       of the network, a new one [a temporary directory, kept if a check fails]
@@ -20,6 +21,7 @@ pub struct Options {
     pub nodes: u64,
     pub clients: usize,
     pub accounts: usize,
+    pub rate: u64,
     pub seed: u64,
     pub median: Duration,
     pub dir: Option<PathBuf>,
@@ -33,6 +35,7 @@ impl Default for Options {
             nodes: 3,
             clients: 8,
             accounts: 8,
+            rate: 400,
             seed: 1,
             median: Duration::from_millis(2_000),
             dir: None,
@@ -42,6 +45,14 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Between two transfers of one client.
+    pub fn pause(&self) -> Duration {
+        match self.rate {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs_f64(self.clients as f64 / rate as f64),
+        }
+    }
+
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self::default();
         let (pairs, rest) = arguments.as_chunks::<2>();
@@ -64,6 +75,7 @@ impl Options {
                 }
                 "--clients" => options.clients = some()?,
                 "--accounts" => options.accounts = some()?,
+                "--rate" => options.rate = number()?,
                 "--seed" => options.seed = number()?,
                 "--median-ms" => options.median = Duration::from_millis(number()?),
                 "--dir" => options.dir = Some(value.into()),
@@ -81,6 +93,12 @@ mod tests {
 
     fn parse(line: &str) -> Result<Options, String> {
         Options::parse(&line.split_whitespace().map(String::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn clients_share_the_rate() {
+        assert_eq!(parse("--clients 10 --rate 500").unwrap().pause(), Duration::from_millis(20));
+        assert_eq!(parse("--rate 0").unwrap().pause(), Duration::ZERO);
     }
 
     #[test]
