@@ -89,7 +89,7 @@ fn rpc_compat(context: &Context) -> anyhow::Result<Count> {
     let cases = vectors.join("ethereum/rpc-compat");
     let file = |name: &str| cases.join(name).to_str().map(String::from).context("a path is not text");
     let (genesis, chain) = (file("genesis.json")?, file("chain.rlp")?);
-    let network = Network::start(context, "rpc-compat", &["--genesis", &genesis, "--import", &chain])?;
+    let network = Network::start(context, "rpc-compat", &["--blobs", "--genesis", &genesis, "--import", &chain])?;
     suites(&network, Role::Primary, &["rpc-compat"])
 }
 
