@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
 use indicatif::ProgressBar;
-use load::{Account, Endpoint, Measured, Pace, ReadBack, Rpc, Sender, Signer, Target, Workload};
+use load::{Account, Endpoint, Lane, Measured, Pace, ReadBack, Rpc, Sender, Signer, Target, Workload};
 
 use super::place::Place;
 use super::plan::{Length, Load, Options, Shape};
@@ -17,6 +17,8 @@ use crate::printer::Printer;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Signed ahead for each second at full load: about twice of what two cores can take.
 const PER_SECOND_MAX: f64 = 20_000.0;
+/// Signed in one go: a fraction of a second.
+const PIECE: usize = 10_000;
 /// Blocks that are read again at the end, evenly from the first to the last.
 const LOOK_BACK_BLOCKS: usize = 64;
 /// The same accounts every time, so that a second run on a network finds them funded.
@@ -138,7 +140,8 @@ impl<'a> Bench<'a> {
             Length::Time(time) => (signed_ahead(rate, time, connections * shape.batch), Some(time)),
         };
         let mut senders: Vec<Sender> = load::senders(&mut ready.rpc, &ready.accounts).await?;
-        let lanes = load::sign(workload, &ready.signer, &mut senders, connections, count);
+        let round = connections * shape.batch;
+        let lanes = sign(workload, &ready.signer, &mut senders, connections, count, round).await;
         let target = Target { submit: self.place.endpoints.clone(), follow: self.first().clone() };
         let pace = Pace { batch: shape.batch, rate, length: time };
 
@@ -167,6 +170,30 @@ impl<'a> Bench<'a> {
         }
         Ok(found)
     }
+}
+
+/// Signs a piece at a time, whole requests for every connection, so that Ctrl-C is heard in between.
+async fn sign(
+    workload: Workload,
+    signer: &Signer,
+    senders: &mut [Sender],
+    connections: usize,
+    count: usize,
+    round: usize,
+) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    let mut left = count;
+    while left > 0 {
+        let piece = PIECE.next_multiple_of(round).min(left);
+        let more = load::sign(workload, signer, senders, connections, piece);
+        lanes.resize_with(more.len(), Lane::default);
+        for (lane, more) in lanes.iter_mut().zip(more) {
+            lane.transactions.extend(more.transactions);
+        }
+        left -= piece;
+        tokio::task::yield_now().await;
+    }
+    lanes
 }
 
 /// How many to sign for a measurement that ends by the clock: whole requests for every connection.
