@@ -219,6 +219,20 @@ fn an_import_goes_on_where_it_stopped_and_names_what_was_refused() {
     assert!(error.contains("goes on with block 8, but the ledger is at block 5"), "{error}");
 }
 
+#[test]
+fn an_import_looks_up_a_block_whose_outcome_is_unknown() {
+    let place = Place::new();
+    place.up(&["--rpc-port", "0", "--nodes", "1"]);
+    let chain = place.file("chain.rlp");
+    for (fate, first) in [("taken", 1), ("lost", 4)] {
+        fs::write(place.network().join("node1/doubt"), format!("{fate} {}", first + 1)).unwrap();
+        fs::write(&chain, (1..first + 3).flat_map(|n| block(n, 0x40)).collect::<Vec<u8>>()).unwrap();
+        let output = place.run(&["up", "--detach", "--import", chain.to_str().unwrap()]);
+        assert!(output.status.success(), "{fate}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("imported 3 blocks"), "{fate}: {}", text(&output.stderr));
+    }
+}
+
 /// A foreground `up`, once it serves.
 fn foreground(place: &Place) -> (Child, Value) {
     let ready = place.file("foreground.json");
