@@ -18,6 +18,7 @@
 //! Not here: bytes on disk (`ledger`, `node`), who may write (`adapter`), when a batch ends (`node`).
 
 mod history;
+mod key;
 mod state;
 mod store;
 mod table;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base::Seqno;
 use imbl::{OrdMap, Vector};
 
+use crate::key::{Key, Keyed, Sought};
 use crate::{Blob, History, HistoryError, Kind, Section, TableId, Tables, WriteSet};
 
 /// What an adapter computed from a version (its trie, say). It rides with the version, so that a rollback takes it
@@ -26,7 +27,7 @@ pub(crate) struct Row {
 pub struct State {
     seqno: Seqno,
     tables: Arc<Tables>,
-    maps: Vec<OrdMap<Blob, Row>>,
+    maps: Vec<OrdMap<Key, Row>>,
     derived: Vec<Option<Derived>>,
     history: Arc<dyn History>,
 }
@@ -56,7 +57,7 @@ impl State {
     }
 
     pub(crate) fn find(&self, table: TableId, key: &[u8]) -> Result<Option<Row>, HistoryError> {
-        if let Some(row) = self.maps[table.index()].get(key) {
+        if let Some(row) = self.maps[table.index()].get(&Sought::new(key) as &dyn Keyed) {
             return Ok(Some(row.clone()));
         }
         if self.tables.get(table).kind == Kind::State {
@@ -79,11 +80,11 @@ impl State {
     where
         R: RangeBounds<[u8]>,
     {
-        let empty = has_no_room(&keys);
-        let bounds = (keys.start_bound(), keys.end_bound());
+        let (start, end) = (keys.start_bound().map(Sought::new), keys.end_bound().map(Sought::new));
+        let bounds = (start.as_ref().map(|key| key as &dyn Keyed), end.as_ref().map(|key| key as &dyn Keyed));
         // The map panics on a reversed range; for a caller it is simply empty.
-        let rows = (!empty).then(|| self.maps[table.index()].range::<(Bound<&[u8]>, Bound<&[u8]>), [u8]>(bounds));
-        rows.into_iter().flatten()
+        let rows = (!has_no_room(&keys)).then(|| self.maps[table.index()].range::<_, dyn Keyed + '_>(bounds));
+        rows.into_iter().flatten().map(|(key, row)| (&key.bytes, row))
     }
 
     /// Rows of a table that are in memory.
@@ -117,10 +118,10 @@ impl State {
         for Section { table, puts, removes } in &writes.sections {
             let map = &mut self.maps[table.index()];
             for (key, value) in puts {
-                map.insert(key.clone(), Row { version: seqno, value: value.clone() });
+                map.insert(Key::new(key.clone()), Row { version: seqno, value: value.clone() });
             }
             for key in removes {
-                map.remove(&key[..]);
+                map.remove(&Sought::new(key) as &dyn Keyed);
             }
         }
     }
@@ -134,6 +135,7 @@ impl State {
     /// Lets a history row leave memory, if it is the one that `seqno` wrote.
     pub(crate) fn forget(&mut self, seqno: Seqno, table: TableId, key: &[u8]) {
         let map = &mut self.maps[table.index()];
+        let key: &dyn Keyed = &Sought::new(key);
         if map.get(key).is_some_and(|row| row.version == seqno) {
             map.remove(key);
         }
