@@ -1,5 +1,4 @@
 //! `docs/adding-an-adapter.md` quotes this adapter: what it quotes must stand in the source.
-#![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
 use std::fs;
 use std::path::Path;
