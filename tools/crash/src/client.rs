@@ -173,8 +173,8 @@ impl Client {
             }
             // A refusal that passes may come after the work went on its way to a primary that is gone.
             Ok(Some(Err(refusal))) if refusal.passes() => Told::Unknown,
-            Ok(Some(Err(refusal))) if refusal.message.contains("nonce too low") => Told::NonceTooLow,
-            Ok(Some(Err(refusal))) if refusal.message.contains("already known") => Told::Again,
+            Ok(Some(Err(refusal))) if refusal.nonce_is_used() => Told::NonceTooLow,
+            Ok(Some(Err(refusal))) if refusal.already_known() => Told::Again,
             Ok(Some(Err(refusal))) => Told::Refused(refusal.to_string()),
             Ok(None) => Told::Unknown,
             Err(error) if error.outcome_unknown() => Told::Unknown,

@@ -25,6 +25,18 @@ impl Refusal {
         const LIMIT_EXCEEDED: i64 = -32005;
         matches!(self.code, UNAVAILABLE | LIMIT_EXCEEDED)
     }
+
+    /// The place of a transaction in its sender's line is taken: by itself, if it was sent before. Its receipt tells.
+    #[must_use]
+    pub fn nonce_is_used(&self) -> bool {
+        self.message.contains("nonce too low")
+    }
+
+    /// The node has the transaction already, and it is not done yet.
+    #[must_use]
+    pub fn already_known(&self) -> bool {
+        self.message.contains("already known")
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -212,6 +224,7 @@ mod tests {
         assert_eq!(read::<Option<u64>>(r#"{"id":1}"#), Err(None));
         let refused = read::<u64>(r#"{"id":null,"error":{"code":-32005,"message":"busy","data":"0x"}}"#).unwrap_err();
         assert!(refused.unwrap().passes());
-        assert!(!Refusal { code: -32000, message: "nonce too low".into() }.passes());
+        let low = Refusal { code: -32000, message: "nonce too low: next nonce 5, tx nonce 4".into() };
+        assert!(low.nonce_is_used() && !low.passes() && !low.already_known());
     }
 }

@@ -173,6 +173,8 @@ async fn until_taken(rpc: &mut Rpc, transactions: &[Signed]) -> Result<u64, Erro
         for (raw, answer) in left.iter().zip(answers) {
             match answer {
                 Ok(()) => {}
+                // A node that lost its primary says "later" of work that may be done already.
+                Err(refusal) if busy > 0 && (refusal.nonce_is_used() || refusal.already_known()) => {}
                 Err(refusal) if refusal.passes() && begun.elapsed() < PATIENCE => again.push(*raw),
                 Err(refusal) => return Err(refused(rpc, refusal)),
             }
