@@ -74,12 +74,21 @@ describe('a block', () => {
   it('is final at once: latest, safe and finalized are one', cocoOnly, async () => {
     const sender = await freshAccount(provider);
     const { blockHash, blockNumber } = await (await sender.sendTransaction({ to: sender.address })).wait();
-    for (const tag of ['latest', 'safe', 'finalized', 'pending']) {
+    for (const tag of ['latest', 'safe', 'finalized']) {
       const tagged = await provider.getBlock(tag);
       assert.equal(tagged.hash, blockHash, tag);
       assert.equal(tagged.number, blockNumber, tag);
     }
     assert.equal(await provider.getBalance(sender.address, 'finalized'), await provider.getBalance(sender.address));
+  });
+
+  it('that is pending comes next, and has no hash yet', cocoOnly, async () => {
+    const sender = await freshAccount(provider);
+    const { blockHash, blockNumber } = await (await sender.sendTransaction({ to: sender.address })).wait();
+    const pending = await provider.getBlock('pending');
+    assert.equal(pending.hash, null);
+    assert.equal(pending.number, blockNumber + 1);
+    assert.equal(pending.parentHash, blockHash);
   });
 
   it('is not made when there is nothing to put into it', cocoOnly, async () => {
