@@ -9,7 +9,8 @@ use crate::{Fault, Reject, Work};
 /// What a batch knows when it begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opening {
-    /// Milliseconds since 1970, never less than the previous batch's.
+    /// Milliseconds since 1970, never less than in an earlier batch of the same primary. Nodes' clocks differ: what must
+    /// not go back when the primary changes (a block's time, say) takes the later of this and its own last.
     pub time: u64,
     pub view: View,
     /// The seqno of the batch's first entry. (A ledger's own entries may begin later: batches are shared.)

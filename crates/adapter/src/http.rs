@@ -30,15 +30,16 @@ use places::{Place, Places, UntilRead};
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections_max: usize,
-    /// For the head of a request, from the moment the connection is ready for it.
-    pub head_timeout: Duration,
+    /// For the head of the next request, from the moment the connection is ready for it: clients keep connections and
+    /// come back, so this is long. It is not what holds slow clients off; places are.
+    pub idle_timeout: Duration,
     /// For the reply to everything under way when the node stops.
     pub drain_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections_max: 4_096, head_timeout: Duration::from_secs(10), drain_timeout: Duration::from_secs(5) }
+        Self { connections_max: 4_096, idle_timeout: Duration::from_secs(120), drain_timeout: Duration::from_secs(5) }
     }
 }
 
@@ -85,7 +86,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        .header_read_timeout(limits.idle_timeout)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);

@@ -1,6 +1,7 @@
 //! The node as an adapter's listeners see it, and the other end that the node holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base::{NodeId, TxId, View};
@@ -11,6 +12,9 @@ use crate::{Committed, Reject, Submitted, Work};
 
 /// Batches that a slow subscriber may lag behind before it is told that it missed some.
 const COMMITTED_KEPT: usize = 1_024;
+/// Longer than any election and any queue. A node that is cut off for longer may learn what became of the work only when
+/// it is back, and its callers are not kept until then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 
 /// What a node is at the moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,11 +90,12 @@ impl Node {
     }
 
     /// Sends work down the road, from any node. Resolves when the work is committed and visible in this node's
-    /// [`Node::snapshot`], when it was put aside to wait, or when it was refused.
+    /// [`Node::snapshot`], when it was put aside to wait, or when it was refused; and after 40 s at the latest, as
+    /// [`Reject::unavailable`].
     pub async fn submit(&self, work: Work) -> Result<Submitted, Reject> {
         let (answer, answered) = oneshot::channel();
         (self.0.submit)(Submission { work, answer });
-        answered.await.unwrap_or_else(|_| Err(Reject::unavailable()))
+        within(ANSWER_WITHIN, answered).await
     }
 
     /// Batches from now on, each after it is visible. A receiver that lags is told how many it missed.
@@ -108,5 +113,31 @@ impl Node {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.0.status.clone()
+    }
+}
+
+/// The answer, if there is one in time.
+async fn within(
+    patience: Duration,
+    answered: oneshot::Receiver<Result<Submitted, Reject>>,
+) -> Result<Submitted, Reject> {
+    match tokio::time::timeout(patience, answered).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) | Err(_) => Err(Reject::unavailable()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let (keeps_silent, answered) = oneshot::channel();
+        assert_eq!(within(Duration::from_millis(1), answered).await, Err(Reject::unavailable()));
+        drop(keeps_silent);
+        let (answers, answered) = oneshot::channel();
+        answers.send(Ok(Submitted::Waiting)).unwrap();
+        assert_eq!(within(ANSWER_WITHIN, answered).await, Ok(Submitted::Waiting));
     }
 }

@@ -40,7 +40,7 @@ impl Door {
             }),
         );
         // Nobody is thrown out for being slow alone in these tests.
-        let limits = Limits { connections_max: PLACES, head_timeout: Duration::from_secs(3_600), ..Limits::default() };
+        let limits = Limits { connections_max: PLACES, idle_timeout: Duration::from_secs(3_600), ..Limits::default() };
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, router, limits, stop.clone()));
         Self { address, begun, done, stop }
