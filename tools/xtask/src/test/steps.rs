@@ -1,6 +1,7 @@
 //! The steps, in the order in which they run: what is quick and finds much comes first.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -57,13 +58,32 @@ fn clients_primary(context: &Context) -> anyhow::Result<Count> {
     for dir in network.stop()? {
         let verified = Tool::new(context.metadata.binary("coco")).args(&["ledger", "verify"]).arg(&dir).succeeds()?;
         count += Count::one(verified);
+        count += foreign_audit(context, &dir, &[7, 6])?;
+    }
+    Ok(count)
+}
+
+/// CCF's own package, in these versions, on a whole ledger: the chunk that is still open too.
+fn foreign_audit(context: &Context, ledger: &Path, versions: &[u64]) -> anyhow::Result<Count> {
+    let mut count = Count::default();
+    for version in versions {
+        let environment = context.metadata.python_environment(&format!("ccf{version}"));
+        let make = repository().join("crates/ledger/tests/python/python-env.sh");
+        Tool::new("sh").arg(make).arg(&environment).args(&[&version.to_string()]).must()?;
+        let bin = environment.join("bin");
+        let read = Tool::new(bin.join("python")).arg(bin.join("read_ledger.py")).args(&["-q", "--uncommitted"]);
+        count += Count::one(read.arg(ledger).succeeds()?);
     }
     Ok(count)
 }
 
 fn clients_backup(context: &Context) -> anyhow::Result<Count> {
     let network = Network::start(context, "clients-backup", &[])?;
-    suites(&network, Role::Backup, &["all"])
+    let mut count = suites(&network, Role::Backup, &["all"])?;
+    for dir in network.stop()? {
+        count += foreign_audit(context, &dir, &[7])?;
+    }
+    Ok(count)
 }
 
 /// The chain id that web3.py's own tests expect in some places.
