@@ -1,4 +1,5 @@
 //! What an entry costs on its way through a node, beside encryption: `seal_speed [ENTRIES PRIVATE_BYTES]`.
+#![expect(clippy::disallowed_methods, reason = "it measures")]
 #![expect(clippy::unwrap_used, reason = "a test tool stops at the first failure")]
 
 #[path = "../tests/sample/mod.rs"]

@@ -1,5 +1,6 @@
 //! How fast a ledger is verified: `verify_speed [DIR]`. Without a directory it writes and measures two: one of many small
 //! batches, where ECDSA is most of the work, and one of large batches, where hashing is.
+#![expect(clippy::disallowed_methods, reason = "it measures")]
 #![expect(clippy::unwrap_used, reason = "a test tool stops at the first failure")]
 
 #[path = "../tests/sample/mod.rs"]
