@@ -1,11 +1,12 @@
 //! Where work goes from here: to this node's executor, to the primary, or on hold until there is one.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use adapter::{Reject, Submission, Submitted, Work};
+use adapter::{Fault, Reject, Submission, Submitted, Work};
 use base::limits::QUEUE_WORK_MAX;
 use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
@@ -59,21 +60,24 @@ struct Forwarded {
 type Answering = oneshot::Sender<Result<Submitted, Reject>>;
 
 impl Route {
-    pub fn new(executor: Sender<Pending>, publisher: Sender<Publication>, peers: Peers) -> Self {
+    pub fn new(executor: Sender<Pending>, publisher: Sender<Publication>, peers: Peers) -> Result<Self, Fault> {
+        // Numbers of the process that was this node before must not come again: the primary may still have its work,
+        // and would answer it to whoever has the number now.
+        let first_id = u64::from_le_bytes(crypto::random::<8>().map_err(Fault::new)?);
         let state = State {
             destination: Destination::Nowhere,
             held: Vec::new(),
             forwarded: BTreeMap::new(),
             lost: BTreeSet::new(),
         };
-        Self {
+        Ok(Self {
             executor,
             publisher,
             peers,
             state: Mutex::new(state),
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(first_id),
             rooms: Rooms::default(),
-        }
+        })
     }
 
     /// Work of this node's listeners.
@@ -141,9 +145,15 @@ impl Route {
         }
     }
 
-    /// The primary answered. What it committed is told only once this node shows it.
-    pub fn answered(&self, id: u64, answer: Result<Submitted, Reject>) {
-        let Some(forwarded) = self.lock().forwarded.remove(&id) else { return };
+    /// The peer answered. What it committed is told only once this node shows it.
+    pub fn answered(&self, from: u64, id: u64, answer: Result<Submitted, Reject>) {
+        let mut state = self.lock();
+        let forwarded = match state.forwarded.entry(id) {
+            Entry::Occupied(entry) if entry.get().to == from => entry.remove(),
+            // It was given up, or another process asked.
+            _ => return,
+        };
+        drop(state);
         match answer {
             Ok(Submitted::Committed { txid, reply }) => {
                 let due = Answer { txid, reply: Ok(reply), to: ReplyTo::Here(forwarded.answer) };
@@ -175,6 +185,11 @@ impl Route {
         let mut state = self.lock();
         state.lost.insert(peer);
         state.forwarded.retain(|_, forwarded| forwarded.to != peer);
+    }
+
+    /// The connection from a peer ended: answers to what was forwarded to it may be lost.
+    pub fn silent(&self, peer: u64) {
+        self.lock().forwarded.retain(|_, forwarded| forwarded.to != peer);
     }
 
     /// There is a connection to a peer; what was on hold for it goes there.
@@ -216,13 +231,45 @@ mod tests {
 
     fn route() -> (Route, Receiver<Pending>, Receiver<Publication>) {
         let ((work, queue), (publisher, publications)) = (unbounded(), unbounded());
-        (Route::new(work, publisher, Peers::default()), queue, publications)
+        (Route::new(work, publisher, Peers::default()).unwrap(), queue, publications)
+    }
+
+    /// A backup of primary 2, with one piece of work forwarded, and that work's number.
+    fn forwarding() -> (Route, oneshot::Receiver<Result<Submitted, Reject>>, u64) {
+        let (peers, mut frames) = Peers::to_nowhere(2);
+        let route = Route::new(unbounded().0, unbounded().0, peers).unwrap();
+        route.set(Destination::Peer(2));
+        let answered = submit(&route);
+        match frames.try_recv() {
+            Ok(Frame::Work { id, .. }) => (route, answered, id),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn submit(route: &Route) -> oneshot::Receiver<Result<Submitted, Reject>> {
         let (answer, answered) = oneshot::channel();
         route.submit(Submission { work: Work { ledger: LedgerId(0), body: Bytes::from_static(b"w") }, answer });
         answered
+    }
+
+    #[test]
+    fn an_answer_to_the_process_that_was_this_node_before_is_nobodys() {
+        let (_before, _, old) = forwarding();
+        let (route, mut answered, new) = forwarding();
+        route.answered(2, old, Ok(Submitted::Waiting));
+        assert!(answered.try_recv().is_err());
+        route.answered(2, new, Ok(Submitted::Waiting));
+        assert_eq!(answered.try_recv().unwrap(), Ok(Submitted::Waiting));
+    }
+
+    #[test]
+    fn whoever_waits_for_an_answer_that_may_be_lost_is_told() {
+        let (route, mut answered, id) = forwarding();
+        route.silent(3);
+        assert_eq!(answered.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        route.silent(2);
+        assert_eq!(answered.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        route.answered(2, id, Ok(Submitted::Waiting));
     }
 
     #[test]

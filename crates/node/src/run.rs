@@ -212,7 +212,7 @@ impl Assembly {
         let node_key = Arc::new(secrets.node_key);
         let inbox = Arc::new(Inbox::default());
         let peers = start_peers(settings, &secrets.node_certificates, &node_key, inbox.clone(), peers_runtime)?;
-        let route = Arc::new(Route::new(work_sender, answer_sender, peers.clone()));
+        let route = Arc::new(Route::new(work_sender, answer_sender, peers.clone())?);
         inbox.open(event_sender.clone(), keep_sender.clone(), route.clone());
 
         let signer =
@@ -321,7 +321,7 @@ impl Inbox {
             PeerEvent::Received { from, frame } => match frame {
                 Frame::Consensus(message) => Event::Message { from, message },
                 Frame::Work { id, work } => return route.receive(from, id, work),
-                Frame::Answer { id, answer } => return route.answered(id, answer),
+                Frame::Answer { id, answer } => return route.answered(from, id, answer),
                 Frame::LedgerWanted { from: first, to: _ } => {
                     // A full queue is an answer too: the peer asks again.
                     let _ = keeps.try_send(history::Keep::Serve { peer: from, from: first });
@@ -331,6 +331,7 @@ impl Inbox {
                 Frame::LedgerEnd { last, point } => Event::LedgerEnd { from, end: log::Mark { point, seqno: last } },
             },
             PeerEvent::Found { peer } => return route.found(peer),
+            PeerEvent::Silent { peer } => return route.silent(peer),
             PeerEvent::Lost { peer } => {
                 route.lost(peer);
                 Event::Lost { peer }

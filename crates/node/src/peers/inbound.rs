@@ -86,10 +86,12 @@ impl Inbound {
         if let Some(before) = before {
             before.cancel();
         }
-        tokio::select! {
+        let ended = tokio::select! {
             () = replaced.cancelled() => Ok(()),
             received = self.receive_all(from, stream) => received,
-        }
+        };
+        (self.handler)(PeerEvent::Silent { peer: from });
+        ended
     }
 
     fn number_of(&self, stream: &TlsStream<TcpStream>) -> io::Result<u64> {

@@ -53,6 +53,10 @@ pub enum PeerEvent {
     Lost {
         peer: u64,
     },
+    /// The connection from this peer ended: what it said last may be lost.
+    Silent {
+        peer: u64,
+    },
 }
 
 /// Takes events; called on the peers' thread, must not block for long.
@@ -90,6 +94,13 @@ impl Peers {
         let acceptor = TlsAcceptor::from(Arc::new(tls::server(credentials, numbers.keys().copied().collect())?));
         tokio::spawn(inbound::accept_all(listener, acceptor, Arc::new(numbers), handler, stop.clone()));
         Ok(Self { queues: Arc::new(queues) })
+    }
+
+    /// Peers of a test: what is sent to this one can be looked at.
+    #[cfg(test)]
+    pub fn to_nowhere(peer: u64) -> (Self, mpsc::Receiver<Frame>) {
+        let (queue, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
+        (Self { queues: Arc::new([(peer, queue)].into()) }, frames)
     }
 
     /// Queues a frame. `false`: the queue is full or there is no such peer, and the frame is dropped.
