@@ -5,7 +5,8 @@
 //!   log/segment_2   Segment │ Entry │ …                       ◀── append, fdatasync
 //! ```
 //!
-//! Segments are deleted once the ledger file is durable past them, so the log stays small however old the network is.
+//! Segments are deleted once they are committed and the ledger file is durable past them, so the log stays small however
+//! old the network is.
 //! A torn record at the very end is what a crash leaves; it was never acknowledged and is cut off. A broken one in front
 //! of something that was written after it was synced is damage, and is not cut off: it was acknowledged. After a
 //! failed write the log is dead: it refuses everything, and the node stops.
@@ -222,10 +223,13 @@ impl<D: Directory> Log<D> {
         })
     }
 
-    /// Deletes segments that the ledger file has made needless: it is durable up to `seqno`.
-    pub fn compact(&mut self, seqno: Seqno) -> Result<(), LogError> {
+    /// Deletes segments that the ledger file has made needless: it is durable up to `seqno`. Seqnos alone would not do:
+    /// what ends a segment may be a mark, or a tail that others replace while the ledger is taken from a peer. What is
+    /// before the log counts as committed after a restart, so it must be.
+    pub fn compact(&mut self, seqno: Seqno, committed: Index) -> Result<(), LogError> {
         self.dying(|log| {
-            while log.segments.len() > 1 && log.segments[0].last.seqno <= seqno {
+            let needless = |last: Mark| last.seqno <= seqno && last.point.index <= committed;
+            while log.segments.len() > 1 && needless(log.segments[0].last) {
                 let name = name_of(log.segments[0].number);
                 // One after the other for good: a crash must not bring back an older one without a younger one.
                 let removed = log.disk.remove(&name).and_then(|()| log.disk.sync_names());

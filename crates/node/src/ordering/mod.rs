@@ -330,7 +330,7 @@ impl Orderer {
 
     fn ledger_durable(&mut self, seqno: Seqno) -> Result<(), Fault> {
         self.ledger_durable = seqno;
-        self.tools.log.compact(seqno).map_err(Fault::new)?;
+        self.tools.log.compact(seqno, self.heads.committed()).map_err(Fault::new)?;
         if let Some(index) = self.heads.compact(seqno, LOG_BYTES_KEPT) {
             self.step(Input::Compact(index))?;
         }

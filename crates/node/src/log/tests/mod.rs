@@ -14,6 +14,8 @@ enum Step {
     Write(Change),
     Sync,
     Commit(usize),
+    /// The ledger is durable so much further than what is committed here: it came from a peer.
+    Ahead(u8),
     Compact,
     Crash(u64),
     /// The n-th writing call from here on fails; the node stops there and starts again.
@@ -31,6 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => change().prop_map(Step::Write),
         8 => Just(Step::Sync),
         4 => (0..8usize).prop_map(Step::Commit),
+        1 => (0..200u8).prop_map(Step::Ahead),
         2 => Just(Step::Compact),
         1 => any::<u64>().prop_map(Step::Crash),
         1 => (0..6u32, any::<u64>()).prop_map(|(calls, seed)| Step::Fail(calls, seed)),
@@ -48,6 +51,10 @@ fn run(world: &mut World, steps: &[Step]) {
                 world.commit(*entries);
                 Ok(())
             }
+            Step::Ahead(far) => {
+                world.ahead(*far);
+                Ok(())
+            }
             Step::Compact => world.compact(),
             Step::Crash(seed) => {
                 world.crash(*seed);
@@ -63,7 +70,10 @@ fn run(world: &mut World, steps: &[Step]) {
             assert!(matches!(error, LogError::Io { .. }), "{error}");
             world.disk.fail_in(None);
             assert!(matches!(world.log.sync(), Err(LogError::Dead)), "after a failed write nothing is acknowledged");
-            assert!(matches!(world.log.compact(base::Seqno(u64::MAX)), Err(LogError::Dead)));
+            assert!(matches!(
+                world.log.compact(base::Seqno(u64::MAX), consensus::Index(u64::MAX)),
+                Err(LogError::Dead)
+            ));
             world.crash(seed_after_failure);
         }
     }
@@ -124,7 +134,7 @@ fn a_tail_that_was_overwritten_may_leave_with_its_segment() {
     // The first segment fills with entries of which the later ones are never committed …
     let mut steps = vec![append(&[100]), append(&[100]), append(&[100]), append(&[100]), Step::Sync, Step::Commit(1)];
     // … the next one goes back behind its own beginning, and is committed as far as the first one ever reached.
-    steps.extend([overwrite(3, &[200, 100, 5]), Step::Sync, Step::Commit(2), Step::Compact]);
+    steps.extend([overwrite(3, &[200, 100, 5, 5]), Step::Sync, Step::Commit(3), Step::Compact]);
     steps.extend([append(&[50]), Step::Sync, Step::Crash(1)]);
     run(&mut world, &steps);
     assert_eq!(world.disk.names().first().map(String::as_str), Some("segment_2"), "the first segment is gone");

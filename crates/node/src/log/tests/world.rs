@@ -152,7 +152,13 @@ impl World {
         let committed = content.entries.iter().rev().find(|(_, mark)| mark.point.index <= self.commit);
         let seqno = committed.map_or(content.start.seqno, |(_, mark)| mark.seqno);
         self.durable = self.durable.max(seqno);
-        self.log.compact(self.durable)
+        self.log.compact(self.durable, self.commit)
+    }
+
+    /// A peer's ledger reaches further than the log.
+    pub fn ahead(&mut self, far: u8) {
+        let seqno = self.now().last().seqno.0 + u64::from(far);
+        self.durable = self.durable.max(Seqno(seqno));
     }
 
     /// The power goes, and the node starts again on what is left.
@@ -167,6 +173,8 @@ impl World {
             )
         };
         self.possible = vec![self.possible[place].clone()];
+        let committed = self.commit.max(self.now().start.point.index);
+        assert!(found.start.point.index <= committed, "what is before the log counts as committed");
         self.commit = self.commit.max(self.now().start.point.index);
         assert!(self.now().last().point.index >= self.commit, "what was committed is there");
         self.log = found.log;
