@@ -7,9 +7,9 @@ use adapter::Fault;
 use base::Seqno;
 use bytes::Bytes;
 use consensus::{CatchUp, Input};
-use ledger::RawEntry;
 
 use super::Orderer;
+use super::heads::first_batch;
 use crate::executor::Command;
 use crate::log::Mark;
 use crate::peers::Frame;
@@ -39,13 +39,18 @@ impl Orderer {
     }
 
     pub(super) fn ledger_part(&mut self, from: u64, batches: Bytes) -> Result<(), Fault> {
-        if self.catching_up.as_ref().is_none_or(|catching_up| catching_up.wanted.from.0 != from) {
+        // Past the end, the log is about to start anew there: the rest comes with its entries.
+        let wants = |catching_up: &CatchingUp| catching_up.wanted.from.0 == from && catching_up.end.is_none();
+        if !self.catching_up.as_ref().is_some_and(wants) {
             return Ok(());
         }
-        let mut rest = batches;
+        let mut rest = self.heads.beyond(batches);
+        if rest.is_empty() {
+            return Ok(());
+        }
         while !rest.is_empty() {
             let length = match first_batch(&rest) {
-                Some(length) => length,
+                Some((length, _)) => length,
                 None => return self.fail_catch_up("the peer sent half a batch"),
             };
             let batch = rest.split_to(length);
@@ -124,18 +129,6 @@ impl Orderer {
     pub(super) fn serve_end(&self, peer: u64, last: Seqno) {
         if let Some(mark) = self.heads.find(last) {
             let _ = self.tools.peers.send(peer, Frame::LedgerEnd { last, point: mark.point });
-        }
-    }
-}
-
-/// How long the first batch in `bytes` is; `None` if it has no end.
-pub fn first_batch(bytes: &[u8]) -> Option<usize> {
-    let mut length = 0;
-    loop {
-        let entry = RawEntry::parse(bytes.get(length..)?).ok()?;
-        length += entry.bytes.len();
-        if entry.is_signature() {
-            return Some(length);
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use base::{Seqno, TxId};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use consensus::{Entry, Index, Point};
-use ledger::{Corrupt, Head};
+use ledger::{Corrupt, Head, RawEntry};
 
 use crate::log::Mark;
 
@@ -105,6 +105,16 @@ impl Heads {
         Some(head)
     }
 
+    /// What of a peer's ledger is not here yet. A question that was asked twice is answered twice.
+    pub fn beyond(&self, mut batches: Bytes) -> Bytes {
+        while let Some((length, last)) = first_batch(&batches)
+            && last <= self.head.seqno()
+        {
+            batches.advance(length);
+        }
+        batches
+    }
+
     /// The ledger moved on without the log: a part of it came from a peer.
     pub fn advance(&mut self, head: Head) {
         self.head = head;
@@ -146,6 +156,18 @@ impl Heads {
         let first = self.places.front()?.point.index;
         let offset = usize::try_from(index.0.checked_sub(first.0)?).ok()?;
         self.places.get_mut(offset)
+    }
+}
+
+/// How long the first batch in `bytes` is, and its last seqno; `None` if it has no end.
+pub fn first_batch(bytes: &[u8]) -> Option<(usize, Seqno)> {
+    let mut length = 0;
+    loop {
+        let entry = RawEntry::parse(bytes.get(length..)?).ok()?;
+        length += entry.bytes.len();
+        if entry.is_signature() {
+            return Some((length, entry.txid.seqno));
+        }
     }
 }
 
@@ -260,6 +282,19 @@ mod tests {
         heads.append(&entry(1, 2, &made[0].0), None).unwrap();
         assert!(heads.append(&entry(2, 2, &made[2].0), None).is_err());
         assert!(Heads::new(Mark::default(), &[entry(1, 2, &made[1].0)], Index(0), Head::new()).is_err());
+    }
+
+    #[test]
+    fn a_part_of_a_peers_ledger_may_come_twice() {
+        let maker = Maker::new();
+        let made = chain(&maker, 2, &Head::new(), 3);
+        let mut heads = Heads::new(Mark::default(), &[], Index(0), Head::new()).unwrap();
+        let part: Bytes = [&made[0].0[..], &made[1].0].concat().into();
+        assert_eq!(heads.beyond(part.clone()), part);
+        heads.advance(made[1].1.clone());
+        assert!(heads.beyond(part).is_empty());
+        assert_eq!(heads.beyond([&made[1].0[..], &made[2].0].concat().into()), made[2].0);
+        assert_eq!(heads.beyond(Bytes::from_static(b"no batch")), "no batch");
     }
 
     #[test]
