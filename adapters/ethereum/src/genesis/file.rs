@@ -131,8 +131,8 @@ pub(super) fn read(text: &str) -> Result<Genesis, GenesisError> {
         gas_used: small("gasUsed", file.gas_used)?.unwrap_or(0),
         parent_hash: hash("parentHash", file.parent_hash)?,
         base_fee: small("baseFeePerGas", file.base_fee_per_gas)?,
-        excess_blob_gas: small("excessBlobGas", file.excess_blob_gas)?.unwrap_or(0),
-        blob_gas_used: small("blobGasUsed", file.blob_gas_used)?.unwrap_or(0),
+        excess_blob_gas: blob_gas("excessBlobGas", file.excess_blob_gas)?,
+        blob_gas_used: blob_gas("blobGasUsed", file.blob_gas_used)?,
     };
     let header = super::header(fields, &forks);
     debug_assert_eq!(header.transactions_root, EMPTY_ROOT_HASH);
@@ -175,11 +175,12 @@ fn forks(config: &BTreeMap<String, &RawValue>) -> Result<Forks, GenesisError> {
         _ => BTreeMap::new(),
     };
     for (fork, parameters) in &schedule {
-        if parameters.max < parameters.target || parameters.max > 1_024 || parameters.base_fee_update_fraction == 0 {
+        let BlobParameters { target, max, base_fee_update_fraction } = *parameters;
+        if max < target || !(1..=1_024).contains(&max) || base_fee_update_fraction == 0 {
             return Err(GenesisError::Value {
                 member: "blobSchedule",
                 value: fork.clone(),
-                want: "target must not be above max, max not above 1024, and baseFeeUpdateFraction not 0",
+                want: "target must not be above max, max must be from 1 to 1024, and baseFeeUpdateFraction not 0",
             });
         }
     }
@@ -248,6 +249,16 @@ fn small(member: &'static str, number: Option<Number>) -> Result<Option<u64>, Ge
     })
 }
 
+/// The next block's blob gas is computed from these, with numbers of 64 bits.
+fn blob_gas(member: &'static str, number: Option<Number>) -> Result<u64, GenesisError> {
+    const BLOB_GAS_MAX: u64 = 1 << 48;
+    let gas = small(member, number)?.unwrap_or(0);
+    if gas > BLOB_GAS_MAX {
+        return Err(GenesisError::Value { member, value: gas.to_string(), want: "it must not be above 2^48" });
+    }
+    Ok(gas)
+}
+
 fn hash(member: &'static str, hex: Option<Hex>) -> Result<B256, GenesisError> {
     let Some(Hex(bytes)) = hex else { return Ok(B256::ZERO) };
     B256::try_from(&bytes[..]).map_err(|_| GenesisError::Value {
@@ -308,6 +319,16 @@ mod tests {
         assert!(
             refusal(r#"{"config": {"chainId": 1, "homesteadBlock": 3, "eip150Block": 2}, "alloc": {}}"#)
                 .contains("homestead")
+        );
+        let blobs = |max| {
+            format!(
+                r#"{{"config": {{"chainId": 1, "blobSchedule": {{"osaka": {{"target": 0, "max": {max}, "baseFeeUpdateFraction": 1}}}}}}, "alloc": {{}}}}"#
+            )
+        };
+        assert!(refusal(&blobs(0)).contains("from 1 to 1024") && Genesis::parse(&blobs(1)).is_ok());
+        assert!(
+            refusal(r#"{"config": {"chainId": 1}, "excessBlobGas": "0xffffffffffffffff", "alloc": {}}"#)
+                .contains("2^48")
         );
         assert!(refusal(r#"{"config": {"chainId": 1, "amsterdamTime": 2}, "alloc": {}}"#).contains("amsterdam"));
         assert!(refusal(r#"{"config": {"chainId": 1}, "alloc": {"0x12": {}}}"#).contains("40 hexadecimal"));
