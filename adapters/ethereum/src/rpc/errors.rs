@@ -106,7 +106,12 @@ impl From<Reject> for Error {
             (0, Blame::Node) => code::INTERNAL,
             (own, _) => own,
         };
-        let error = Self::new(code, reject.message);
+        let message = match (reject.code, reject.blame) {
+            // Of the node's own, only a place in the line that is taken: for geth's clients, a replacement that bids too low.
+            (0, Blame::Conflict) => "replacement transaction underpriced".to_owned(),
+            _ => reject.message,
+        };
+        let error = Self::new(code, message);
         match reject.data {
             Some(data) => error.with_data(data),
             None => error,
@@ -140,6 +145,9 @@ mod tests {
         assert_eq!((own.code, own.data.as_deref()), (3, Some("0x08c3")));
         assert_eq!(Error::from(Reject::busy()).code, code::LIMIT_EXCEEDED);
         assert_eq!(Error::from(Reject::unavailable()).code, code::UNAVAILABLE);
-        assert_eq!(Error::from(Reject::new(Blame::Conflict, 0, "nonce too low")).code, code::SERVER);
+        let taken = Error::from(Reject::new(Blame::Conflict, 0, "other work already waits in this place"));
+        assert_eq!((taken.code, taken.message.as_str()), (code::SERVER, "replacement transaction underpriced"));
+        let late = Error::from(Reject::new(Blame::Conflict, code::SERVER, "nonce too low"));
+        assert_eq!(late.message, "nonce too low");
     }
 }
