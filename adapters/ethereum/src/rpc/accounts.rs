@@ -55,6 +55,11 @@ impl Accounts {
         Self { secp256k1, addresses, keys }
     }
 
+    /// Whether the node signs for an account.
+    pub(super) fn check(&self, address: Address) -> Result<(), Error> {
+        self.account(address).map(drop)
+    }
+
     fn account(&self, address: Address) -> Result<&Account, Error> {
         self.keys.get(&address).ok_or_else(|| Error::server("unknown account"))
     }
@@ -84,14 +89,18 @@ async fn send_one(rpc: &Arc<Rpc>, mut args: CallArgs) -> Answer {
     args.gas = Some(Hex(gas(rpc, &args).await?));
     let mut next = account.next.lock().await;
     let known = rpc.latest().account(args.sender())?.map_or(0, |account| account.nonce);
-    let nonce = args.nonce.map_or(next.unwrap_or(0).max(known), |nonce| nonce.0);
+    let expected = next.unwrap_or(0).max(known);
+    let nonce = args.nonce.map_or(expected, |nonce| nonce.0);
     args.nonce = Some(Hex(nonce));
     let envelope = sign(rpc, fill(rpc, &args)?, args.sender())?;
     let (hash, work) = transactions::admit(rpc, &envelope.encoded_2718())?;
     let mut sent = pin!(transactions::submit(rpc.clone(), hash, work));
     // On the road before the next call of this account picks its nonce.
     let first = poll_fn(|context| Poll::Ready(sent.as_mut().poll(context))).await;
-    *next = Some(nonce + 1);
+    // One that leaves a gap waits, and so would all after it.
+    if nonce == expected {
+        *next = Some(nonce + 1);
+    }
     drop(next);
     let answer = match first {
         Poll::Ready(answer) => answer,

@@ -94,17 +94,20 @@ pub(super) fn capabilities(rpc: &Arc<Rpc>, _: Params<'_>) -> Result<Step, Error>
         blocks: Kept,
         stateproofs: Kept,
     }
-    let head = rpc.latest().head()?;
-    let oldest = oldest_state(rpc, head.header.number);
-    let since = |number| Kept { disabled: false, oldest_block: Hex(number) };
-    Step::done(&Capabilities {
-        head: Head { number: Hex(head.header.number), hash: head.hash },
-        state: since(oldest),
-        tx: since(0),
-        logs: since(0),
-        receipts: since(0),
-        blocks: since(0),
-        stateproofs: since(oldest),
+    let rpc = rpc.clone();
+    Step::work(move || {
+        let head = rpc.latest().head()?;
+        let oldest = oldest_state(&rpc, head.header.number);
+        let since = |number| Kept { disabled: false, oldest_block: Hex(number) };
+        Json::of(&Capabilities {
+            head: Head { number: Hex(head.header.number), hash: head.hash },
+            state: since(oldest),
+            tx: since(0),
+            logs: since(0),
+            receipts: since(0),
+            blocks: since(0),
+            stateproofs: since(oldest),
+        })
     })
 }
 

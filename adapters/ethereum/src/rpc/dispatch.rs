@@ -7,8 +7,9 @@
 //!                      Step::Send   a signed transaction: admitted, then submitted in the order of its batch
 //! ```
 //!
-//! The calls of a batch run at the same time. Its transactions are admitted in parallel and submitted in order, so
-//! that nonces of one sender stay in order; they are answered when the last of them is committed.
+//! Some calls of a batch run at the same time. Its transactions are admitted in parallel and submitted in order, so
+//! that nonces of one sender stay in order; they are answered when the last of them is committed. Once the answers are
+//! too large together no further call begins: few bytes of a request can ask for very many.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,17 +22,19 @@ use alloy_primitives::{B256, Bytes};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 
 use super::Rpc;
 use super::errors::{Error, code};
 use super::framing::{self, Answer, Call, Json, Message, Request};
 use super::methods::{self, Handler};
 use super::params::Params;
+use super::replies::{Reply, Size, too_large};
 use super::subscriptions::Subscriptions;
 use super::transactions;
 
-/// Bytes of answers in one batch; calls past that are answered with an error.
-const ANSWERS_MAX: usize = 25_000_000;
+/// Calls of a batch that are with the workers at a time: the others' calls have their turn too.
+const WORK_MAX: usize = 16;
 /// Signatures of a batch that one worker checks in a row: about a millisecond.
 const ADMIT_CHUNK: usize = 16;
 
@@ -52,6 +55,15 @@ impl Step {
         Ok(Self::Wait(future.boxed()))
     }
 
+    /// The same, with an answer only if `size` has room for it. What waits has small ones.
+    fn within(self, size: &Size) -> Self {
+        match self {
+            Self::Done(answer) => Self::Done(size.count(answer)),
+            Self::Work(work) => Self::Work(Box::new(size.clone().bound(work))),
+            other => other,
+        }
+    }
+
     pub(super) fn done<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         Ok(Self::Done(Json::of(value)))
     }
@@ -60,8 +72,8 @@ impl Step {
 /// A body whose calls have begun. It holds nothing of the body itself.
 pub(super) enum Begun {
     Wrong(Error),
-    One(Id, Step),
-    Batch(Vec<(Id, Step)>),
+    One(Id, Step, Size),
+    Batch(Vec<(Id, Step)>, Size),
 }
 
 /// Where a reply goes.
@@ -71,28 +83,45 @@ pub(super) struct Id {
     answered: bool,
 }
 
+impl Id {
+    fn of(call: &Call<'_>) -> Self {
+        Self { text: call.id.map(RawValue::to_owned), answered: call.id.is_some() }
+    }
+}
+
 /// Reads a body and begins its calls. `subscriptions` are those of the connection, if it can have any.
 pub(super) fn begin(rpc: &Arc<Rpc>, body: &[u8], mut subscriptions: Option<&mut Subscriptions>) -> Begun {
     let mut start = |message| start(rpc, message, subscriptions.as_deref_mut());
     match framing::read(body) {
         Request::Wrong(error) => Begun::Wrong(error),
         Request::One(message) => {
+            let size = rpc.replies.one();
             let (id, step) = start(message);
-            Begun::One(id, step)
+            Begun::One(id, step.within(&size), size)
         }
-        Request::Batch(messages) => Begun::Batch(messages.into_iter().map(start).collect()),
+        Request::Batch(messages) => {
+            let size = rpc.replies.batch();
+            let calls = messages.into_iter().map(|message| match message {
+                Message::Call(call) if size.exceeded() => (Id::of(&call), Step::Done(Err(too_large()))),
+                message => {
+                    let (id, step) = start(message);
+                    (id, step.within(&size))
+                }
+            });
+            Begun::Batch(calls.collect(), size)
+        }
     }
 }
 
 /// Runs calls to their end. `None`: there was nothing but notifications.
-pub(super) async fn finish(rpc: Arc<Rpc>, begun: Begun) -> Option<Vec<u8>> {
+pub(super) async fn finish(rpc: Arc<Rpc>, begun: Begun) -> Option<Reply> {
     match begun {
-        Begun::Wrong(error) => Some(single(None, &Err(error))),
-        Begun::One(id, step) => {
+        Begun::Wrong(error) => Some(Reply::new(single(None, &Err(error)), rpc.replies.one())),
+        Begun::One(id, step, size) => {
             let answer = run_alone(&rpc, step).await;
-            id.answered.then(|| single(id.text.as_deref(), &answer))
+            id.answered.then(|| Reply::new(single(id.text.as_deref(), &answer), size))
         }
-        Begun::Batch(calls) => batch(&rpc, calls).await,
+        Begun::Batch(calls, size) => batch(&rpc, calls, size).await,
     }
 }
 
@@ -109,7 +138,7 @@ fn start(rpc: &Arc<Rpc>, message: Message<'_>, subscriptions: Option<&mut Subscr
             (Id { text: id.map(RawValue::to_owned), answered: true }, Step::Done(Err(error)))
         }
         Message::Call(call) => {
-            let id = Id { text: call.id.map(RawValue::to_owned), answered: call.id.is_some() };
+            let id = Id::of(&call);
             let step = catch_unwind(AssertUnwindSafe(|| call_method(rpc, &call, subscriptions)));
             (id, step.unwrap_or_else(|_| Err(crashed())).unwrap_or_else(|error| Step::Done(Err(error))))
         }
@@ -152,12 +181,13 @@ fn admit(rpc: &Rpc, raw: &[u8]) -> Result<(B256, Work), Error> {
 
 type Admitted = Result<(B256, Work), Error>;
 
-async fn batch(rpc: &Arc<Rpc>, calls: Vec<(Id, Step)>) -> Option<Vec<u8>> {
+async fn batch(rpc: &Arc<Rpc>, calls: Vec<(Id, Step)>, size: Size) -> Option<Reply> {
     let raws = calls.iter().filter_map(|(_, step)| match step {
         Step::Send(raw) => Some(raw.clone()),
         _ => None,
     });
     let mut admitted = admit_all(rpc, raws.collect()).await.into_iter();
+    let turns = Semaphore::new(WORK_MAX);
     let mut ids = Vec::with_capacity(calls.len());
     let mut answers: Vec<BoxFuture<'_, Answer>> = Vec::with_capacity(calls.len());
     for (id, step) in calls {
@@ -167,23 +197,29 @@ async fn batch(rpc: &Arc<Rpc>, calls: Vec<(Id, Step)>) -> Option<Vec<u8>> {
                 Ok((hash, work)) => submitted(rpc, hash, work).await,
                 Err(error) => std::future::ready(Err(error)).boxed(),
             },
+            work @ Step::Work(_) => {
+                let turns = &turns;
+                let run = async move {
+                    // Never closed.
+                    let _turn = turns.acquire().await;
+                    run_alone(rpc, work).await
+                };
+                run.boxed()
+            }
             other => run_alone(rpc, other).boxed(),
         });
     }
     let answers = join_all(answers).await;
 
     let mut out = vec![b'['];
-    for (id, mut answer) in ids.into_iter().zip(answers).filter(|(id, _)| id.answered) {
+    for (id, answer) in ids.into_iter().zip(answers).filter(|(id, _)| id.answered) {
         if out.len() > 1 {
             out.push(b',');
-        }
-        if answer.as_ref().is_ok_and(|Json(json)| out.len() + json.len() > ANSWERS_MAX) {
-            answer = Err(Error::new(code::RESPONSE_TOO_LARGE, "response too large"));
         }
         framing::write(&mut out, id.text.as_deref(), &answer);
     }
     out.push(b']');
-    (out.len() > 2).then_some(out)
+    (out.len() > 2).then(|| Reply::new(out, size))
 }
 
 /// Checks many transactions at a time, and keeps their order.
@@ -193,7 +229,7 @@ async fn admit_all(rpc: &Arc<Rpc>, raws: Vec<Bytes>) -> Vec<Admitted> {
         let size = chunk.len();
         async move {
             let work = rpc.clone();
-            let done = rpc.workers.run(move || chunk.iter().map(|raw| admit(&work, raw)).collect::<Vec<_>>()).await;
+            let done = rpc.admission.run(move || chunk.iter().map(|raw| admit(&work, raw)).collect::<Vec<_>>()).await;
             done.unwrap_or_else(|error| vec![Err(error); size])
         }
     });

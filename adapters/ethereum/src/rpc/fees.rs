@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::Rpc;
+use super::deadline::Deadline;
 use super::dispatch::Step;
 use super::errors::Error;
 use super::framing::Json;
@@ -89,7 +90,9 @@ fn collect(view: &View, forks: &Forks, newest: u64, count: u64, percentiles: &[f
     let oldest = newest + 1 - count;
     history.oldest_block = Hex(oldest);
     history.reward = (!percentiles.is_empty()).then(Vec::new);
+    let deadline = Deadline::of_a_read();
     for number in oldest..=newest {
+        deadline.check()?;
         let block = view.block(number)?.ok_or_else(Error::header_not_found)?;
         history.base_fee_per_gas.push(Hex(block.header.base_fee_per_gas.unwrap_or(0)));
         history.gas_used_ratio.push(ratio(block.header.gas_used, block.header.gas_limit));

@@ -18,6 +18,8 @@ use crate::View;
 
 /// Filters of all callers.
 const FILTERS_MAX: usize = 10_000;
+/// Addresses and topics in all of them.
+const ALTERNATIVES_MAX: usize = 1_000_000;
 /// A filter that is not polled for so long is dropped.
 const AGE_MAX: Duration = Duration::from_secs(300);
 
@@ -44,13 +46,26 @@ enum Wants {
     },
 }
 
+impl Wants {
+    fn alternatives(&self) -> usize {
+        match self {
+            Self::Blocks | Self::Transactions => 0,
+            Self::Logs { criteria, .. } => criteria.alternatives(),
+        }
+    }
+}
+
 impl Filters {
     fn add(&self, wants: Wants, shown: u64) -> Result<u128, Error> {
         let now = Instant::now();
         let mut filters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if filters.len() >= FILTERS_MAX {
+        let full = |filters: &BTreeMap<u128, Filter>| {
+            let alternatives: usize = filters.values().map(|filter| filter.wants.alternatives()).sum();
+            filters.len() >= FILTERS_MAX || alternatives + wants.alternatives() > ALTERNATIVES_MAX
+        };
+        if full(&filters) {
             filters.retain(|_, filter| now.duration_since(filter.polled) < AGE_MAX);
-            if filters.len() >= FILTERS_MAX {
+            if full(&filters) {
                 return Err(Error::busy());
             }
         }
@@ -59,8 +74,8 @@ impl Filters {
         Ok(id)
     }
 
-    /// The filter as it is, after which it counts as having shown everything up to `head`.
-    fn poll(&self, id: u128, head: Option<u64>) -> Result<Filter, Error> {
+    /// The filter as it is.
+    fn poll(&self, id: u128) -> Result<Filter, Error> {
         let unknown = || Error::server("filter not found");
         let mut filters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let filter = filters.get_mut(&id).ok_or_else(unknown)?;
@@ -68,10 +83,16 @@ impl Filters {
             filters.remove(&id);
             return Err(unknown());
         }
-        let before = filter.clone();
         filter.polled = Instant::now();
-        filter.shown = filter.shown.max(head.unwrap_or(filter.shown));
-        Ok(before)
+        Ok(filter.clone())
+    }
+
+    /// The filter has shown everything up to `head`.
+    fn shown(&self, id: u128, head: u64) {
+        let mut filters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(filter) = filters.get_mut(&id) {
+            filter.shown = filter.shown.max(head);
+        }
     }
 
     fn remove(&self, id: u128) -> bool {
@@ -101,23 +122,30 @@ pub(super) fn changes(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Er
     let Hex(id) = params.required::<Hex<u128>>()?;
     let view = rpc.latest();
     let head = view.head_number()?;
-    let filter = rpc.filters.poll(id, Some(head))?;
+    let filter = rpc.filters.poll(id)?;
     let fresh = filter.shown + 1;
-    Step::work(move || match filter.wants {
-        Wants::Blocks => hashes(&view, fresh, head, |block, hashes| hashes.push(block.hash)),
-        Wants::Transactions => hashes(&view, fresh, head, |block, hashes| hashes.extend(&block.transactions)),
-        Wants::Logs { criteria, from, to } => {
-            let first = bound(&view, from, 0)?.max(fresh);
-            let last = bound(&view, to, head)?.min(head);
-            criteria.collect(&view, first, last)
-        }
+    let rpc = rpc.clone();
+    Step::work(move || {
+        let news = match filter.wants {
+            Wants::Blocks => hashes(&view, fresh, head, |block, hashes| hashes.push(block.hash)),
+            Wants::Transactions => hashes(&view, fresh, head, |block, hashes| hashes.extend(&block.transactions)),
+            Wants::Logs { criteria, from, to } => {
+                let first = bound(&view, from, 0)?.max(fresh);
+                let last = bound(&view, to, head)?.min(head);
+                criteria.collect(&view, first, last)
+            }
+        };
+        // What could not be shown now is news the next time.
+        let news = news?;
+        rpc.filters.shown(id, head);
+        Ok(news)
     })
 }
 
 /// Everything a log filter looks for, old and new.
 pub(super) fn logs(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
     let Hex(id) = params.required::<Hex<u128>>()?;
-    let Wants::Logs { criteria, from, to } = rpc.filters.poll(id, None)?.wants else {
+    let Wants::Logs { criteria, from, to } = rpc.filters.poll(id)?.wants else {
         return Err(Error::server("filter not found"));
     };
     let view = rpc.latest();
@@ -154,14 +182,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_poll_moves_on_and_shows_what_was_before() {
+    fn a_filter_moves_on_when_it_has_shown_something() {
         let filters = Filters::default();
         let id = filters.add(Wants::Blocks, 5).unwrap();
-        assert_eq!(filters.poll(id, Some(9)).unwrap().shown, 5);
-        assert_eq!(filters.poll(id, None).unwrap().shown, 9);
-        assert_eq!(filters.poll(id, Some(7)).unwrap().shown, 9, "never back");
+        assert_eq!(filters.poll(id).unwrap().shown, 5);
+        assert_eq!(filters.poll(id).unwrap().shown, 5, "a poll that fails loses nothing");
+        filters.shown(id, 9);
+        filters.shown(id, 7);
+        assert_eq!(filters.poll(id).unwrap().shown, 9, "never back");
         assert!(filters.remove(id) && !filters.remove(id));
-        assert!(filters.poll(id, None).is_err());
+        assert!(filters.poll(id).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, BloomInput};
 
 use super::Rpc;
+use super::deadline::Deadline;
 use super::dispatch::Step;
 use super::errors::{Error, code};
 use super::framing::{Answer, Json};
@@ -40,6 +41,11 @@ impl Criteria {
         Ok(Self { addresses, topics })
     }
 
+    /// Addresses and topics of all positions: what it takes to keep and to match.
+    pub(super) fn alternatives(&self) -> usize {
+        self.addresses.len() + self.topics.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Whether a block's bloom leaves the possibility of a match.
     fn may_match(&self, block: &Block) -> bool {
         let bloom = &block.header.logs_bloom;
@@ -71,7 +77,9 @@ impl Criteria {
     /// Writes the matching logs of a range of blocks.
     pub(super) fn collect(&self, view: &View, from: u64, to: u64) -> Answer {
         let mut list = List::default();
+        let deadline = Deadline::of_a_read();
         for number in from..=to {
+            deadline.check()?;
             let Some(block) = view.block(number)? else { break };
             if self.may_match(&block) {
                 let transactions = view.transactions(&block)?;

@@ -20,6 +20,7 @@ mod blocks;
 mod calls;
 mod chain;
 mod config;
+mod deadline;
 mod debug;
 mod dispatch;
 mod errors;
@@ -31,6 +32,8 @@ mod logs;
 mod methods;
 mod overrides;
 mod params;
+mod replies;
+mod room;
 mod server;
 mod signing;
 mod simulate;
@@ -38,6 +41,7 @@ mod state;
 mod subscriptions;
 mod transactions;
 mod txpool;
+mod typed_data;
 mod types;
 mod unsigned;
 mod websocket;
@@ -59,6 +63,10 @@ struct Rpc {
     ethereum: Arc<Ethereum>,
     node: Node,
     workers: workers::Workers,
+    /// Apart from the others, so that transactions do not stand behind calls that take long.
+    admission: workers::Workers,
+    room: room::Room,
+    replies: replies::Replies,
     filters: filters::Filters,
     accounts: accounts::Accounts,
     sessions: websocket::Sessions,
@@ -71,6 +79,9 @@ impl Rpc {
             ethereum,
             node,
             workers: workers::Workers::new(),
+            admission: workers::Workers::new(),
+            room: room::Room::default(),
+            replies: replies::Replies::default(),
             filters: filters::Filters::default(),
             accounts,
             sessions: websocket::Sessions::default(),

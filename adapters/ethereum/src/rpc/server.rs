@@ -13,15 +13,14 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tokio::sync::Semaphore;
+use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+use super::room::Taken;
 use super::{Rpc, dispatch, websocket};
 
 /// Larger bodies are refused.
 pub(super) const BODY_MAX: usize = 5 * 1024 * 1024;
-/// What all bodies under way may take together, in KiB.
-const BODIES_MAX_KIB: usize = 256 * 1024;
 /// For a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,12 +29,11 @@ const CONTENT_TYPES: [&str; 3] = ["application/json", "application/json-rpc", "a
 #[derive(Clone)]
 struct Server {
     rpc: Arc<Rpc>,
-    bodies: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
 pub(super) fn router(rpc: Arc<Rpc>, stop: CancellationToken) -> Router {
-    let server = Server { rpc, bodies: Arc::new(Semaphore::new(BODIES_MAX_KIB)), stop };
+    let server = Server { rpc, stop };
     Router::new().route("/", any(entry)).with_state(server)
 }
 
@@ -67,11 +65,12 @@ async fn post(server: &Server, request: Request) -> Result<Response, (StatusCode
     if !is_json(request.headers()) {
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid content type, only application/json is supported\n"));
     }
-    let body = read(server, request).await?;
+    // The room is kept until the answer is there.
+    let (body, _taken) = read(server, request).await?;
     let begun = dispatch::begin(&server.rpc, &body, None);
     drop(body);
     match dispatch::finish(server.rpc.clone(), begun).await {
-        Some(answer) => Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response()),
+        Some(reply) => Ok(([(header::CONTENT_TYPE, "application/json")], Bytes::from_owner(reply)).into_response()),
         None => Ok(StatusCode::OK.into_response()),
     }
 }
@@ -82,24 +81,28 @@ fn is_json(headers: &HeaderMap) -> bool {
     CONTENT_TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind))
 }
 
-async fn read(server: &Server, request: Request) -> Result<Bytes, (StatusCode, &'static str)> {
+async fn read(server: &Server, request: Request) -> Result<(Vec<u8>, Taken), (StatusCode, &'static str)> {
     let too_large = (StatusCode::PAYLOAD_TOO_LARGE, "content length too large\n");
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let length = length.unwrap_or(BODY_MAX);
-    if length > BODY_MAX {
+    if length.is_some_and(|length: usize| length > BODY_MAX) {
         return Err(too_large);
     }
+    let mut chunks = Body::new(request.into_body()).into_data_stream();
     let read = async {
-        let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
-        // Closed only with the server.
-        let _room = server.bodies.acquire_many(kib).await;
-        axum::body::to_bytes(Body::new(request.into_body()), BODY_MAX).await
+        let (mut body, mut taken) = (Vec::new(), Taken::default());
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| (StatusCode::BAD_REQUEST, "the body ended early\n"))?;
+            if body.len() + chunk.len() > BODY_MAX {
+                return Err(too_large);
+            }
+            let room = server.rpc.room.grow(&mut taken, body.len() + chunk.len());
+            room.ok_or((StatusCode::SERVICE_UNAVAILABLE, "the node is busy: nothing was done, send again later\n"))?;
+            body.extend_from_slice(&chunk);
+        }
+        Ok((body, taken))
     };
-    match tokio::time::timeout(BODY_TIMEOUT, read).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(too_large),
-        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time\n")),
-    }
+    let late = (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time\n");
+    tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(late))
 }
 
 async fn upgrade(server: &Server, request: Request) -> Response {

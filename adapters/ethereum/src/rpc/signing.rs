@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use alloy_dyn_abi::TypedData;
 use alloy_primitives::{Address, Bytes, Signature, eip191_hash_message};
 
 use super::Rpc;
@@ -10,6 +9,7 @@ use super::dispatch::Step;
 use super::errors::Error;
 use super::framing::{Answer, Json};
 use super::params::Params;
+use super::typed_data;
 use super::types::{Data, Hex};
 
 /// eth_sign: account, then message (EIP-191).
@@ -33,9 +33,12 @@ fn sign_message(rpc: &Rpc, address: Address, message: &[u8]) -> Answer {
 /// eth_signTypedData and its versions: account, then the data (EIP-712) as an object or as text of one.
 pub(super) fn sign_typed_data(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
     let Hex(address) = params.required::<Hex<Address>>()?;
-    let data: TypedData = params.required()?;
+    let data = params.raw().ok_or_else(|| Error::params("missing value for required argument 1"))?.to_owned();
+    // Nobody's signature is worth no work.
+    rpc.accounts.check(address)?;
     let rpc = rpc.clone();
     Step::work(move || {
+        let data = typed_data::read(&data)?;
         let hash = data.eip712_signing_hash().map_err(|error| Error::params(format!("invalid argument 1: {error}")))?;
         encode(rpc.accounts.sign(address, hash)?)
     })

@@ -56,12 +56,14 @@ pub(super) fn storage_values(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<S
     if slots > SLOTS_MAX {
         return Err(Error::new(code::CLIENT_LIMIT, format!("too many slots (max {SLOTS_MAX})")));
     }
-    let mut values = BTreeMap::new();
-    for (address, slots) in wanted {
-        let words = slots.into_iter().map(|slot| view.storage(address, slot).map(Word));
-        values.insert(address, words.collect::<Result<Vec<_>, _>>()?);
-    }
-    Step::done(&values)
+    Step::work(move || {
+        let mut values = BTreeMap::new();
+        for (address, slots) in wanted {
+            let words = slots.into_iter().map(|slot| view.storage(address, slot).map(Word));
+            values.insert(address, words.collect::<Result<Vec<_>, _>>()?);
+        }
+        Json::of(&values)
+    })
 }
 
 pub(super) fn proof(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {

@@ -23,6 +23,11 @@ use crate::{Ethereum, NewBlock};
 
 /// Subscriptions of one connection.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
+/// Addresses, topics and hashes in all of them: each is looked for in every block.
+const ALTERNATIVES_MAX: usize = 10_000;
+/// Notifications of one block on one connection, and their bytes: a client that asks for more is told nothing but that.
+const NOTES_MAX: usize = 20_000;
+const NOTES_BYTES_MAX: usize = 32 << 20;
 /// Transactions that one subscription may name.
 const HASHES_MAX: usize = 200;
 
@@ -57,6 +62,16 @@ enum Kind {
     Syncing,
 }
 
+impl Kind {
+    fn alternatives(&self) -> usize {
+        match self {
+            Self::Logs(criteria) => criteria.alternatives(),
+            Self::Receipts(hashes) => hashes.len(),
+            Self::Heads | Self::Hashes | Self::Transactions | Self::Syncing => 0,
+        }
+    }
+}
+
 impl Subscriptions {
     pub(super) fn new(ethereum: &Arc<Ethereum>) -> Self {
         Self { ethereum: ethereum.clone(), blocks: None, running: BTreeMap::new(), fresh: Vec::new(), untold: 0 }
@@ -65,6 +80,12 @@ impl Subscriptions {
     fn add(&mut self, kind: Kind, since: u64) -> Result<u128, Error> {
         if self.running.len() >= SUBSCRIPTIONS_MAX {
             return Err(Error::server(format!("too many subscriptions, want at most {SUBSCRIPTIONS_MAX}")));
+        }
+        let alternatives: usize = self.running.values().map(|running| running.kind.alternatives()).sum();
+        if alternatives + kind.alternatives() > ALTERNATIVES_MAX {
+            let message =
+                format!("too many addresses, topics and hashes, want at most {ALTERNATIVES_MAX} on a connection");
+            return Err(Error::server(message));
         }
         let id = rand::random::<u128>();
         self.running.insert(id, Subscription { kind, since });
@@ -87,27 +108,25 @@ impl Subscriptions {
     pub(super) async fn next(&mut self) -> Result<Vec<Vec<u8>>, Lagged> {
         let (Some(blocks), 0) = (&mut self.blocks, self.untold) else { return std::future::pending().await };
         match blocks.recv().await {
-            Ok(block) => Ok(self.notifications(&block)),
+            Ok(block) => self.notifications(&block),
             Err(RecvError::Lagged(_)) => Err(Lagged),
             // The adapter is gone: the node is stopping, and the connection with it.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 
-    fn notifications(&self, new: &NewBlock) -> Vec<Vec<u8>> {
-        let mut notes = Vec::new();
+    fn notifications(&self, new: &NewBlock) -> Result<Vec<Vec<u8>>, Lagged> {
+        let mut notes = Notes::default();
         let number = new.block.header.number;
         for (id, subscription) in self.running.iter().filter(|(_, subscription)| number > subscription.since) {
             let id = format!("{id:#x}");
             match &subscription.kind {
-                Kind::Heads => note(&mut notes, &id, &HeaderJson::of(&new.block.header, new.block.hash)),
-                Kind::Logs(criteria) => {
-                    criteria.each(&new.block, &new.transactions, |log| note(&mut notes, &id, &log));
-                }
-                Kind::Hashes => new.block.transactions.iter().for_each(|hash| note(&mut notes, &id, hash)),
+                Kind::Heads => notes.add(&id, &HeaderJson::of(&new.block.header, new.block.hash)),
+                Kind::Logs(criteria) => criteria.each(&new.block, &new.transactions, |log| notes.add(&id, &log)),
+                Kind::Hashes => new.block.transactions.iter().for_each(|hash| notes.add(&id, hash)),
                 Kind::Transactions => new.transactions.iter().for_each(|transaction| {
                     let place = Place::of(&new.block, transaction.index);
-                    note(&mut notes, &id, &TransactionJson::of(transaction, place));
+                    notes.add(&id, &TransactionJson::of(transaction, place));
                 }),
                 Kind::Receipts(hashes) => {
                     let wanted = |hash| hashes.is_empty() || hashes.contains(hash);
@@ -116,22 +135,42 @@ impl Subscriptions {
                         .map(|transaction| ReceiptJson::of(transaction, &new.block, self.ethereum.forks()))
                         .collect();
                     if !receipts.is_empty() {
-                        note(&mut notes, &id, &receipts);
+                        notes.add(&id, &receipts);
                     }
                 }
                 Kind::Syncing => {}
             }
+            if notes.full() {
+                return Err(Lagged);
+            }
         }
-        notes
+        Ok(notes.list)
     }
 }
 
-fn note<T: Serialize + ?Sized>(notes: &mut Vec<Vec<u8>>, id: &str, result: &T) {
-    // Plain structs of text and numbers; one that could not be written would be worth no notification either.
-    if let Ok(result) = serde_json::to_vec(result) {
-        let mut out = Vec::with_capacity(result.len() + 128);
-        framing::write_notification(&mut out, id, &result);
-        notes.push(out);
+/// The notifications of one block.
+#[derive(Default)]
+struct Notes {
+    list: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Notes {
+    fn full(&self) -> bool {
+        self.list.len() > NOTES_MAX || self.bytes > NOTES_BYTES_MAX
+    }
+
+    fn add<T: Serialize + ?Sized>(&mut self, id: &str, result: &T) {
+        if self.full() {
+            return;
+        }
+        // Plain structs of text and numbers; one that could not be written would be worth no notification either.
+        if let Ok(result) = serde_json::to_vec(result) {
+            let mut out = Vec::with_capacity(result.len() + 128);
+            framing::write_notification(&mut out, id, &result);
+            self.bytes += out.len();
+            self.list.push(out);
+        }
     }
 }
 

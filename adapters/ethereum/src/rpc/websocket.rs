@@ -7,13 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::dispatch::Begun;
+use super::errors::Error;
+use super::room::Taken;
 use super::subscriptions::{Lagged, Subscriptions};
 use super::{Rpc, dispatch};
 
@@ -71,8 +75,8 @@ async fn session(rpc: &Arc<Rpc>, socket: &mut WebSocket, stop: CancellationToken
         tokio::select! {
             biased;
             () = stop.cancelled() => return End::Stopping,
-            Some((answer, fresh)) = calls.next(), if !calls.is_empty() => {
-                if let Some(answer) = answer && write(socket, answer).await.is_err() {
+            Some((reply, fresh)) = calls.next(), if !calls.is_empty() => {
+                if let Some(reply) = reply && write(socket, Bytes::from_owner(reply)).await.is_err() {
                     return End::Gone;
                 }
                 // The answer that names a subscription goes before its first notification.
@@ -81,7 +85,7 @@ async fn session(rpc: &Arc<Rpc>, socket: &mut WebSocket, stop: CancellationToken
             notes = subscriptions.next() => match notes {
                 Ok(notes) => {
                     for note in notes {
-                        if write(socket, note).await.is_err() {
+                        if write(socket, note.into()).await.is_err() {
                             return End::Gone;
                         }
                     }
@@ -91,20 +95,28 @@ async fn session(rpc: &Arc<Rpc>, socket: &mut WebSocket, stop: CancellationToken
             message = socket.recv(), if calls.len() < CALLS_MAX => {
                 heard = Instant::now();
                 let body = match message {
-                    Some(Ok(Message::Text(text))) => axum::body::Bytes::from(text),
+                    Some(Ok(Message::Text(text))) => Bytes::from(text),
                     Some(Ok(Message::Binary(bytes))) => bytes,
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Gone,
                 };
-                let begun = dispatch::begin(rpc, &body, Some(&mut subscriptions));
+                let mut taken = Taken::default();
+                let begun = match rpc.room.grow(&mut taken, body.len()) {
+                    Some(()) => dispatch::begin(rpc, &body, Some(&mut subscriptions)),
+                    None => Begun::Wrong(Error::busy()),
+                };
                 let fresh = subscriptions.take_fresh();
-                calls.push(async move { (dispatch::finish(rpc.clone(), begun).await, fresh) });
+                calls.push(async move {
+                    let reply = dispatch::finish(rpc.clone(), begun).await;
+                    drop(taken);
+                    (reply, fresh)
+                });
             }
             _ = ping.tick() => {
                 if heard.elapsed() > 2 * PING_EVERY {
                     return End::Gone;
                 }
-                if timed(socket.send(Message::Ping(axum::body::Bytes::new()))).await.is_err() {
+                if timed(socket.send(Message::Ping(Bytes::new()))).await.is_err() {
                     return End::Gone;
                 }
             }
@@ -112,10 +124,10 @@ async fn session(rpc: &Arc<Rpc>, socket: &mut WebSocket, stop: CancellationToken
     }
 }
 
-async fn write(socket: &mut WebSocket, text: Vec<u8>) -> Result<(), ()> {
+async fn write(socket: &mut WebSocket, text: Bytes) -> Result<(), ()> {
     // What is written here is JSON that this node wrote.
-    let text = String::from_utf8(text).map_err(drop)?;
-    timed(socket.send(Message::Text(text.into()))).await
+    let text = Utf8Bytes::try_from(text).map_err(drop)?;
+    timed(socket.send(Message::Text(text))).await
 }
 
 async fn timed<E>(send: impl Future<Output = Result<(), E>>) -> Result<(), ()> {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::errors::Error;
 
@@ -30,15 +31,21 @@ impl Workers {
     pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let job = Job::new(&self.jobs).ok_or_else(Error::busy)?;
         let crashed = || Error::internal("method handler crashed");
-        let turn = self.running.clone().acquire_owned().await.map_err(|_| Error::busy())?;
-        // The caller may leave meanwhile; the thread runs on, so its place is given back by the thread.
-        let places = (job, turn);
-        let done = tokio::task::spawn_blocking(move || {
-            let done = catch_unwind(AssertUnwindSafe(work));
-            drop(places);
-            done
+        let running = self.running.clone();
+        // A task of its own waits for the turn. The caller may not look for long, while its client does not take what is
+        // written to it: it would have the turn and not use it, and nobody else could.
+        let waiting = tokio::spawn(async move {
+            let turn = running.acquire_owned().await.map_err(|_| Error::busy())?;
+            // The thread runs to its end in any case, so the places are given back by the thread.
+            let places = (job, turn);
+            let done = tokio::task::spawn_blocking(move || {
+                let done = catch_unwind(AssertUnwindSafe(work));
+                drop(places);
+                done
+            });
+            done.await.map_err(|_| crashed())?.map_err(|_| crashed())
         });
-        done.await.map_err(|_| crashed())?.map_err(|_| crashed())
+        AbortOnDropHandle::new(waiting).await.map_err(|_| crashed())?
     }
 }
 
@@ -62,6 +69,8 @@ impl Drop for Job {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     #[tokio::test]
@@ -69,6 +78,16 @@ mod tests {
         let workers = Workers::new();
         let error = workers.run(|| -> u8 { panic!("as planned") }).await.unwrap_err();
         assert_eq!((error.code, error.message.as_str()), (-32603, "method handler crashed"));
+        assert_eq!(workers.run(|| 5).await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_does_not_look_keeps_nobody_from_working() {
+        let workers = Workers::new();
+        let mut idle: Vec<_> = (0..64).map(|_| Box::pin(workers.run(|| ()))).collect();
+        for call in &mut idle {
+            assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
         assert_eq!(workers.run(|| 5).await, Ok(5));
     }
 

@@ -84,10 +84,12 @@ pub(in crate::rpc) fn refusal(refused: Refused, call: &TxEnv) -> Error {
     }
 }
 
-/// This node is at fault, not the call.
+/// The call went over a bound of this node, or the node is at fault.
 pub(in crate::rpc) fn broken(refused: Refused) -> Error {
     match refused {
         EVMError::Database(error) => error.into(),
+        // Only what bounds a run stops it in words of its own: its time, or how much a trace may record.
+        EVMError::Custom(bound) => Error::server(bound),
         other => {
             tracing::error!(error = %other, "the machine stopped");
             Error::internal("the machine stopped: tell the node's operator")

@@ -1,8 +1,7 @@
 //! eth_call, and the ground on which all simulated code runs.
 //!
 //! Code runs on a transaction over one version, in the environment of that version's block, and leaves nothing. What
-//! bounds it is gas: 50,000,000 by default, well below five seconds of this machine at its slowest operations; and the
-//! workers, of which a few run at a time.
+//! bounds it is gas, 50,000,000 by default; time (`deadline.rs`); and the workers, of which a few run at a time.
 
 pub(super) mod failures;
 pub(super) mod precompiles;
@@ -19,6 +18,7 @@ use revm::primitives::hardfork::SpecId;
 use revm::{ExecuteEvm, InspectEvm, Inspector};
 
 use super::Rpc;
+use super::deadline::{Deadline, looks};
 use super::dispatch::Step;
 use super::errors::Error;
 use super::framing::Json;
@@ -90,6 +90,8 @@ pub(super) struct Scratch<'a> {
     pub(super) tx: Tx<'a>,
     pub(super) context: Context,
     pub(super) precompiles: Precompiles,
+    /// For everything that runs here.
+    pub(super) deadline: Deadline,
 }
 
 /// What the machine says when it cannot even begin, or cannot go on.
@@ -97,12 +99,12 @@ pub(super) type Refused = EVMError<ReadError>;
 
 impl<'a> Scratch<'a> {
     pub(super) fn new(view: &'a View, context: Context) -> Self {
-        Self::on(view.ledger(), Tx::new(view.state()), context)
+        Self::on(view.ledger(), Tx::new(view.state()), context, Deadline::of_a_call())
     }
 
-    pub(super) fn on(ledger: &'a Ledger, tx: Tx<'a>, context: Context) -> Self {
+    pub(super) fn on(ledger: &'a Ledger, tx: Tx<'a>, context: Context, deadline: Deadline) -> Self {
         let precompiles = Precompiles::new(context.spec);
-        Self { ledger, tx, context, precompiles }
+        Self { ledger, tx, context, precompiles, deadline }
     }
 
     /// The account as it is here; one that is not there is empty.
@@ -111,17 +113,18 @@ impl<'a> Scratch<'a> {
     }
 
     pub(super) fn run(&self, call: TxEnv) -> Result<ResultAndState, Refused> {
-        let evm = evm(self.context.clone(), self.ledger.rows(&self.tx));
-        evm.with_precompiles(self.precompiles.clone()).transact(call)
+        let evm = looks(evm(self.context.clone(), self.ledger.rows(&self.tx)));
+        let mut evm = evm.with_precompiles(self.precompiles.clone());
+        self.deadline.run(|| evm.transact(call))
     }
 
     pub(super) fn inspect<I>(&self, call: TxEnv, inspector: I) -> Result<(ResultAndState, I), Refused>
     where
         I: for<'r> Inspector<MainnetContext<Rows<'r>>>,
     {
-        let evm = evm_with(self.context.clone(), self.ledger.rows(&self.tx), inspector);
+        let evm = looks(evm_with(self.context.clone(), self.ledger.rows(&self.tx), inspector));
         let mut evm = evm.with_precompiles(self.precompiles.clone());
-        let done = evm.inspect_tx(call)?;
+        let done = self.deadline.run(|| evm.inspect_tx(call))?;
         Ok((done, evm.into_inspector()))
     }
 

@@ -1,8 +1,9 @@
 //! debug_trace*: what the machine did, step by step or call by call.
 //!
 //! A block is run again on the state of its parent, which must still be kept. The tracers are those of revm-inspectors,
-//! under geth's names; how much one trace may record is bounded.
+//! under geth's names; how much they may record is bounded (`meter.rs`).
 
+mod meter;
 pub(super) mod raw;
 mod rows;
 
@@ -12,11 +13,13 @@ use alloy_primitives::B256;
 use alloy_rpc_types_trace::geth::{GethDebugTracingOptions, GethTrace};
 use kv::Tx;
 use revm::context::TxEnv;
-use revm_inspectors::tracing::{DebugInspector, TraceLimitBehavior, TraceLimits, TransactionContext};
+use revm::state::EvmState;
+use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 use serde::{Deserialize, Serialize};
 
 use super::Rpc;
 use super::calls::{Scratch, failures, ground};
+use super::deadline::Deadline;
 use super::dispatch::Step;
 use super::errors::Error;
 use super::framing::Json;
@@ -24,12 +27,11 @@ use super::overrides::{self, BlockOverrides, StateOverrides};
 use super::params::Params;
 use super::transactions::find;
 use super::types::{BlockId, CallArgs, Hex};
-use crate::{Block, Transaction, View};
+use crate::{Block, View};
+use meter::{Meter, Steps};
 
 /// Steps that a trace records, unless the caller wants fewer.
 const STEPS_MAX: u64 = 1_000_000;
-/// Bytes of inputs and memory that a trace records.
-const BYTES_MAX: usize = 256 << 20;
 
 pub(super) fn trace_transaction(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
     let Hex(hash) = params.required::<Hex<B256>>()?;
@@ -73,27 +75,22 @@ fn bound(options: &mut GethDebugTracingOptions) {
     options.config.limit = Some(asked.map_or(STEPS_MAX, |limit| limit.min(STEPS_MAX)));
 }
 
-fn inspector(options: &GethDebugTracingOptions) -> Result<DebugInspector, Error> {
-    let limits = TraceLimits::default().set_max_recorded_bytes(Some(BYTES_MAX)).set_behavior(TraceLimitBehavior::Halt);
-    let made = DebugInspector::new(options.clone()).map_err(|error| Error::params(error.to_string()))?;
-    Ok(match made {
-        DebugInspector::CallTracer(inspector, config) => {
-            DebugInspector::CallTracer(inspector.with_limits(limits), config)
-        }
-        DebugInspector::PreStateTracer(inspector, config) => {
-            DebugInspector::PreStateTracer(inspector.with_limits(limits), config)
-        }
-        DebugInspector::FlatCallTracer(inspector) => DebugInspector::FlatCallTracer(inspector.with_limits(limits)),
-        DebugInspector::Default(inspector, config) => DebugInspector::Default(inspector.with_limits(limits), config),
-        other => other,
-    })
+fn inspector(options: &GethDebugTracingOptions) -> Result<(DebugInspector, Steps), Error> {
+    let inspector = DebugInspector::new(options.clone()).map_err(|error| Error::params(error.to_string()))?;
+    let steps = match &inspector {
+        DebugInspector::Default(_, options) => Steps::of(options),
+        DebugInspector::Erc7562Tracer(..) => Steps::all(),
+        _ => Steps::default(),
+    };
+    Ok((inspector, steps))
 }
 
 /// A block, and the version before it.
 struct Traced {
     parent: View,
     block: Block,
-    transactions: Vec<Transaction>,
+    /// The version that has the block's transactions.
+    latest: View,
 }
 
 #[derive(Serialize)]
@@ -109,8 +106,7 @@ impl Traced {
             return Err(Error::server("genesis is not traceable"));
         };
         let parent = rpc.ethereum.at(&rpc.node.snapshot(), before)?;
-        let transactions = rpc.latest().transactions(&block)?;
-        Ok(Self { parent, block, transactions })
+        Ok(Self { parent, block, latest: rpc.latest() })
     }
 
     /// Traces one transaction, or all.
@@ -119,14 +115,15 @@ impl Traced {
         let mut context = self.parent.context_of(&self.block);
         // What is in a block obeyed the rules of its day.
         context.cfg.tx_gas_limit_cap = Some(u64::MAX);
-        let mut scratch = Scratch::on(ledger, Tx::new(self.parent.state()), context);
+        let mut scratch = Scratch::on(ledger, Tx::new(self.parent.state()), context, Deadline::of_a_trace());
         let before = ledger.before_transactions(&scratch.context, &self.block.header, &mut scratch.tx);
         before.map_err(|refused| {
             tracing::error!(?refused, "a committed block cannot be run again");
             Error::internal("the block cannot be run again on this node")
         })?;
         let mut traces = Vec::new();
-        for transaction in &self.transactions {
+        let mut meter = Meter::new();
+        for transaction in &self.latest.transactions(&self.block)? {
             let call = crate::transaction::tx_env(&transaction.envelope, transaction.sender);
             let wanted = only.is_none_or(|index| index == transaction.index);
             let state = if wanted {
@@ -135,7 +132,8 @@ impl Traced {
                     tx_hash: Some(transaction.hash),
                     tx_index: usize::try_from(transaction.index).ok(),
                 };
-                let (result, state) = trace(&scratch, call, options, context)?;
+                let (result, state);
+                (result, state, meter) = trace(&scratch, call, options, context, meter)?;
                 traces.push(TraceJson { tx_hash: transaction.hash, result });
                 state
             } else {
@@ -156,13 +154,15 @@ fn trace(
     call: TxEnv,
     options: &GethDebugTracingOptions,
     context: TransactionContext,
-) -> Result<(GethTrace, revm::state::EvmState), Error> {
-    let ran = scratch.inspect(call.clone(), inspector(options)?);
-    let (done, mut inspector) = ran.map_err(|refused| failures::refusal(refused, &call))?;
+    meter: Meter,
+) -> Result<(GethTrace, EvmState, Meter), Error> {
+    let (inspector, steps) = inspector(options)?;
+    let ran = scratch.inspect(call.clone(), (inspector, meter.next(steps)));
+    let (done, (mut inspector, meter)) = ran.map_err(|refused| failures::refusal(refused, &call))?;
     let mut rows = rows::Reader(scratch.ledger.rows(&scratch.tx));
     let result = inspector.get_result(Some(context), &call, &scratch.context.block, &done, &mut rows);
     let result = result.map_err(|error| Error::server(format!("the trace cannot be made: {error}")))?;
-    Ok((result, done.state))
+    Ok((result, done.state, meter))
 }
 
 /// geth's options of a traced call: those of a trace, and overrides.
@@ -190,7 +190,7 @@ pub(super) fn trace_call(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step,
         block_overrides.apply(&mut scratch.context);
         overrides::apply(&state_overrides, &mut scratch)?;
         let call = scratch.environment(&args, args.gas.map_or(cap, |gas| gas.0.min(cap)))?;
-        let (result, _) = trace(&scratch, call, &options, TransactionContext::default())?;
+        let (result, ..) = trace(&scratch, call, &options, TransactionContext::default(), Meter::new())?;
         Json::of(&result)
     })
 }

@@ -15,6 +15,7 @@ use super::plan::Planned;
 use super::transfers::Transfers;
 use crate::rpc::blocks::size_of;
 use crate::rpc::calls::{Fees, Scratch};
+use crate::rpc::deadline::Deadline;
 use crate::rpc::errors::Error;
 use crate::rpc::overrides;
 use crate::rpc::types::{CallArgs, Hex};
@@ -33,6 +34,7 @@ pub(super) struct Ground<'a> {
     /// Whether calls must obey the rules of signed transactions.
     pub(super) validation: bool,
     pub(super) trace_transfers: bool,
+    pub(super) deadline: Deadline,
 }
 
 /// A block that was made.
@@ -44,6 +46,8 @@ pub(super) struct Simulated {
 
 impl Ground<'_> {
     pub(super) fn block(&mut self, planned: Planned) -> Result<Simulated, Error> {
+        // System calls run without a clock, and there are some in each block.
+        self.deadline.check()?;
         let mut header = self.header(&planned);
         let mut gas_left = self.gas_left;
         let state = self.state.clone();
@@ -140,7 +144,7 @@ impl Ground<'_> {
         cfg.disable_eip3607 = true;
         cfg.disable_block_gas_limit = true;
         cfg.tx_gas_limit_cap = Some(u64::MAX);
-        Scratch::on(self.ledger, tx, context)
+        Scratch::on(self.ledger, tx, context, self.deadline)
     }
 }
 

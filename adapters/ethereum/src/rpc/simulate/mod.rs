@@ -20,6 +20,7 @@ use kv::State;
 use serde::{Deserialize, Serialize};
 
 use super::Rpc;
+use super::deadline::Deadline;
 use super::dispatch::Step;
 use super::errors::{Error, code};
 use super::framing::Json;
@@ -97,6 +98,7 @@ fn run(view: &View, request: Request, gas: u64) -> Result<Vec<Simulated>, Error>
         gas_left: gas,
         validation: request.validation,
         trace_transfers: request.trace_transfers,
+        deadline: Deadline::of_a_call(),
     };
     plan.into_iter().map(|planned| ground.block(planned)).collect()
 }

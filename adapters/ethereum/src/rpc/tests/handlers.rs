@@ -9,11 +9,11 @@ const ALICE: &str = "0x1a642f0e3c3af545e7acbd38b07251b3990914f1";
 const BOB: &str = "0x5050a4f4b3f9338c3472dcc01a87c76a144b3c9c";
 
 impl Network {
-    async fn must(&self, method: &str, params: Value) -> Value {
+    pub(super) async fn must(&self, method: &str, params: Value) -> Value {
         self.ask(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
-    async fn code(&self, method: &str, params: Value) -> i64 {
+    pub(super) async fn code(&self, method: &str, params: Value) -> i64 {
         match self.ask(method, params).await {
             Ok(result) => panic!("{method} gave {result}"),
             Err(error) => error["code"].as_i64().unwrap(),
@@ -21,7 +21,7 @@ impl Network {
     }
 
     /// A transfer of one wei from Alice to Bob, signed.
-    async fn signed(&self, nonce: u64) -> Value {
+    pub(super) async fn signed(&self, nonce: u64) -> Value {
         let call = json!({"from": ALICE, "to": BOB, "value": "0x1", "gas": "0x5208", "nonce": format!("{nonce:#x}")});
         self.must("eth_signTransaction", json!([call])).await["raw"].take()
     }
@@ -52,6 +52,19 @@ async fn concurrent_sends_of_one_account_get_consecutive_nonces() {
     }
     nonces.sort_unstable();
     assert!(nonces.into_iter().eq(0..40));
+}
+
+#[tokio::test]
+async fn a_nonce_that_leaves_a_gap_does_not_pull_the_others_after_it() {
+    let network = Network::development();
+    let send = async |nonce: Value| {
+        let call = json!({"from": ALICE, "to": BOB, "value": "0x1", "gas": "0x5208", "nonce": nonce});
+        network.must("eth_sendTransaction", json!([call])).await
+    };
+    send(json!("0x5")).await;
+    let hash = send(Value::Null).await;
+    assert_eq!(network.must("eth_getTransactionReceipt", json!([hash])).await["status"], "0x1");
+    assert_eq!(network.must("eth_getTransactionByHash", json!([hash])).await["nonce"], "0x0");
 }
 
 #[tokio::test]

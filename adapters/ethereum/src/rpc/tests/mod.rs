@@ -62,7 +62,7 @@ impl Network {
     async fn raw(&self, body: &str) -> Option<String> {
         let begun = dispatch::begin(&self.rpc, body.as_bytes(), None);
         let answer = dispatch::finish(self.rpc.clone(), begun).await;
-        answer.map(|answer| String::from_utf8(answer).unwrap())
+        answer.map(|answer| String::from_utf8(answer.as_ref().to_vec()).unwrap())
     }
 
     async fn json(&self, body: &str) -> Value {

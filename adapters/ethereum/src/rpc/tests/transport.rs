@@ -81,6 +81,20 @@ async fn bodies_are_bounded() {
 }
 
 #[tokio::test]
+async fn bodies_that_are_announced_and_do_not_come_take_no_room() {
+    let served = serve().await;
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!("{JSON}\r\nHost: x\r\nContent-Length: {}\r\n\r\n", crate::rpc::server::BODY_MAX);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(b"{").await.unwrap();
+        idle.push(stream);
+    }
+    assert_eq!(served.status(JSON, CHAIN_ID).await, 200);
+}
+
+#[tokio::test]
 async fn browsers_may_ask() {
     let served = serve().await;
     let asked = "OPTIONS / HTTP/1.1\r\nOrigin: http://x\r\nAccess-Control-Request-Headers: content-type,x-y";
