@@ -19,7 +19,7 @@ use base::{Digest, Seqno};
 use kv::{Derived, State, Tx, WriteSet};
 use revm::context::result::ExecutionResult;
 
-use crate::execute::Context;
+use crate::execute::{Context, Refused, WRITES_MAX};
 use crate::import::Imported;
 use crate::ledger::Ledger;
 use crate::record::{Block, Outcome, Receipt, Transaction};
@@ -117,8 +117,9 @@ impl Batch for Making {
                     ommers: Vec::new(),
                     imported: parent.imported,
                     first,
+                    size: 0,
                 };
-                (block, world)
+                (block.measured(&totals.raw), world)
             }
             Body::Imported(imported) => (imported.block, imported.world),
         };
@@ -175,9 +176,18 @@ impl Making {
             Ok(included) => {
                 tx.set_claims(Digest(included.hash.0));
                 let reply = included.hash.to_vec().into();
-                let wakes = envelope.nonce().checked_add(1).map(|next| turn(sender, next));
+                let row = included.encode();
+                if row.len() > WRITES_MAX {
+                    return Verdict::Drop(refusal.of(Refused::TooMuch));
+                }
+                // More than one nonce may be used: a sender can authorize itself (EIP-7702), and then create contracts.
+                let next = match ledger.rows(tx).account(sender) {
+                    Ok(account) => account.unwrap_or_default().nonce,
+                    Err(error) => return Verdict::Drop(error.into()),
+                };
                 totals.add(&included);
-                tx.put(ledger.layout.transactions, included.hash.as_slice(), included.encode());
+                tx.put(ledger.layout.transactions, included.hash.as_slice(), row);
+                let wakes = Some(turn(sender, next));
                 Verdict::Keep(Kept { reply, wakes, closes: false })
             }
             Err(refused) => Verdict::Drop(refusal.of(refused)),
@@ -216,7 +226,7 @@ impl Ledger {
         raw: Bytes,
         sender: Address,
         totals: &Totals,
-    ) -> Result<Transaction, crate::execute::Refused> {
+    ) -> Result<Transaction, Refused> {
         let result = self.transact(context, tx, &envelope, sender)?;
         let gas_used = result.tx_gas_used();
         let success = result.is_success();
@@ -241,8 +251,7 @@ impl Ledger {
         let number = block.header.number;
         tx.put(self.layout.blocks, &number.to_be_bytes()[..], block.encode());
         tx.put(self.layout.numbers, block.hash.as_slice(), &number.to_be_bytes()[..]);
-        tx.put(self.layout.chain, crate::tables::HEAD, &number.to_be_bytes()[..]);
-        rows::put_recent(&self.layout, tx, number, block.hash);
+        rows::put_head(&self.layout, tx, number, block.hash);
         tx.set_claims(Digest(block.hash.0));
     }
 }

@@ -157,8 +157,9 @@ impl Adapter for Ethereum {
             ommers: Vec::new(),
             imported: false,
             first: tx.base().seqno().next(),
+            size: 0,
         };
-        self.ledger.put_block(tx, &block);
+        self.ledger.put_block(tx, &block.measured([]));
         Ok(())
     }
 

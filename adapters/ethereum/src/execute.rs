@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use alloy_consensus::{Header, Transaction as _};
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
+use base::limits::ENTRY_BYTES_MAX;
 use kv::{State, Tx};
 use revm::bytecode::opcode::EXTCODEHASH;
 use revm::context::journal::JournalInner;
@@ -123,9 +124,19 @@ fn rules(spec: SpecId, envelope: &Envelope) -> Result<(), Refused> {
 pub enum Refused {
     /// It does not belong into this block.
     Invalid(InvalidTransaction),
+    /// It would write more than an entry of the ledger holds.
+    TooMuch,
     /// The node is at fault.
     Failed(String),
 }
+
+/// Bytes that a transaction may write: as state, and as its own row with the logs. Gas bounds them well below that, unless
+/// a genesis gives blocks room for hundreds of millions.
+pub(crate) const WRITES_MAX: usize = ENTRY_BYTES_MAX / 3;
+
+/// Gas of one transaction in blocks made here under rules that have no cap of their own: a few seconds of computing, during
+/// which nothing else happens.
+const TRANSACTION_GAS_MAX: u64 = 1 << 28;
 
 impl From<ReadError> for Refused {
     fn from(error: ReadError) -> Self {
@@ -169,12 +180,11 @@ impl Ledger {
         Context { spec, block, cfg }
     }
 
-    /// The same for a block made here, where an operator may have lifted the cap on a transaction's gas.
+    /// The same for a block made here, where an operator may have set another cap on a transaction's gas.
     pub(crate) fn own_context(&self, header: &Header, ancestors_difficulty: U256) -> Context {
         let mut context = self.context(header, ancestors_difficulty);
-        if self.config.transaction_gas_cap.is_some() {
-            context.cfg.tx_gas_limit_cap = self.config.transaction_gas_cap;
-        }
+        let none = || (!context.spec.is_enabled_in(SpecId::OSAKA)).then_some(TRANSACTION_GAS_MAX);
+        context.cfg.tx_gas_limit_cap = self.config.transaction_gas_cap.or_else(none);
         context
     }
 
@@ -197,7 +207,7 @@ impl Ledger {
         let spec = context.spec;
         rules(spec, envelope)?;
         let mut engine = evm(context, self.rows_of(state));
-        engine.ctx.set_tx(transaction::tx_env(envelope, sender));
+        engine.ctx.set_tx(transaction::unread_env(envelope, sender));
         let gas = Checks::default().validate(&mut engine).map_err(Refused::from)?;
         engine.ctx.journaled_state.finalize();
         recycle(spec, engine);
@@ -219,7 +229,9 @@ impl Ledger {
             recycle(context.spec, engine);
             ran
         };
-        rows::commit(&self.layout, tx, ran.state, context.spec)?;
+        if rows::commit(&self.layout, tx, ran.state, context.spec)? > WRITES_MAX {
+            return Err(Refused::TooMuch);
+        }
         Ok(ran.result)
     }
 

@@ -161,6 +161,7 @@ impl Ledger {
             withdrawals: body.withdrawals.map(|list| list.into_inner()),
             imported: true,
             first,
+            size: rlp.len() as u64,
         };
         Ok(Imported { block, world: growing.world })
     }
@@ -256,6 +257,7 @@ impl Ledger {
 fn refused<'a>(wrong: &'a Wrong<'a>) -> impl Fn(Refused) -> Reject + 'a {
     |refused| match refused {
         Refused::Invalid(invalid) => wrong.says(invalid),
+        Refused::TooMuch => wrong.says("it writes more than one entry of the ledger holds"),
         Refused::Failed(error) => failed(error),
     }
 }

@@ -4,7 +4,7 @@
 //! transaction: version 1 · number · index · first log · sender (20) · outcome · gas used · gas so far · logs · raw
 //!   outcome: 0 failed, 1 succeeded, 2 and the state root after it (32)
 //!   log:     address (20) · topics (count, 32 each) · data (length, bytes)
-//! block:       version 1 · flags · first seqno · total difficulty · header · transaction hashes · ommers · withdrawals
+//! block:       version 1 · flags · first seqno · size · total difficulty · header · transaction hashes · ommers · withdrawals
 //!   flags:   1 imported, 2 no logs bloom (it is all zero and left out of the header), 4 has withdrawals
 //! ```
 //!
@@ -140,6 +140,8 @@ pub struct Block {
     pub imported: bool,
     /// First seqno of the batch that the block came with: the version before it holds the state of the parent.
     pub first: Seqno,
+    /// Bytes of the whole block in RLP. Stored, since clients ask for it with every header.
+    pub size: u64,
 }
 
 /// Where the bloom stands in the RLP of a header: after the list's head, five hashes and an address.
@@ -147,7 +149,7 @@ const BLOOM_AT: usize = 3 + 5 * 33 + 21 + 3;
 
 impl Block {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let Self { header, hash: _, transactions, ommers, withdrawals, total_difficulty, imported, first } = self;
+        let Self { header, hash: _, transactions, ommers, withdrawals, total_difficulty, imported, first, size } = self;
         let mut rlp = Vec::with_capacity(640);
         header.encode(&mut rlp);
         let mut flags = if *imported { IMPORTED } else { 0 };
@@ -160,6 +162,7 @@ impl Block {
         }
         let mut row = vec![VERSION, flags];
         put_number(&mut row, first.0);
+        put_number(&mut row, *size);
         put_bytes(&mut row, &total_difficulty.to_be_bytes_trimmed_vec());
         put_bytes(&mut row, &rlp);
         put_number(&mut row, transactions.len() as u64);
@@ -186,7 +189,7 @@ impl Block {
             return Err(reader.corrupt());
         }
         let flags = reader.byte()?;
-        let first = Seqno(reader.number()?);
+        let (first, size) = (Seqno(reader.number()?), reader.number()?);
         let total_difficulty = U256::try_from_be_slice(reader.bytes()?).ok_or(ReadError::Corrupt("a difficulty"))?;
         let mut rlp = reader.bytes()?.to_vec();
         if flags & NO_BLOOM != 0 {
@@ -213,7 +216,19 @@ impl Block {
         reader.end()?;
         let hash = keccak256(&rlp);
         let imported = flags & IMPORTED != 0;
-        Ok(Self { header, hash, transactions, ommers, withdrawals, total_difficulty, imported, first })
+        Ok(Self { header, hash, transactions, ommers, withdrawals, total_difficulty, imported, first, size })
+    }
+
+    /// The block with its size, given its transactions as they stand in it.
+    pub(crate) fn measured<'r>(mut self, transactions: impl IntoIterator<Item = &'r Bytes>) -> Self {
+        let list = |payload: usize| alloy_rlp::length_of_length(payload) + payload;
+        // A typed transaction stands in a block as a string, an old one as the list it is.
+        let length = |raw: &Bytes| if raw.first() < Some(&0xc0) { list(raw.len()) } else { raw.len() };
+        let transactions = list(transactions.into_iter().map(length).sum());
+        let ommers = list(self.ommers.iter().map(Encodable::length).sum());
+        let withdrawals = self.withdrawals.as_ref().map_or(0, |all| list(all.iter().map(Encodable::length).sum()));
+        self.size = list(self.header.length() + transactions + ommers + withdrawals) as u64;
+        self
     }
 
     /// Difficulty of all blocks before this one.
@@ -265,6 +280,7 @@ mod tests {
             total_difficulty: U256::from(1) << 100,
             imported: true,
             first: Seqno(77),
+            size: 1_234,
         }
     }
 

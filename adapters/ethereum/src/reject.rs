@@ -47,6 +47,9 @@ impl Refusal<'_> {
     pub(crate) fn of(&self, refused: Refused) -> Reject {
         match refused {
             Refused::Invalid(invalid) => self.invalid(&invalid),
+            Refused::TooMuch => {
+                Reject::caller(SERVER_ERROR, "the transaction writes or logs more than one entry of the ledger holds")
+            }
             Refused::Failed(error) => failed(error),
         }
     }

@@ -10,7 +10,8 @@ use revm::primitives::hardfork::SpecId;
 use revm::state::{AccountInfo, EvmState};
 
 use crate::ledger::Ledger;
-use crate::tables::{HEAD, Layout, hash_of, recent_key, storage_key, storage_range};
+use crate::record::Block;
+use crate::tables::{HEAD, Layout, RECENT, hash_of, recent_key, storage_key, storage_range};
 use crate::{Account, ReadError};
 
 /// What rows are read from.
@@ -119,7 +120,15 @@ impl revm::Database for Rows<'_> {
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, ReadError> {
-        Ok(self.recent(number)?.unwrap_or_default())
+        match self.head()?.and_then(|head| head.checked_sub(number)) {
+            None => Ok(B256::ZERO),
+            Some(age) if age < RECENT => Ok(self.recent(number)?.unwrap_or_default()),
+            // In the block after the head no code can ask for these, but simulated code may run in another.
+            Some(_) => {
+                let row = self.source.get(self.ledger.layout.blocks, &number.to_be_bytes())?;
+                row.map_or(Ok(B256::ZERO), |row| Ok(Block::decode(&row)?.hash))
+            }
+        }
     }
 }
 
@@ -140,25 +149,32 @@ pub(crate) fn put_storage(layout: &Layout, tx: &mut Tx<'_>, address: Address, sl
     }
 }
 
-pub(crate) fn clear_storage(layout: &Layout, tx: &mut Tx<'_>, address: Address) {
+/// Returns how many slots there were.
+pub(crate) fn clear_storage(layout: &Layout, tx: &mut Tx<'_>, address: Address) -> usize {
     let (first, last) = storage_range(address);
     let range = (std::ops::Bound::Included(&first[..]), std::ops::Bound::Included(&last[..]));
     let keys: Vec<Blob> = tx.range::<(_, _)>(layout.storage, range).map(|(key, _)| key.clone()).collect();
+    let count = keys.len();
     for key in keys {
         tx.remove(layout.storage, key);
     }
+    count
 }
 
-/// Makes `hash` known to BLOCKHASH as that of block `number`.
-pub(crate) fn put_recent(layout: &Layout, tx: &mut Tx<'_>, number: u64, hash: B256) {
+/// Makes a block the newest, and its hash known to BLOCKHASH.
+pub(crate) fn put_head(layout: &Layout, tx: &mut Tx<'_>, number: u64, hash: B256) {
+    tx.put(layout.chain, HEAD, &number.to_be_bytes()[..]);
     tx.put(layout.chain, &recent_key(number)[..], hash.as_slice());
 }
 
 /// Writes what a run left in the EVM's journal.
 ///
 /// The journal also holds what was only looked at, accounts that vanish again, and storage of contracts that are gone:
-/// which of it counts is decided here and nowhere else.
-pub(crate) fn commit(layout: &Layout, tx: &mut Tx<'_>, journal: EvmState, spec: SpecId) -> Result<(), ReadError> {
+/// which of it counts is decided here and nowhere else. Returns how many bytes were written, about.
+pub(crate) fn commit(layout: &Layout, tx: &mut Tx<'_>, journal: EvmState, spec: SpecId) -> Result<usize, ReadError> {
+    /// Of a key and its value, with what stands around them.
+    const ROW_BYTES: usize = 128;
+    let mut bytes = 0;
     let clears_empty = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
     for (address, account) in journal {
         if !account.is_touched() {
@@ -171,11 +187,11 @@ pub(crate) fn commit(layout: &Layout, tx: &mut Tx<'_>, journal: EvmState, spec: 
                 continue;
             }
             tx.remove(layout.accounts, address.as_slice());
-            clear_storage(layout, tx, address);
+            bytes += ROW_BYTES * (1 + clear_storage(layout, tx, address));
             continue;
         }
         if account.is_created() && !fresh {
-            clear_storage(layout, tx, address);
+            bytes += ROW_BYTES * clear_storage(layout, tx, address);
         }
         let AccountInfo { balance, nonce, code_hash, ref code, .. } = account.info;
         let code_hash = if code_hash.is_zero() { KECCAK256_EMPTY } else { code_hash };
@@ -188,12 +204,15 @@ pub(crate) fn commit(layout: &Layout, tx: &mut Tx<'_>, journal: EvmState, spec: 
                 && tx.get(layout.code, code_hash.as_slice())?.is_none()
             {
                 put_code(layout, tx, code_hash, code.original_byte_slice());
+                bytes += ROW_BYTES + code.len();
             }
             tx.put(layout.accounts, address.as_slice(), row);
+            bytes += ROW_BYTES;
         }
         for (slot, value) in account.changed_storage_slots() {
             put_storage(layout, tx, address, *slot, value.present_value);
+            bytes += ROW_BYTES;
         }
     }
-    Ok(())
+    Ok(bytes)
 }

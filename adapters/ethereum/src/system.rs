@@ -32,6 +32,7 @@ impl From<Refused> for RequestError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Invalid(invalid) => Self::Failed(invalid.to_string()),
+            Refused::TooMuch => Self::Failed("it writes more than one entry of the ledger holds".into()),
             Refused::Failed(error) => Self::Failed(error),
         }
     }

@@ -62,6 +62,9 @@ pub(crate) fn storage_range(address: Address) -> ([u8; STORAGE_KEY_BYTES], [u8; 
     (storage_key(address, U256::ZERO), storage_key(address, U256::MAX))
 }
 
+/// Blocks whose hashes are in `chain`.
+pub(crate) const RECENT: u64 = 256;
+
 /// Key in `chain` of a block's hash.
 pub(crate) fn recent_key(number: u64) -> [u8; 1] {
     [number.to_be_bytes()[7]]

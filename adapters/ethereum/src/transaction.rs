@@ -134,6 +134,18 @@ pub fn recover(signature: &Signature, hash: B256) -> Option<Address> {
 
 /// The transaction as the EVM wants it.
 pub fn tx_env(envelope: &Envelope, sender: Address) -> TxEnv {
+    env(envelope, sender, |signed| Either::Right(authority(signed)))
+}
+
+/// The same, but for who signed its authorizations: enough to see whether it could run. There can be more than a thousand
+/// signatures, to be looked at when they are paid for.
+pub(crate) fn unread_env(envelope: &Envelope, sender: Address) -> TxEnv {
+    env(envelope, sender, |signed| Either::Left(signed.clone()))
+}
+
+type Authorization = Either<SignedAuthorization, RecoveredAuthorization>;
+
+fn env(envelope: &Envelope, sender: Address, authorization: impl Fn(&SignedAuthorization) -> Authorization) -> TxEnv {
     let dynamic = envelope.is_dynamic_fee();
     TxEnv {
         tx_type: envelope.ty(),
@@ -149,12 +161,7 @@ pub fn tx_env(envelope: &Envelope, sender: Address) -> TxEnv {
         gas_priority_fee: if dynamic { envelope.max_priority_fee_per_gas() } else { None },
         blob_hashes: envelope.blob_versioned_hashes().unwrap_or_default().to_vec(),
         max_fee_per_blob_gas: envelope.max_fee_per_blob_gas().unwrap_or_default(),
-        authorization_list: envelope
-            .authorization_list()
-            .unwrap_or_default()
-            .iter()
-            .map(|signed| Either::Right(authority(signed)))
-            .collect(),
+        authorization_list: envelope.authorization_list().unwrap_or_default().iter().map(authorization).collect(),
     }
 }
 

@@ -106,6 +106,49 @@ fn a_nonce_gap_waits_and_the_one_before_wakes_it() {
 }
 
 #[test]
+fn who_uses_two_nonces_wakes_what_comes_after_both() {
+    let mut wallets = wallets(1);
+    let mut bench = bench(&wallets);
+    let (first, second) = (wallets[0].delegate(Address::repeat_byte(9)), wallets[0].transfer(Address::ZERO, 2));
+    let (first, second) = (admit(&bench, &first), admit(&bench, &second));
+    let verdicts = bench.batch(&[second.clone(), first]);
+    let [Verdict::Later(wait), Verdict::Keep(outcome)] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert_eq!(outcome.wakes.as_ref(), Some(&wait.key));
+    assert!(kept(&bench.batch(&[second])));
+}
+
+#[test]
+fn a_transaction_that_makes_no_entry_is_dropped() {
+    let mut wallets = wallets(1);
+    let text = genesis([wallets[0].address], 1 << 40);
+    let config = Config { transaction_gas_cap: Some(1 << 40), ..Config::new(Genesis::parse(&text).unwrap()) };
+    let mut bench = Bench::new(config);
+    // Logs a megabyte that is all zero, again and again.
+    let log = bytes!("621000005fa0");
+    let raw = wallets[0].next(TxKind::Create, 0, log.repeat(12).into(), 1 << 30);
+    let verdicts = bench.batch(&[admit(&bench, &raw)]);
+    let [Verdict::Drop(reject)] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert!(reject.message.contains("more than one entry"), "{reject}");
+    // Nothing of it is left, and what comes after it is as if it had never been.
+    let small = wallets[0].at(0, TxKind::Create, 0, log, 1 << 30);
+    assert!(kept(&bench.batch(&[admit(&bench, &small)])));
+}
+
+#[test]
+fn a_transaction_has_a_bound_where_the_fork_has_none() {
+    let wallet = Wallet::new(0);
+    let config = format!(
+        "{{\"config\": {{{}}}, \"gasLimit\": {}, \"alloc\": {{}}}}",
+        support::forks("Prague", CHAIN_ID),
+        1u64 << 40
+    );
+    let bench = Bench::new(Config::new(Genesis::parse(&config).unwrap()));
+    let endless = wallet.at(0, TxKind::Call(Address::ZERO), 0, Bytes::new(), 1 << 30);
+    let have = refusal(&bench, &endless);
+    assert!(have.starts_with("transaction gas limit too high (cap: 268435456"), "{have}");
+}
+
+#[test]
 fn refusals_speak_like_geth() {
     let mut wallets = wallets(2);
     let mut bench = bench(&wallets[..1]);

@@ -94,6 +94,7 @@ fn run(case: &Case<'_>, fork: &str, post: &Post) -> Result<(), String> {
     let mut state = bench.store.head().clone();
     let mut tx = Tx::new(&state);
     let chain = state.tables().find("ethereum.chain").unwrap();
+    tx.put(chain, &b"head"[..], &header.number.saturating_sub(1).to_be_bytes()[..]);
     for number in header.number.saturating_sub(256)..header.number {
         // As every runner of these tests has it.
         tx.put(chain, &number.to_be_bytes()[7..], keccak256(number.to_string()).as_slice());
@@ -105,6 +106,7 @@ fn run(case: &Case<'_>, fork: &str, post: &Post) -> Result<(), String> {
         let sender = transaction::sender(&envelope, fork != "Frontier").map_err(|error| error.to_string())?;
         ledger.transact(&context, &mut tx, &envelope, sender).map_err(|refused| match refused {
             Refused::Invalid(invalid) => invalid.to_string(),
+            Refused::TooMuch => panic!("a test wrote more than an entry holds"),
             Refused::Failed(error) => panic!("the store failed: {error}"),
         })
     })();

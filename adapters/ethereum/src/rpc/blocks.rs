@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use alloy_consensus::Header;
-use alloy_primitives::{B256, Bytes, U256};
-use alloy_rlp::Encodable;
+use alloy_primitives::{B256, U256};
 use base::Seqno;
 
 use super::Rpc;
@@ -52,25 +51,21 @@ pub(super) fn by_number(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, 
 fn pending(rpc: &Rpc) -> Result<Step, Error> {
     let header = rpc.latest().next_header(now())?;
     let withdrawals = header.withdrawals_root.map(|_| Vec::new());
-    let block = Block { withdrawals, ..alone(header, B256::ZERO) };
-    let size = size_of(&block, std::iter::empty());
-    Step::done(&BlockJson::of(&block, size, TransactionsJson::Hashes(&[])).pending())
+    let block = Block { withdrawals, ..alone(header, B256::ZERO) }.measured([]);
+    Step::done(&BlockJson::of(&block, TransactionsJson::Hashes(&[])).pending())
 }
 
 fn whole(rpc: &Rpc, block: BlockId, whole: bool) -> Result<Step, Error> {
     let (view, Some(block)) = asked(rpc, block)? else { return Ok(Step::Done(nothing())) };
+    if !whole {
+        return Step::done(&BlockJson::of(&block, TransactionsJson::Hashes(&block.transactions)));
+    }
     Step::work(move || {
         let transactions = view.transactions(&block)?;
-        let size = size_of(&block, transactions.iter().map(|transaction| &transaction.raw));
-        let json = if whole {
-            let json = transactions
-                .iter()
-                .map(|transaction| TransactionJson::of(transaction, Place::of(&block, transaction.index)));
-            TransactionsJson::Whole(json.collect())
-        } else {
-            TransactionsJson::Hashes(&block.transactions)
-        };
-        Json::of(&BlockJson::of(&block, size, json))
+        let json = transactions
+            .iter()
+            .map(|transaction| TransactionJson::of(transaction, Place::of(&block, transaction.index)));
+        Json::of(&BlockJson::of(&block, TransactionsJson::Whole(json.collect())))
     })
 }
 
@@ -85,18 +80,8 @@ fn alone(header: Header, hash: B256) -> Block {
         total_difficulty: U256::ZERO,
         imported: true,
         first: Seqno(0),
+        size: 0,
     }
-}
-
-/// Bytes of a block in RLP.
-pub(super) fn size_of<'r>(block: &Block, transactions: impl Iterator<Item = &'r Bytes>) -> u64 {
-    let list = |payload: usize| alloy_rlp::length_of_length(payload) + payload;
-    // A typed transaction stands in a block as a string, an old one as the list it is.
-    let length = |raw: &Bytes| if raw.first() < Some(&0xc0) { list(raw.len()) } else { raw.len() };
-    let transactions = list(transactions.map(length).sum());
-    let ommers = list(block.ommers.iter().map(Encodable::length).sum());
-    let withdrawals = block.withdrawals.as_ref().map_or(0, |all| list(all.iter().map(Encodable::length).sum()));
-    list(block.header.length() + transactions + ommers + withdrawals) as u64
 }
 
 pub(super) fn header_by_hash(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {
@@ -145,7 +130,6 @@ pub(super) fn uncle(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Erro
         return Ok(Step::Done(nothing()));
     };
     let hash = header.hash_slow();
-    let uncle = alone(header, hash);
-    let size = size_of(&uncle, std::iter::empty());
-    Step::done(&BlockJson::of(&uncle, size, TransactionsJson::Hashes(&[])))
+    let uncle = alone(header, hash).measured([]);
+    Step::done(&BlockJson::of(&uncle, TransactionsJson::Hashes(&[])))
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use revm::bytecode::Bytecode;
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use serde::Deserialize;
 
@@ -93,6 +94,9 @@ fn apply_one(address: Address, change: &AccountOverride, scratch: &mut Scratch<'
         account.balance = balance;
     }
     if let Some(Hex(code)) = &change.code {
+        if Bytecode::new_raw_checked(code.clone()).is_err() {
+            return Err(Error::params(format!("account {address} has code that begins as a delegation and is none")));
+        }
         account.code_hash = keccak256(code);
         rows::put_code(layout, tx, account.code_hash, code);
     }

@@ -1,8 +1,9 @@
 //! Keys and signed transactions.
 
-use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
+use alloy_eips::eip7702::Authorization;
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use ethereum::Envelope;
 use secp256k1::{Message, Secp256k1, SecretKey};
 
@@ -49,15 +50,18 @@ impl Wallet {
         Self { key, address: Address::from_raw_public_key(&public[1..]), nonce: 0 }
     }
 
+    fn signature(&self, hash: B256) -> Signature {
+        let signed = Secp256k1::new().sign_ecdsa_recoverable(Message::from_digest(hash.0), &self.key);
+        let (id, compact) = signed.serialize_compact();
+        let (r, s) = (U256::from_be_slice(&compact[..32]), U256::from_be_slice(&compact[32..]));
+        Signature::new(r, s, i32::from(id) == 1)
+    }
+
     fn sign<T: SignableTransaction<Signature>>(&self, transaction: T) -> Bytes
     where
         Envelope: From<alloy_consensus::Signed<T>>,
     {
-        let hash = transaction.signature_hash();
-        let signed = Secp256k1::new().sign_ecdsa_recoverable(Message::from_digest(hash.0), &self.key);
-        let (id, compact) = signed.serialize_compact();
-        let (r, s) = (U256::from_be_slice(&compact[..32]), U256::from_be_slice(&compact[32..]));
-        let signature = Signature::new(r, s, i32::from(id) == 1);
+        let signature = self.signature(transaction.signature_hash());
         Envelope::from(transaction.into_signed(signature)).encoded_2718().into()
     }
 
@@ -82,6 +86,22 @@ impl Wallet {
 
     pub fn transfer(&mut self, to: Address, value: u64) -> Bytes {
         self.next(TxKind::Call(to), value, Bytes::new(), 21_000)
+    }
+
+    /// A transaction by which this wallet delegates itself: it takes two nonces.
+    pub fn delegate(&mut self, to: Address) -> Bytes {
+        let nonce = self.nonce;
+        self.nonce += 2;
+        let authorization = Authorization { chain_id: U256::from(CHAIN_ID), address: to, nonce: nonce + 1 };
+        let signature = self.signature(authorization.signature_hash());
+        self.sign(TxEip7702 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: 100_000,
+            to,
+            authorization_list: vec![authorization.into_signed(signature)],
+            ..Default::default()
+        })
     }
 
     /// A legacy transaction, with or without a chain id.

@@ -13,7 +13,6 @@ use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
 use super::call::{self, Called};
 use super::plan::Planned;
 use super::transfers::Transfers;
-use crate::rpc::blocks::size_of;
 use crate::rpc::calls::{Fees, Scratch};
 use crate::rpc::deadline::Deadline;
 use crate::rpc::errors::Error;
@@ -40,7 +39,6 @@ pub(super) struct Ground<'a> {
 /// A block that was made.
 pub(super) struct Simulated {
     pub(super) block: Block,
-    pub(super) size: u64,
     pub(super) calls: Vec<Called>,
 }
 
@@ -52,7 +50,7 @@ impl Ground<'_> {
         let mut gas_left = self.gas_left;
         let state = self.state.clone();
         let mut tx = Tx::new(&state);
-        rows::put_recent(&self.ledger.layout, &mut tx, self.parent.header.number, self.parent.hash);
+        rows::put_head(&self.ledger.layout, &mut tx, self.parent.header.number, self.parent.hash);
         let mut scratch = self.scratch(tx, &header, &planned);
         overrides::apply(&planned.state, &mut scratch)?;
         let before = self.ledger.before_transactions(&scratch.context, &header, &mut scratch.tx);
@@ -89,10 +87,9 @@ impl Ground<'_> {
         header.receipts_root = header::receipts_root(&consensus);
         header.logs_bloom = header::bloom(&consensus);
         header.requests_hash = prague.then(|| requests.requests_hash());
-        let block = self.assemble(header, &calls);
-        let size = size_of(&block, calls.iter().map(|call| &call.raw));
+        let block = self.assemble(header, &calls).measured(calls.iter().map(|call| &call.raw));
         self.parent = block.clone();
-        Ok(Simulated { block, size, calls })
+        Ok(Simulated { block, calls })
     }
 
     /// The header as far as it is known before anything runs.
@@ -214,6 +211,7 @@ impl Ground<'_> {
             ommers: Vec::new(),
             imported: self.parent.imported,
             first: Seqno(0),
+            size: 0,
             header,
         }
     }

@@ -159,5 +159,5 @@ fn result(simulated: &Simulated, whole: bool) -> SimulatedJson<'_> {
     } else {
         TransactionsJson::Hashes(&block.transactions)
     };
-    SimulatedJson { block: BlockJson::of(block, simulated.size, transactions), calls }
+    SimulatedJson { block: BlockJson::of(block, transactions), calls }
 }

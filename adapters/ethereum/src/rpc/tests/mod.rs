@@ -2,6 +2,7 @@
 
 mod compat;
 mod handlers;
+mod limits;
 mod transport;
 
 use std::collections::HashMap;

@@ -104,7 +104,7 @@ struct WithdrawalJson {
 }
 
 impl<'a> BlockJson<'a> {
-    pub(in crate::rpc) fn of(block: &'a Block, size: u64, transactions: TransactionsJson<'a>) -> Self {
+    pub(in crate::rpc) fn of(block: &'a Block, transactions: TransactionsJson<'a>) -> Self {
         let withdrawal = |withdrawal: &Withdrawal| WithdrawalJson {
             index: Hex(withdrawal.index),
             validator_index: Hex(withdrawal.validator_index),
@@ -113,7 +113,7 @@ impl<'a> BlockJson<'a> {
         };
         Self {
             header: HeaderJson::of(&block.header, block.hash),
-            size: Hex(size),
+            size: Hex(block.size),
             transactions,
             uncles: block.ommers.iter().map(Header::hash_slow).collect(),
             withdrawals: block.withdrawals.as_ref().map(|all| all.iter().map(withdrawal).collect()),

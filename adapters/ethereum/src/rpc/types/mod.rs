@@ -1,4 +1,4 @@
-//! What travels: the JSON shapes of Ethereum. They are not what the ledger stores (that is `crate::block`).
+//! What travels: the JSON shapes of Ethereum. They are not what the ledger stores (that is `crate::record`).
 
 mod block;
 mod block_id;
