@@ -161,7 +161,8 @@ impl Making {
                 return Verdict::Later(Wait {
                     key: turn(sender, envelope.nonce()),
                     owner: sender.to_vec().into(),
-                    rank: transaction::price(&envelope, header.base_fee_per_gas),
+                    // What a unit of gas would bring.
+                    rank: envelope.effective_gas_price(header.base_fee_per_gas),
                 });
             }
             Ok(_) => {}

@@ -173,11 +173,6 @@ pub fn authority(signed: &SignedAuthorization) -> RecoveredAuthorization {
     RecoveredAuthorization::new_unchecked(signed.inner().clone(), authority)
 }
 
-/// What a unit of gas brings whoever runs the transaction in a block with this base fee; ranks it among others.
-pub(crate) fn price(envelope: &Envelope, base_fee: Option<u64>) -> u128 {
-    envelope.effective_gas_price(base_fee)
-}
-
 /// The canonical bytes, and the hash that names them.
 pub(crate) fn encoded(envelope: &Envelope) -> (Bytes, B256) {
     let raw = envelope.encoded_2718();

@@ -27,6 +27,7 @@ use super::params::Params;
 use super::transactions;
 use super::types::{BlockId, CallArgs, Hex, TransactionJson};
 use super::unsigned::{self, Unsigned};
+use super::workers::Lane;
 use crate::Envelope;
 
 pub(super) struct Accounts {
@@ -122,7 +123,7 @@ async fn gas(rpc: &Arc<Rpc>, args: &CallArgs) -> Result<u64, Error> {
     let (state, block) = Default::default();
     let asked = Asked { args: args.clone(), view, context, state, block }.in_next_block()?;
     let cap = rpc.ethereum.config().call_gas_cap;
-    rpc.workers.run(move || estimate::search(&asked, cap)).await?
+    rpc.workers.of(Lane::Calls).run(move || estimate::search(&asked, cap)).await?
 }
 
 /// Fills in what a transaction needs and its sender did not say. Gas and nonce are there already.

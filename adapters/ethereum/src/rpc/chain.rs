@@ -14,6 +14,7 @@ use super::framing::Json;
 use super::methods;
 use super::params::Params;
 use super::types::{BlockId, Data, Hex};
+use super::workers::Lane;
 use crate::View;
 
 impl View {
@@ -141,7 +142,7 @@ pub(super) fn import_block(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Ste
             return Err(Error::server("the ledger has blocks of its own: nothing can be imported after them"));
         }
         let ethereum = rpc.ethereum.clone();
-        let work = rpc.workers.run(move || ethereum.admit_block(&rlp)).await??;
+        let work = rpc.workers.of(Lane::Admission).run(move || ethereum.admit_block(&rlp)).await??;
         match rpc.node.submit(work).await? {
             Submitted::Committed { reply, .. } => Json::of(&Data(reply)),
             Submitted::Waiting => Err(Error::internal("a block does not wait")),

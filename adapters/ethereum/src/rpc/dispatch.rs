@@ -32,6 +32,7 @@ use super::params::Params;
 use super::replies::{Reply, Size, too_large};
 use super::subscriptions::Subscriptions;
 use super::transactions;
+use super::workers::Lane;
 
 /// Calls of a batch that are with the workers at a time: the others' calls have their turn too.
 const WORK_MAX: usize = 16;
@@ -41,25 +42,30 @@ const ADMIT_CHUNK: usize = 16;
 /// What becomes of a call once its parameters are read.
 pub(super) enum Step {
     Done(Answer),
-    Work(Box<dyn FnOnce() -> Answer + Send>),
+    Work(Lane, Box<dyn FnOnce() -> Answer + Send>),
     Wait(BoxFuture<'static, Answer>),
     Send(Bytes),
 }
 
 impl Step {
     pub(super) fn work(work: impl FnOnce() -> Answer + Send + 'static) -> Result<Self, Error> {
-        Ok(Self::Work(Box::new(work)))
+        Ok(Self::Work(Lane::Calls, Box::new(work)))
+    }
+
+    /// Work that may take seconds.
+    pub(super) fn long(work: impl FnOnce() -> Answer + Send + 'static) -> Result<Self, Error> {
+        Ok(Self::Work(Lane::Long, Box::new(work)))
     }
 
     pub(super) fn wait(future: impl Future<Output = Answer> + Send + 'static) -> Result<Self, Error> {
         Ok(Self::Wait(future.boxed()))
     }
 
-    /// The same, with an answer only if `size` has room for it. What waits has small ones.
+    /// The same step, with an answer only if `size` has room for it. What waits has small ones.
     fn within(self, size: &Size) -> Self {
         match self {
             Self::Done(answer) => Self::Done(size.count(answer)),
-            Self::Work(work) => Self::Work(Box::new(size.clone().bound(work))),
+            Self::Work(lane, work) => Self::Work(lane, Box::new(size.clone().bound(work))),
             other => other,
         }
     }
@@ -162,7 +168,7 @@ fn crashed() -> Error {
 async fn run_alone(rpc: &Arc<Rpc>, step: Step) -> Answer {
     match step {
         Step::Done(answer) => answer,
-        Step::Work(work) => rpc.workers.run(work).await.unwrap_or_else(Err),
+        Step::Work(lane, work) => rpc.workers.of(lane).run(work).await.unwrap_or_else(Err),
         Step::Wait(future) => guarded(future).await,
         Step::Send(raw) => match admit(rpc, &raw) {
             Ok((hash, work)) => transactions::submit(rpc.clone(), hash, work).await,
@@ -197,7 +203,7 @@ async fn batch(rpc: &Arc<Rpc>, calls: Vec<(Id, Step)>, size: Size) -> Option<Rep
                 Ok((hash, work)) => submitted(rpc, hash, work).await,
                 Err(error) => std::future::ready(Err(error)).boxed(),
             },
-            work @ Step::Work(_) => {
+            work @ Step::Work(..) => {
                 let turns = &turns;
                 let run = async move {
                     // Never closed.
@@ -229,7 +235,8 @@ async fn admit_all(rpc: &Arc<Rpc>, raws: Vec<Bytes>) -> Vec<Admitted> {
         let size = chunk.len();
         async move {
             let work = rpc.clone();
-            let done = rpc.admission.run(move || chunk.iter().map(|raw| admit(&work, raw)).collect::<Vec<_>>()).await;
+            let admit = move || chunk.iter().map(|raw| admit(&work, raw)).collect::<Vec<_>>();
+            let done = rpc.workers.of(Lane::Admission).run(admit).await;
             done.unwrap_or_else(|error| vec![Err(error); size])
         }
     });

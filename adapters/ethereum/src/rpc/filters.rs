@@ -151,7 +151,7 @@ pub(super) fn logs(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error
     let view = rpc.latest();
     let head = view.head_number()?;
     let (first, last) = (bound(&view, from, head)?, bound(&view, to, head)?.min(head));
-    Step::work(move || criteria.collect(&view, first, last))
+    Step::long(move || criteria.collect(&view, first, last))
 }
 
 pub(super) fn uninstall(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error> {

@@ -16,6 +16,8 @@ use crate::{Block, Transaction, View};
 /// Addresses, and alternatives of one topic.
 const ALTERNATIVES_MAX: usize = 1_000;
 const POSITIONS_MAX: usize = 4;
+/// So many blocks are looked through in little time, as clients do that poll.
+const FEW: u64 = 64;
 /// Bytes of one answer.
 const ANSWER_MAX: usize = 25_000_000;
 
@@ -127,7 +129,8 @@ pub(super) fn get(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, Error>
     let view = rpc.latest();
     let (from, to) = range(&view, &filter)?;
     let criteria = Criteria::new(filter)?;
-    Step::work(move || criteria.collect(&view, from, to))
+    let collect = move || criteria.collect(&view, from, to);
+    if to - from < FEW { Step::work(collect) } else { Step::long(collect) }
 }
 
 /// The blocks that a filter names, first and last.

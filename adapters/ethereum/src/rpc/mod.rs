@@ -62,9 +62,7 @@ use errors::Error;
 struct Rpc {
     ethereum: Arc<Ethereum>,
     node: Node,
-    workers: workers::Workers,
-    /// Apart from the others, so that transactions do not stand behind calls that take long.
-    admission: workers::Workers,
+    workers: workers::Lanes,
     room: room::Room,
     replies: replies::Replies,
     filters: filters::Filters,
@@ -78,8 +76,7 @@ impl Rpc {
         Self {
             ethereum,
             node,
-            workers: workers::Workers::new(),
-            admission: workers::Workers::new(),
+            workers: workers::Lanes::new(),
             room: room::Room::default(),
             replies: replies::Replies::default(),
             filters: filters::Filters::default(),

@@ -65,10 +65,12 @@ impl Size {
         };
         let mine = bytes.fetch_add(length, Ordering::Relaxed) + length;
         let together = all.0.fetch_add(length, Ordering::Relaxed) + length;
-        match () {
-            () if mine > *most => Err(too_large()),
-            () if mine > SMALL && together > ALL_MAX => Err(Error::busy()),
-            () => answer,
+        if mine > *most {
+            Err(too_large())
+        } else if mine > SMALL && together > ALL_MAX {
+            Err(Error::busy())
+        } else {
+            answer
         }
     }
 

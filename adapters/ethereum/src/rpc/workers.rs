@@ -1,6 +1,6 @@
 //! Threads for what takes long: running code, reading many blocks, checking many signatures.
 //!
-//! A bounded number runs at a time, so that the executor of a primary is not starved by readers; a bounded number
+//! In each lane a bounded number runs at a time, so that the executor of a primary is not starved by readers; a bounded number
 //! waits; past that callers are told that the node is busy.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,8 +13,39 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::errors::Error;
 
-/// Jobs that run or wait to run.
+/// Jobs of a lane that run or wait to run.
 const JOBS_MAX: usize = 4_096;
+
+/// Who takes turns with whom: what takes a millisecond does not stand behind what takes seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lane {
+    /// Signatures of transactions.
+    Admission,
+    /// Code that is called, and what is about one block.
+    Calls,
+    /// Many blocks, traces, whole blocks that are simulated.
+    Long,
+}
+
+pub(super) struct Lanes {
+    admission: Workers,
+    calls: Workers,
+    long: Workers,
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        Self { admission: Workers::new(), calls: Workers::new(), long: Workers::new() }
+    }
+
+    pub(super) fn of(&self, lane: Lane) -> &Workers {
+        match lane {
+            Lane::Admission => &self.admission,
+            Lane::Calls => &self.calls,
+            Lane::Long => &self.long,
+        }
+    }
+}
 
 pub(super) struct Workers {
     running: Arc<Semaphore>,
@@ -22,7 +53,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
         Self { running: Arc::new(Semaphore::new(threads)), jobs: Arc::default() }
     }

@@ -39,7 +39,7 @@ pub(super) fn trace_transaction(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Resul
     let not_found = || Error::server("transaction not found");
     let (transaction, block) = find(&rpc.latest(), hash)?.ok_or_else(not_found)?;
     let traced = Traced::new(rpc, block)?;
-    Step::work(move || {
+    Step::long(move || {
         let traces = traced.run(&options, Some(transaction.index))?;
         Json::of(&traces.into_iter().next().ok_or_else(not_found)?.result)
     })
@@ -61,7 +61,7 @@ fn trace_block(rpc: &Rpc, id: BlockId, options: GethDebugTracingOptions) -> Resu
         _ => Error::server("block not found"),
     })?;
     let traced = Traced::new(rpc, block)?;
-    Step::work(move || Json::of(&traced.run(&options, None)?))
+    Step::long(move || Json::of(&traced.run(&options, None)?))
 }
 
 fn options(params: &mut Params<'_>) -> Result<GethDebugTracingOptions, Error> {
@@ -185,7 +185,7 @@ pub(super) fn trace_call(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step,
     args.check(rpc.ethereum.chain_id())?;
     let (view, context) = ground(rpc, block)?;
     let cap = rpc.ethereum.config().call_gas_cap;
-    Step::work(move || {
+    Step::long(move || {
         let mut scratch = Scratch::new(&view, context);
         block_overrides.apply(&mut scratch.context);
         overrides::apply(&state_overrides, &mut scratch)?;

@@ -61,7 +61,7 @@ pub(super) fn simulate(rpc: &Arc<Rpc>, mut params: Params<'_>) -> Result<Step, E
     check(&request)?;
     let view = rpc.at(block)?;
     let gas = rpc.ethereum.config().call_gas_cap;
-    Step::work(move || {
+    Step::long(move || {
         let whole = request.return_full_transactions;
         let blocks = run(&view, request, gas)?;
         let results = blocks.iter().map(|block| result(block, whole)).collect::<Vec<_>>();

@@ -49,7 +49,7 @@ impl<'a> ReceiptJson<'a> {
             blob_gas_used: blob_gas_used.map(Hex),
             block_hash: block.hash,
             block_number: Hex(header.number),
-            contract_address: envelope.is_create().then(|| transaction.sender.create(envelope.nonce())),
+            contract_address: transaction.contract(),
             cumulative_gas_used: Hex(receipt.cumulative_gas_used),
             effective_gas_price: Hex(envelope.effective_gas_price(header.base_fee_per_gas)),
             from: transaction.sender,
