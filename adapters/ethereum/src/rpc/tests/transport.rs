@@ -92,6 +92,8 @@ async fn bodies_that_are_announced_and_do_not_come_take_no_room() {
         idle.push(stream);
     }
     assert_eq!(served.status(JSON, CHAIN_ID).await, 200);
+    // And not because the others had to go.
+    assert!(idle.iter().all(|stream| stream.try_read(&mut [0]).is_err()));
 }
 
 #[tokio::test]
