@@ -135,7 +135,7 @@ impl Orderer {
             self.propose()?;
             self.sync()?;
             if let Some(at) = stop_at
-                && (self.leading.is_none() || Instant::now() >= at)
+                && (self.leading.is_none() || self.has_no_heir() || Instant::now() >= at)
             {
                 break;
             }
@@ -175,6 +175,11 @@ impl Orderer {
             return Ok(Some(Instant::now() + HANDOVER));
         }
         Ok(Some(Instant::now()))
+    }
+
+    /// Whether nobody could take the office over: all nodes stop at once, most likely.
+    fn has_no_heir(&self) -> bool {
+        !can_elect(self.tools.ids.len(), self.tools.peers.connected())
     }
 
     fn event(&mut self, event: Event) -> Result<(), Fault> {
@@ -340,5 +345,22 @@ impl Orderer {
     fn command(&self, command: Command) {
         // Fails only once the executor is gone, and then the node is stopping.
         let _ = self.tools.executor.send(command);
+    }
+}
+
+/// Whether a majority of the nodes can vote: this one and those that it is connected to.
+fn can_elect(nodes: usize, connected: usize) -> bool {
+    connected + 1 > nodes / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_majority_elects() {
+        assert!(can_elect(1, 0) && !can_elect(2, 0) && can_elect(2, 1));
+        assert!(!can_elect(3, 0) && can_elect(3, 1));
+        assert!(!can_elect(5, 1) && can_elect(5, 2));
     }
 }

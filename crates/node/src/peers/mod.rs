@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base::NodeId;
@@ -66,6 +67,7 @@ pub type Handler = Arc<dyn Fn(PeerEvent) + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Peers {
     queues: Arc<BTreeMap<u64, mpsc::Sender<Frame>>>,
+    connected: Arc<AtomicUsize>,
 }
 
 impl Peers {
@@ -78,29 +80,36 @@ impl Peers {
         stop: &CancellationToken,
     ) -> Result<Self, rustls::Error> {
         let mut queues = BTreeMap::new();
+        let connected = Arc::<AtomicUsize>::default();
         for peer in peers {
             let (queue, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
             queues.insert(peer.number, queue);
             let connector = TlsConnector::from(Arc::new(tls::client(credentials, peer.id)?));
-            let (peer, handler, stop) = (peer.clone(), handler.clone(), stop.clone());
+            let (peer, handler, stop, connected) = (peer.clone(), handler.clone(), stop.clone(), connected.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = send_all(&peer, connector, frames, &handler) => {}
+                    () = send_all(&peer, connector, frames, &handler, &connected) => {}
                 }
             });
         }
         let numbers: BTreeMap<NodeId, u64> = peers.iter().map(|peer| (peer.id, peer.number)).collect();
         let acceptor = TlsAcceptor::from(Arc::new(tls::server(credentials, numbers.keys().copied().collect())?));
         tokio::spawn(inbound::accept_all(listener, acceptor, Arc::new(numbers), handler, stop.clone()));
-        Ok(Self { queues: Arc::new(queues) })
+        Ok(Self { queues: Arc::new(queues), connected })
+    }
+
+    /// To how many peers there is a connection now.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.connected.load(Ordering::Relaxed)
     }
 
     /// Peers of a test: what is sent to this one can be looked at.
     #[cfg(test)]
     pub fn to_nowhere(peer: u64) -> (Self, mpsc::Receiver<Frame>) {
         let (queue, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
-        (Self { queues: Arc::new([(peer, queue)].into()) }, frames)
+        (Self { queues: Arc::new([(peer, queue)].into()), ..Self::default() }, frames)
     }
 
     /// Queues a frame. `false`: the queue is full or there is no such peer, and the frame is dropped.
@@ -111,7 +120,13 @@ impl Peers {
 }
 
 /// Keeps one connection to `peer` and sends what is queued, for ever.
-async fn send_all(peer: &Peer, connector: TlsConnector, mut frames: mpsc::Receiver<Frame>, handler: &Handler) {
+async fn send_all(
+    peer: &Peer,
+    connector: TlsConnector,
+    mut frames: mpsc::Receiver<Frame>,
+    handler: &Handler,
+    connected: &AtomicUsize,
+) {
     let mut wait = REDIAL_AFTER_MIN;
     let mut known_lost = false;
     loop {
@@ -120,7 +135,10 @@ async fn send_all(peer: &Peer, connector: TlsConnector, mut frames: mpsc::Receiv
                 tracing::info!(peer = peer.number, "connected to peer");
                 (wait, known_lost) = (REDIAL_AFTER_MIN, false);
                 handler(PeerEvent::Found { peer: peer.number });
-                match pump(stream, &mut frames).await {
+                connected.fetch_add(1, Ordering::Relaxed);
+                let ended = pump(stream, &mut frames).await;
+                connected.fetch_sub(1, Ordering::Relaxed);
+                match ended {
                     Ok(()) => return,
                     Err(error) => tracing::info!(peer = peer.number, %error, "connection to peer lost"),
                 }
