@@ -122,7 +122,8 @@ pub fn run(
         serving: serving.clone(),
         metrics,
     };
-    let doors = serve.spawn(open_doors(settings.http, shown, hosted, plumbing.clone(), serving, listeners.clone()));
+    let leveled = level_at(plumbing.node.watch(), level.subscribe());
+    let doors = serve.spawn(open_doors(settings.http, shown, hosted, plumbing, leveled, serving, listeners.clone()));
 
     let outcome = serve.block_on(async {
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
@@ -176,6 +177,7 @@ struct Assembly {
     keeps: Receiver<history::Keep>,
     plumbing: Arc<Plumbing>,
     route: Arc<Route>,
+    level: watch::Sender<Option<Seqno>>,
 }
 
 impl Assembly {
@@ -241,6 +243,7 @@ impl Assembly {
         let plumbing =
             Arc::new(Plumbing::new(executor.snapshot(), status, move |submission| submit.submit(submission)));
 
+        let (level, _) = watch::channel(None);
         let tools = ordering::Tools {
             driver,
             log: orderer_log,
@@ -249,6 +252,7 @@ impl Assembly {
             ids: settings.nodes.iter().map(|(number, id, _)| (*number, *id)).collect(),
             service: service_key,
             executor: command_sender,
+            level: level.clone(),
         };
         let orderer = Orderer::new(tools, heads, archive.files.durable());
         let publisher = Publisher { plumbing: plumbing.clone(), adapters, peers: peers.clone(), history: keep_sender };
@@ -267,6 +271,7 @@ impl Assembly {
             keeps,
             plumbing,
             route,
+            level,
         })
     }
 
@@ -295,7 +300,7 @@ impl Assembly {
             thread("executor", ended, move || executor.run(&commands, &work))?,
             thread("orderer", ended, move || orderer.run(&received, &proposals))?,
         ];
-        Ok(Running { events, plumbing: self.plumbing, route: self.route, threads })
+        Ok(Running { events, plumbing: self.plumbing, route: self.route, level: self.level, threads })
     }
 }
 
@@ -303,6 +308,7 @@ struct Running {
     events: Sender<Event>,
     plumbing: Arc<Plumbing>,
     route: Arc<Route>,
+    level: watch::Sender<Option<Seqno>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -429,12 +435,14 @@ fn start_peers(
     })
 }
 
-/// Opens the node's own endpoints at once, and the adapters' as soon as there is something to serve.
+/// Opens the node's own endpoints at once, and the adapters' once there is something to serve, and nothing older than was
+/// served before.
 async fn open_doors(
     http_address: SocketAddr,
     shown: Shown,
     hosted: Vec<Hosted>,
     plumbing: Arc<Plumbing>,
+    leveled: impl Future<Output = Result<(), Fault>>,
     serving: Arc<AtomicBool>,
     stop: CancellationToken,
 ) -> Result<(), Fault> {
@@ -447,7 +455,7 @@ async fn open_doors(
     ));
     let mut status = plumbing.node.watch();
     tokio::select! {
-        founded = founded(&mut status) => founded?,
+        leveled = leveled => leveled?,
         () = stop.cancelled() => return own.await.map_err(Fault::new),
     }
     let mut doors = vec![own];
@@ -474,9 +482,10 @@ async fn open_doors(
     Ok(())
 }
 
-/// Waits until the first batch is committed.
-async fn founded(status: &mut watch::Receiver<Status>) -> Result<(), Fault> {
-    status.wait_for(|status| status.committed.seqno > Seqno(0)).await.map(|_| ()).map_err(Fault::new)
+/// Waits until all that this node may have shown before it was started is visible again, and the first batch of all.
+async fn level_at(mut status: watch::Receiver<Status>, mut level: watch::Receiver<Option<Seqno>>) -> Result<(), Fault> {
+    let due = level.wait_for(Option::is_some).await.map_err(Fault::new)?.unwrap_or_default().max(Seqno(1));
+    status.wait_for(|status| status.committed.seqno >= due).await.map(|_| ()).map_err(Fault::new)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Fault> {

@@ -90,6 +90,21 @@ fn torn_tails_come_back() {
 }
 
 #[test]
+fn a_node_shows_nothing_older_than_what_it_showed_before() {
+    let mut network = Network::start(3);
+    network.primary(1);
+    (0..20).for_each(|n| network.node(1).put("k", &[n]));
+    (1..=3).for_each(|number| network.kill(number));
+    // What the ledger file lost is in the log, and only another node can say that it was committed.
+    tear(&network.newest(1, "ledger"), 100);
+    network.start_node(1);
+    assert!(crate::network::wait("the node to be up", || network.node(1).status()).is_some());
+    network.start_node(2);
+    let first = crate::network::wait("the first answer", || network.node(1).try_get("k"));
+    assert_eq!(first, Some((200, vec![19])));
+}
+
+#[test]
 fn a_write_that_was_torn_by_the_crash_is_cut_off_the_log() {
     let mut network = Network::start(3);
     network.primary(1);

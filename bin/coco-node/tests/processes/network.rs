@@ -249,10 +249,15 @@ impl Node {
     }
 
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
-        match request(self.keyvalue, "GET", &format!("/kv/{key}"), b"")? {
+        match self.try_get(key)? {
             (200, body) => Some(body),
             _ => None,
         }
+    }
+
+    /// Reads once: the status and the value, or `None` if there was no answer.
+    pub fn try_get(&self, key: &str) -> Option<(u16, Vec<u8>)> {
+        request(self.keyvalue, "GET", &format!("/kv/{key}"), b"")
     }
 
     /// Waits until the node shows the value: it may have to catch up first.

@@ -85,7 +85,7 @@ impl Heads {
     }
 
     /// The end of the log.
-    fn last(&self) -> Mark {
+    pub fn last(&self) -> Mark {
         self.places.back().map_or(self.start, |place| Mark { point: place.point, seqno: place.seqno })
     }
 

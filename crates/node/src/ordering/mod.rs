@@ -22,6 +22,7 @@ use bytes::Bytes;
 use consensus::{Driver, Effects, Index, Input, Member, Refusal, Role, Write, WriteNumber};
 use crossbeam_channel::{Receiver, Sender, after, select};
 use ledger::Head;
+use tokio::sync::watch;
 
 use crate::executor::Command;
 use crate::log::{Log, Mark, Places};
@@ -86,6 +87,8 @@ pub struct Tools {
     pub ids: Vec<(u64, NodeId)>,
     pub service: crypto::PublicKey,
     pub executor: Sender<Command>,
+    /// Told once where the ledger must be visible up to before anyone is served.
+    pub level: watch::Sender<Option<Seqno>>,
 }
 
 pub struct Orderer {
@@ -99,6 +102,9 @@ pub struct Orderer {
     role: Role,
     catching_up: Option<CatchingUp>,
     ledger_durable: Seqno,
+    /// The end of what the log brought from before the start, as far as others have not replaced it. Callers may have
+    /// seen it: it was committed, or will be replaced.
+    undecided: Seqno,
 }
 
 /// This node's office as primary.
@@ -111,9 +117,11 @@ struct Leading {
 
 impl Orderer {
     pub fn new(tools: Tools, heads: Heads, ledger_durable: Seqno) -> Self {
+        let undecided = heads.last().seqno;
         Self {
             tools,
             heads,
+            undecided,
             proposals: VecDeque::new(),
             unsynced: None,
             leading: None,
@@ -127,6 +135,7 @@ impl Orderer {
     pub fn run(mut self, events: &Receiver<Event>, proposals: &Receiver<Proposal>) -> Result<(), Fault> {
         let mut next_tick = Instant::now() + TICK;
         let mut stop_at: Option<Instant> = None;
+        self.tell_that_it_is_level();
         if self.tools.ids.len() == 1 {
             self.step(Input::Campaign)?;
         }
@@ -239,14 +248,21 @@ impl Orderer {
             self.begin_catch_up(catch_up);
         }
         self.tell_executor_to_lead();
+        self.tell_that_it_is_level();
         Ok(())
     }
 
     fn write(&mut self, write: &Write, own: Option<(Index, Head)>) -> Result<(), Fault> {
         let restart = write.restart.map(|point| Mark { point, seqno: self.heads.restart(point) });
+        if let Some(start) = restart {
+            self.undecided = self.undecided.min(start.seqno);
+        }
         let mut places = Places { restart, ..Places::default() };
         if let Some(append) = &write.append {
             places.truncate = append.truncate_from.map(|from| self.heads.truncate(from));
+            if let Some(before) = places.truncate {
+                self.undecided = self.undecided.min(before.seqno);
+            }
             for entry in &append.entries {
                 let own = own.as_ref().filter(|(index, _)| *index == entry.index).map(|(_, head)| head.clone());
                 places.seqnos.push(self.heads.append(entry, own).map_err(Fault::new)?);
@@ -331,6 +347,14 @@ impl Orderer {
         leading.told = true;
         let view = leading.view;
         self.command(Command::Lead { view });
+    }
+
+    /// A node that just started has the ledger file to show, but its log may have more that was committed, and seen, before
+    /// it stopped. Only a primary can say; until then nobody is served an older state than this node has shown already.
+    fn tell_that_it_is_level(&self) {
+        if self.heads.head().seqno() >= self.undecided && self.tools.level.borrow().is_none() {
+            self.tools.level.send_replace(Some(self.undecided));
+        }
     }
 
     fn ledger_durable(&mut self, seqno: Seqno) -> Result<(), Fault> {
