@@ -83,7 +83,11 @@ pub struct Waiting {
 impl Waiting {
     /// Puts work aside.
     pub fn put(&mut self, wait: Wait, work: Work, room: Room) -> Result<(), Reject> {
-        if let Some((known, ..)) = self.by_key.get(&wait.key) {
+        if let Some((known, same, _)) = self.by_key.get(&wait.key) {
+            if *same == work {
+                // Sent again by a caller who did not hear the first answer: it waits as it did.
+                return Ok(());
+            }
             if known.owner == wait.owner && wait.rank < known.rank.saturating_add(known.rank / 10).saturating_add(1) {
                 return Err(Reject::new(
                     Blame::Conflict,
@@ -182,6 +186,14 @@ mod tests {
         assert_eq!(waiting.len(), 1);
         assert_eq!(waiting.take(&wait(1, 5, 0).key).map(|(work, _)| work), Some(work(b"high")));
         assert!(waiting.take(&wait(1, 5, 0).key).is_none());
+    }
+
+    #[test]
+    fn work_that_waits_already_may_be_sent_again() {
+        let mut waiting = Waiting::default();
+        put(&mut waiting, wait(1, 5, 100), b"same").unwrap();
+        put(&mut waiting, wait(1, 5, 100), b"same").unwrap();
+        assert_eq!(waiting.len(), 1);
     }
 
     #[test]
