@@ -111,7 +111,7 @@ pub fn run(
     let (serve, peers_runtime) = (runtime("listeners", 2)?, runtime("peers", 1)?);
     let node = Assembly::new(settings, secrets, prepared, &hosted, &peers_runtime)?;
     let (ended, ends) = unbounded();
-    let Running { events, plumbing, route, threads } = node.start(&ended)?;
+    let Running { events, plumbing, route, level, threads } = node.start(&ended)?;
 
     let serving = Arc::new(AtomicBool::new(false));
     let listeners = CancellationToken::new();
@@ -199,6 +199,7 @@ impl Assembly {
             store = store.archive();
         }
         let replayed = replay(&archive, store, &service_key)?;
+        tracing::info!(seqno = replayed.head.seqno().0, "the ledger is read back");
         let (orderer_log, heads, driver) = open_log(settings, &archive, replayed.head.clone())?;
 
         let (event_sender, event_receiver) = unbounded();
@@ -364,7 +365,6 @@ fn open_archive(
     if recovered.cut_bytes > 0 {
         tracing::warn!(bytes = recovered.cut_bytes, "a crash had left half a batch in the ledger file; it was cut off");
     }
-    tracing::info!(seqno = recovered.head.seqno().0, "the ledger is read back");
     Ok(Arc::new(archive))
 }
 
@@ -453,7 +453,6 @@ async fn open_doors(
         adapter::http::Limits::default(),
         stop.clone(),
     ));
-    let mut status = plumbing.node.watch();
     tokio::select! {
         leveled = leveled => leveled?,
         () = stop.cancelled() => return own.await.map_err(Fault::new),
