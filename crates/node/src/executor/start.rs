@@ -1,15 +1,25 @@
 //! How an executor comes back after a restart: the ledger file is read from its beginning.
+//!
+//! ```text
+//!   read, hash, check ─▶ open, index, apply        a thread each; the first is a few batches ahead
+//! ```
 
 use std::collections::VecDeque;
+use std::thread;
 
 use adapter::Fault;
 use base::Seqno;
-use kv::Store;
+use bytes::Bytes;
+use crossbeam_channel::bounded;
+use kv::{Kind, Store};
 use ledger::{Head, check_batch};
 
 use super::{Executor, Tools};
 use crate::executor::follow::open_batch;
 use crate::history::Archive;
+
+/// Checked batches that wait to be applied.
+const BATCHES_AHEAD: usize = 16;
 
 /// What a ledger file gives back.
 pub struct Replayed {
@@ -36,29 +46,67 @@ pub fn replay(archive: &Archive, mut store: Store, service: &crypto::PublicKey) 
         // The ledger file lost its tail in a crash and the index did not; what is missing comes again.
         tracing::info!(indexed = indexed.0, ledger = end.0, "the index is ahead of the ledger file");
     }
-    let mut head = Head::new();
-    for batch in archive.files.batches(Seqno(1)) {
-        let batch = batch.map_err(Fault::new)?;
-        let after = head.seqno();
-        let damaged = |source| Fault::new(Damaged { after, source });
-        let mut checked = check_batch(&head, &batch, None).map_err(damaged)?;
-        if checked.head.seqno() == end {
-            checked = check_batch(&head, &batch, Some(service)).map_err(damaged)?;
-        }
-        head = checked.head;
-        let entries = open_batch(&batch, &archive.tables, &archive.keys).map_err(damaged)?;
-        for (seqno, writes) in &entries {
-            store.apply(*seqno, writes);
-        }
-        store.skip_to(head.seqno());
-        store.close();
-        store.commit(head.seqno());
-        if head.seqno() > indexed {
-            archive.index(&entries, head.seqno()).map_err(Fault::new)?;
+    thread::scope(|scope| {
+        let mut head = Head::new();
+        for checked in ahead(scope, check_all(archive, service)) {
+            let Checked { batch, after, head: now } = checked?;
+            let mut entries = open_batch(&batch, &archive.tables, &archive.keys).map_err(damaged(after))?;
+            if now.seqno() > indexed {
+                archive.index(&entries, now.seqno()).map_err(Fault::new)?;
+            }
+            for (seqno, writes) in &mut entries {
+                // History can be read back from the file.
+                writes.sections.retain(|section| archive.tables.get(section.table).kind == Kind::State);
+                store.apply(*seqno, writes);
+            }
+            store.skip_to(now.seqno());
+            store.close();
+            store.commit(now.seqno());
+            head = now;
         }
         store.forget_history(head.seqno());
-    }
-    Ok(Replayed { store, head })
+        Ok(Replayed { store, head })
+    })
+}
+
+/// A batch that continues those before it.
+struct Checked {
+    batch: Bytes,
+    /// Where the ledger stands before it …
+    after: Seqno,
+    /// … and behind it.
+    head: Head,
+}
+
+fn damaged(after: Seqno) -> impl Fn(ledger::Corrupt) -> Fault {
+    move |source| Fault::new(Damaged { after, source })
+}
+
+/// All batches of the file, checked. Nothing is to be believed behind the first error.
+fn check_all(archive: &Archive, service: &crypto::PublicKey) -> impl Iterator<Item = Result<Checked, Fault>> {
+    let end = archive.files.end();
+    let mut last = Head::new();
+    archive.files.batches(Seqno(1)).map(move |batch| {
+        let batch = batch.map_err(Fault::new)?;
+        let after = last.seqno();
+        let mut checked = check_batch(&last, &batch, None).map_err(damaged(after))?;
+        if checked.head.seqno() == end {
+            checked = check_batch(&last, &batch, Some(service)).map_err(damaged(after))?;
+        }
+        last = checked.head.clone();
+        Ok(Checked { batch, after, head: checked.head })
+    })
+}
+
+/// Does the work of an iterator on a thread of its own.
+fn ahead<'scope, T: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    mut items: impl Iterator<Item = T> + Send + 'scope,
+) -> impl Iterator<Item = T> + Send + 'scope {
+    let (sender, receiver) = bounded(BATCHES_AHEAD);
+    // Ends early once nobody takes any more.
+    scope.spawn(move || items.try_for_each(|item| sender.send(item)));
+    receiver.into_iter()
 }
 
 impl Executor {
