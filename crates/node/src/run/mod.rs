@@ -1,0 +1,128 @@
+//! Runs a node: puts it together, starts its threads, opens its doors, and takes it apart again.
+//!
+//! | file | what |
+//! |---|---|
+//! | `settings.rs` | what a node is made from |
+//! | `disks.rs` | its ledger file, index and log are opened and read back |
+//! | `assemble.rs` | the parts, wired to each other |
+//! | `inbox.rs` | where frames from peers go |
+//! | `threads.rs` | how threads start and end |
+//! | `doors.rs` | what listens, and from when on |
+
+mod assemble;
+mod disks;
+mod doors;
+mod inbox;
+mod settings;
+mod threads;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use adapter::Fault;
+use crossbeam_channel::unbounded;
+use kv::{TableError, Tables};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio_util::sync::CancellationToken;
+
+use crate::claim::claim;
+use crate::genesis::ServiceTables;
+use crate::http::Shown;
+use crate::ordering::Event;
+
+pub use settings::{Hosted, Secrets, Settings};
+
+use assemble::{Assembly, Running};
+use doors::{level_at, open_doors};
+use threads::{Ended, failed, first_cause};
+
+/// What waited too long on the route is let go this often.
+const EXPIRE_EVERY: Duration = Duration::from_millis(500);
+
+/// The tables of the framework, registered; adapters add theirs.
+pub struct Prepared {
+    pub tables: Tables,
+    service: ServiceTables,
+}
+
+/// The first step of composing a node.
+pub fn prepare() -> Result<Prepared, TableError> {
+    let mut tables = Tables::new();
+    let service = ServiceTables::register(&mut tables)?;
+    Ok(Prepared { tables, service })
+}
+
+/// Runs a node until `stop` is cancelled and everything has ended in good order, or until something failed that it
+/// must not go on with.
+pub fn run(
+    settings: &Settings,
+    secrets: Secrets,
+    prepared: Prepared,
+    hosted: Vec<Hosted>,
+    stop: &CancellationToken,
+) -> Result<(), Fault> {
+    claim(&settings.dir)?;
+    let metrics = PrometheusBuilder::new().install_recorder().map_err(Fault::new)?;
+    let (serve, peers_runtime) = (runtime("listeners", 2)?, runtime("peers", 1)?);
+    let node = Assembly::new(settings, secrets, prepared, &hosted, &peers_runtime)?;
+    let (ended, ends) = unbounded();
+    let Running { events, plumbing, route, level, threads } = node.start(&ended)?;
+
+    let serving = Arc::new(AtomicBool::new(false));
+    let listeners = CancellationToken::new();
+    let shown = Shown {
+        node: plumbing.node.clone(),
+        number: settings.number,
+        numbers: Arc::new(settings.nodes.iter().map(|(number, id, _)| (*number, *id)).collect()),
+        serving: serving.clone(),
+        metrics,
+    };
+    let leveled = level_at(plumbing.node.watch(), level.subscribe());
+    let doors = serve.spawn(open_doors(settings.http, shown, hosted, plumbing, leveled, serving, listeners.clone()));
+
+    let outcome = serve.block_on(async {
+        let mut expire = tokio::time::interval(EXPIRE_EVERY);
+        let mut doors = doors;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(Some(doors)),
+                _ = expire.tick() => {
+                    route.expire();
+                    if let Ok(end) = ends.try_recv() {
+                        return Err(first_cause(end, &ends));
+                    }
+                }
+                opened = &mut doors => {
+                    opened.map_err(Fault::new)??;
+                    return Err(Fault::new("every listener ended by itself"));
+                }
+            }
+        }
+    });
+    let doors = outcome?;
+    tracing::info!("stopping: requests under way are finished first");
+    listeners.cancel();
+    if let Some(doors) = doors {
+        let _ = serve.block_on(doors);
+    }
+    let _ = events.send(Event::Stop);
+    for _ in 0..threads.len() {
+        if let Ok(Ended { outcome: Err(fault), name }) = ends.recv() {
+            return Err(failed(Ended { outcome: Err(fault), name }));
+        }
+    }
+    peers_runtime.shutdown_timeout(Duration::from_millis(200));
+    serve.shutdown_timeout(Duration::from_millis(200));
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, Fault> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(Fault::new)
+}
