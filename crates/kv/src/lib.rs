@@ -19,6 +19,7 @@
 
 mod history;
 mod key;
+mod restore;
 mod state;
 mod store;
 mod table;
@@ -26,6 +27,7 @@ mod tx;
 mod writes;
 
 pub use history::{History, HistoryError, NoHistory};
+pub use restore::Restore;
 pub use state::{Derived, Snapshot, State};
 pub use store::Store;
 pub use table::{Kind, Privacy, Table, TableError, TableId, Tables};

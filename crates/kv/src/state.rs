@@ -25,10 +25,10 @@ pub(crate) struct Row {
 /// One version of all tables. A clone costs a few reference counts.
 #[derive(Clone)]
 pub struct State {
-    seqno: Seqno,
+    pub(crate) seqno: Seqno,
     tables: Arc<Tables>,
-    maps: Vec<OrdMap<Key, Row>>,
-    derived: Vec<Option<Derived>>,
+    pub(crate) maps: Vec<OrdMap<Key, Row>>,
+    pub(crate) derived: Vec<Option<Derived>>,
     history: Arc<dyn History>,
 }
 

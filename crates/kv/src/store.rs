@@ -28,7 +28,12 @@ pub struct Store {
 impl Store {
     #[must_use]
     pub fn new(tables: Arc<Tables>, history: Arc<dyn History>) -> Self {
-        let head = State::new(tables, history);
+        Self::on(State::new(tables, history))
+    }
+
+    /// A store that goes on from a committed version.
+    #[must_use]
+    pub fn on(head: State) -> Self {
         let window = Vector::unit(Arc::new(head.clone()));
         Self {
             head,
