@@ -32,6 +32,8 @@ if (problems.length > 0) {
 let stale = 0;
 for (const [file, contracts] of Object.entries(output.contracts)) {
   for (const [contractName, { abi, evm }] of Object.entries(contracts)) {
+    // An interface: nothing to deploy.
+    if (evm.bytecode.object === '') continue;
     const path = `artifacts/${contractName}.json`;
     const text = `${JSON.stringify({ contractName, source: file, abi, bytecode: `0x${evm.bytecode.object}` }, null, 1)}\n`;
     if (!process.argv.includes('--check')) {
