@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use adapter::{Committed, Fault, Opening};
 use base::{Seqno, TxId, View};
@@ -22,6 +22,11 @@ use crate::work::{Pending, Ready, Waiting};
 const IN_FLIGHT_MAX: usize = 1;
 /// Under a flood a free log is not kept waiting for the batch to fill.
 const CLOSE_EAGERLY_AT: usize = 512;
+/// A batch costs all nodes together about a millisecond of processor time, whatever is in it. So the road rests this long for
+/// every entry of a batch before the next one closes: not noticeably after one of a single caller …
+const REST_PER_ENTRY: Duration = Duration::from_millis(1);
+/// … and this long at most: at most 250 batches a second, of as many entries as come.
+const REST_MAX: Duration = Duration::from_millis(4);
 
 /// What a primary has beside the store.
 pub struct Leading {
@@ -33,6 +38,8 @@ pub struct Leading {
     waiting: Vec<Waiting>,
     /// Milliseconds since 1970 of the last batch.
     time: u64,
+    /// The next batch closes then, at the earliest.
+    rests_until: Instant,
 }
 
 /// A batch that was proposed.
@@ -50,6 +57,15 @@ impl Leading {
         self.open.as_ref().is_none_or(|open| open.is_empty() && open.opening.time < now())
     }
 
+    /// How long the open batch has to wait yet, though the log is free.
+    fn rest(&self) -> Option<Duration> {
+        let open = self.open.as_ref().filter(|open| !open.is_empty() && !open.is_full())?;
+        if open.drafts.len() >= CLOSE_EAGERLY_AT || self.in_flight.len() >= IN_FLIGHT_MAX {
+            return None;
+        }
+        self.rests_until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
+    }
+
     /// Drops what is not on its way, and gives the answers that may still become due.
     pub fn abandon(self, peers: &Peers) -> Vec<(TxId, Vec<Answer>)> {
         let Self { open, in_flight, mut ready, .. } = self;
@@ -60,6 +76,11 @@ impl Leading {
         }
         in_flight.into_iter().map(|batch| (batch.head.txid, batch.answers)).collect()
     }
+}
+
+/// How long the road rests after a batch of so many entries closed.
+fn rest_after(entries: usize) -> Duration {
+    REST_PER_ENTRY.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX)).min(REST_MAX)
 }
 
 /// Milliseconds since 1970.
@@ -73,8 +94,15 @@ impl Executor {
     pub(super) fn lead(&mut self, view: View) -> Result<(), Fault> {
         tracing::info!(view = view.0, seqno = self.head.seqno().0, "this node is the primary");
         let waiting = self.tools.adapters.iter().map(|_| Waiting::default()).collect();
-        self.leading =
-            Some(Leading { view, open: None, in_flight: VecDeque::new(), ready: Ready::default(), waiting, time: 0 });
+        self.leading = Some(Leading {
+            view,
+            open: None,
+            in_flight: VecDeque::new(),
+            ready: Ready::default(),
+            waiting,
+            time: 0,
+            rests_until: Instant::now(),
+        });
         if self.head.seqno() == Seqno(0) {
             self.found()?;
         }
@@ -111,6 +139,11 @@ impl Executor {
             first,
             entropy: crypto::random::<32>().map_err(Fault::new)?,
         })
+    }
+
+    /// How long the open batch has to wait yet, though the log is free.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        self.leading.as_ref()?.rest()
     }
 
     /// Whether work may run now.
@@ -170,7 +203,7 @@ impl Executor {
     /// Closes the open batch if the log is free and the batch has anything in it.
     pub(super) fn close_if_due(&mut self) -> Result<bool, Fault> {
         let Some(leading) = &mut self.leading else { return Ok(false) };
-        if leading.in_flight.len() >= IN_FLIGHT_MAX {
+        if leading.in_flight.len() >= IN_FLIGHT_MAX || leading.rest().is_some() {
             return Ok(false);
         }
         let Some(open) = leading.open.take_if(|open| !open.is_empty()) else { return Ok(false) };
@@ -203,6 +236,7 @@ impl Executor {
         // Fails only once consensus is gone, and then the node is stopping.
         let _ = self.tools.proposals.send(proposal);
         if let Some(leading) = &mut self.leading {
+            leading.rests_until = Instant::now() + rest_after(entries.len());
             leading.in_flight.push_back(InFlight { head: self.head.clone(), bytes, entries, answers });
         }
         Ok(())

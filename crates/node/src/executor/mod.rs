@@ -5,9 +5,10 @@
 //!   backup:                                        committed batch ─▶ open ─▶ apply ─▶ derive ─▶ publish
 //! ```
 //!
-//! A batch closes as soon as the one before it is committed and there is anything to put in it: under little load a
-//! batch is one transaction and its latency is one round trip, under much load batches grow by themselves. While one
-//! is on its way the next executes on top of it; if it never arrives, both are rolled back.
+//! A batch closes as soon as the one before it is committed, there is anything to put in it, and the road has rested
+//! (a millisecond for every entry of the one before, four at most): under little load a batch is one transaction and its
+//! latency is one round trip, under much load batches grow by themselves. While one is on its way the next executes on top
+//! of it; if it never arrives, both are rolled back.
 
 mod batch;
 mod follow;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use adapter::{Adapter, Fault};
 use base::{Seqno, TxId, View};
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, after, never, select};
 use kv::Store;
 use ledger::{Head, LedgerKeys, Signer};
 
@@ -81,6 +82,7 @@ pub struct Executor {
 impl Executor {
     /// Runs until told to stop, or until something is wrong that this node must not go on with.
     pub fn run(mut self, commands: &Receiver<Command>, work: &Receiver<Pending>) -> Result<(), Fault> {
+        let nothing = never();
         loop {
             match commands.try_recv() {
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => break,
@@ -97,18 +99,17 @@ impl Executor {
             if self.close_if_due()? {
                 continue;
             }
-            let command = if self.wants_work() {
-                select! {
-                    recv(commands) -> command => command,
-                    recv(work) -> pending => {
-                        if let Ok(pending) = pending {
-                            self.execute(pending)?;
-                        }
-                        continue;
+            let wanted = if self.wants_work() { work } else { &nothing };
+            let rested = self.rest().map_or_else(never, after);
+            let command = select! {
+                recv(commands) -> command => command,
+                recv(wanted) -> pending => {
+                    if let Ok(pending) = pending {
+                        self.execute(pending)?;
                     }
+                    continue;
                 }
-            } else {
-                commands.recv()
+                recv(rested) -> _ => continue,
             };
             match command {
                 Ok(Command::Stop) | Err(_) => break,
