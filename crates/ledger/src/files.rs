@@ -66,7 +66,7 @@ pub struct Recovered {
 /// The ledger files of a node.
 pub struct Files<D> {
     directory: D,
-    chunk_bytes: u64,
+    pub(crate) chunk_bytes: u64,
     writer: Mutex<Writer>,
     index: RwLock<Index>,
     tables: Mutex<TableCache>,
@@ -300,7 +300,7 @@ impl<D: Directory> Files<D> {
         recovery::read_range(&self.directory, name, start, end).map(Bytes::from)
     }
 
-    fn read_index(&self) -> RwLockReadGuard<'_, Index> {
+    pub(crate) fn read_index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,10 +1,12 @@
-//! Ledger secrets, and what is derived from them: the sealing key of an entry and its commit evidence.
+//! Ledger secrets, and what is derived from them: the sealing key of an entry, its commit evidence, and the key of a
+//! snapshot of the state.
 
 use base::{Digest, Seqno, TxId};
 use crypto::{MacKey, SealingKey, Secret, sha256};
 
 /// Never used for anything but commit evidence.
 const EVIDENCE_LABEL: &[u8] = b"Commit S";
+const SNAPSHOT_LABEL: &[u8] = b"coco state snapshot";
 
 /// The ledger secrets, each valid from a seqno on until the next one's.
 pub struct LedgerKeys {
@@ -16,6 +18,7 @@ struct Epoch {
     first: Seqno,
     sealing: SealingKey,
     evidence: MacKey,
+    snapshots: MacKey,
 }
 
 impl LedgerKeys {
@@ -38,6 +41,12 @@ impl LedgerKeys {
         Some(self.epoch(txid.seqno)?.commit_evidence(txid))
     }
 
+    /// The key of one snapshot of the state as of `seqno`: of this one alone, if its header is unique.
+    pub fn snapshot_key(&self, seqno: Seqno, header: &[u8]) -> Option<Result<SealingKey, crypto::Error>> {
+        let secret = Secret::from_slice(&self.epoch(seqno)?.snapshots.mac(header));
+        Some(secret.and_then(|secret| SealingKey::new(&secret)))
+    }
+
     /// What the entry keeps of it.
     pub(crate) fn evidence_digest(&self, txid: TxId) -> Option<Digest> {
         Some(sha256(self.commit_evidence(txid)?.as_bytes()))
@@ -54,8 +63,11 @@ impl LedgerKeys {
 
 impl Epoch {
     fn new(first: Seqno, secret: &Secret) -> Result<Self, crypto::Error> {
-        let commit_secret = Secret::from_slice(&MacKey::new(secret.expose()).mac(EVIDENCE_LABEL))?;
-        Ok(Self { first, sealing: SealingKey::new(secret)?, evidence: MacKey::new(commit_secret.expose()) })
+        let root = MacKey::new(secret.expose());
+        let derived =
+            |label| -> Result<_, crypto::Error> { Ok(MacKey::new(Secret::from_slice(&root.mac(label))?.expose())) };
+        let (evidence, snapshots) = (derived(EVIDENCE_LABEL)?, derived(SNAPSHOT_LABEL)?);
+        Ok(Self { first, sealing: SealingKey::new(secret)?, evidence, snapshots })
     }
 
     fn commit_evidence(&self, txid: TxId) -> String {

@@ -25,6 +25,7 @@ mod error;
 mod files;
 pub mod genesis;
 mod keys;
+mod places;
 mod recovery;
 mod scan;
 mod show;

@@ -7,7 +7,7 @@ mod sample;
 
 use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
-use ledger::{Files, FilesError, Head, RawEntry, check_batch};
+use ledger::{Files, FilesError, Head, LedgerKeys, RawEntry, check_batch};
 use memory::Memory;
 use sample::{Sample, keys};
 
@@ -74,6 +74,34 @@ fn what_was_appended_is_read_back() {
     for absent in [0, files.end().0 + 1, u64::MAX] {
         assert!(matches!(files.read(Seqno(absent)), Err(FilesError::Unknown { .. })), "{absent}");
     }
+}
+
+#[test]
+fn every_signature_says_where_the_ledger_stood() {
+    let mut sample = Sample::new(false);
+    sample.genesis();
+    let mut batch = || {
+        sample.transaction(1, 150);
+        (sample.close(), sample.head.clone())
+    };
+    let batches: Vec<_> = (0..20).map(|_| batch()).collect();
+    let service = sample.signer.service.public();
+    let (_, files) = filled(&batches);
+    let other = LedgerKeys::new(&crypto::Secret::random().unwrap()).unwrap();
+    let stranger = crypto::KeyPair::generate().unwrap();
+    for (_, head) in &batches {
+        let seqno = head.seqno();
+        assert_eq!(files.head_at(seqno, &keys(), service).unwrap(), *head);
+        assert!(matches!(files.head_at(seqno, &keys(), stranger.public()), Err(FilesError::Corrupt { .. })));
+        assert!(matches!(files.head_at(seqno, &other, service), Err(FilesError::Corrupt { .. })));
+        // The one before is none.
+        assert!(matches!(files.head_at(Seqno(seqno.0 - 1), &keys(), service), Err(FilesError::Corrupt { .. })));
+    }
+    assert!(matches!(files.head_at(Seqno(files.end().0 + 1), &keys(), service), Err(FilesError::Unknown { .. })));
+    let bytes: Vec<u64> = (0..=files.end().0).map(|seqno| files.bytes_behind(Seqno(seqno))).collect();
+    assert!(bytes.is_sorted_by(|before, after| before >= after) && bytes.last() == Some(&0), "{bytes:?}");
+    let all: u64 = batches.iter().map(|(batch, _)| batch.len() as u64).sum();
+    assert!(bytes[0] <= all && bytes[0] > all / 2, "{} of {all}", bytes[0]);
 }
 
 #[test]
