@@ -103,12 +103,14 @@ impl Inbound {
 
     async fn receive_all(&self, from: u64, stream: TlsStream<TcpStream>) -> io::Result<()> {
         let mut stream = BufReader::with_capacity(64 << 10, stream);
+        let received = metrics::counter!("coco_peer_received_bytes_total");
         loop {
             let length = stream.read_u32_le().await? as usize;
             if length > PEER_FRAME_BYTES_MAX {
                 return Err(io::Error::other(BadFrame));
             }
             let frame = Frame::decode(read_exactly(&mut stream, length).await?).map_err(io::Error::other)?;
+            received.increment(4 + length as u64);
             (self.handler)(PeerEvent::Received { from, frame });
         }
     }

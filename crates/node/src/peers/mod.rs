@@ -172,6 +172,7 @@ async fn pump(stream: Sending, frames: &mut mpsc::Receiver<Frame>) -> io::Result
     let (mut silence, stream) = tokio::io::split(stream);
     let mut out = BufWriter::with_capacity(64 << 10, stream);
     let mut nothing = [0; 1];
+    let sent = metrics::counter!("coco_peer_sent_bytes_total");
     loop {
         let frame = tokio::select! {
             frame = frames.recv() => frame,
@@ -186,6 +187,8 @@ async fn pump(stream: Sending, frames: &mut mpsc::Receiver<Frame>) -> io::Result
             out.write_u32_le(length).await?;
             out.write_all(&head).await?;
             out.write_all(&bulk).await?;
+            // As TLS gets them: what it adds is not counted.
+            sent.increment(4 + u64::from(length));
             match frames.try_recv() {
                 Ok(next) => frame = next,
                 Err(_) => break,
