@@ -91,13 +91,13 @@ fn every_signature_says_where_the_ledger_stood() {
     let stranger = crypto::KeyPair::generate().unwrap();
     for (_, head) in &batches {
         let seqno = head.seqno();
-        assert_eq!(files.head_at(seqno, &keys(), service).unwrap(), *head);
-        assert!(matches!(files.head_at(seqno, &keys(), stranger.public()), Err(FilesError::Corrupt { .. })));
-        assert!(matches!(files.head_at(seqno, &other, service), Err(FilesError::Corrupt { .. })));
+        assert_eq!(files.head_at(seqno, &keys(), Some(service)).unwrap(), *head);
+        assert!(matches!(files.head_at(seqno, &keys(), Some(stranger.public())), Err(FilesError::Corrupt { .. })));
+        assert!(matches!(files.head_at(seqno, &other, Some(service)), Err(FilesError::Corrupt { .. })));
         // The one before is none.
-        assert!(matches!(files.head_at(Seqno(seqno.0 - 1), &keys(), service), Err(FilesError::Corrupt { .. })));
+        assert!(matches!(files.head_at(Seqno(seqno.0 - 1), &keys(), Some(service)), Err(FilesError::Corrupt { .. })));
     }
-    assert!(matches!(files.head_at(Seqno(files.end().0 + 1), &keys(), service), Err(FilesError::Unknown { .. })));
+    assert!(matches!(files.head_at(Seqno(files.end().0 + 1), &keys(), Some(service)), Err(FilesError::Unknown { .. })));
     let bytes: Vec<u64> = (0..=files.end().0).map(|seqno| files.bytes_behind(Seqno(seqno))).collect();
     assert!(bytes.is_sorted_by(|before, after| before >= after) && bytes.last() == Some(&0), "{bytes:?}");
     let all: u64 = batches.iter().map(|(batch, _)| batch.len() as u64).sum();

@@ -25,6 +25,7 @@ mod peers;
 mod publisher;
 mod route;
 mod run;
+mod snapshot;
 mod work;
 
 pub use genesis::ServiceTables;

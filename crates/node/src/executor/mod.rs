@@ -33,7 +33,7 @@ use crate::publisher::{Answer, Publication};
 use crate::route::{Destination, Route};
 use crate::work::Pending;
 
-pub use start::replay;
+pub use start::{Replayed, replay};
 
 use lead::Leading;
 

@@ -1,4 +1,5 @@
-//! How an executor comes back after a restart: the ledger file is read from its beginning.
+//! How an executor comes back after a restart: the ledger file is read from where a snapshot of the state ends, or from its
+//! beginning.
 //!
 //! ```text
 //!   read, hash, check ─▶ open, index, apply        a thread each; the first is a few batches ahead
@@ -21,7 +22,7 @@ use crate::history::Archive;
 /// Checked batches that wait to be applied.
 const BATCHES_AHEAD: usize = 16;
 
-/// What a ledger file gives back.
+/// A store, and where the ledger stands there.
 pub struct Replayed {
     pub store: Store,
     pub head: Head,
@@ -37,22 +38,36 @@ struct Damaged {
     source: ledger::Corrupt,
 }
 
-/// Reads the whole ledger file: every batch must continue the one before, every sealed part must open, and the last
-/// signature must be the service's. What is not in the index yet goes there.
-pub fn replay(archive: &Archive, mut store: Store, service: &crypto::PublicKey) -> Result<Replayed, Fault> {
+/// Reads the ledger file behind `begun`: every batch must continue the one before, every sealed part must open, and the
+/// last signature must be the service's. What is not in the index yet goes there, even if it is older.
+pub fn replay(archive: &Archive, begun: Replayed, service: &crypto::PublicKey) -> Result<Replayed, Fault> {
+    let Replayed { mut store, head: begun } = begun;
     let end = archive.files.end();
     let indexed = archive.index.indexed().map_err(Fault::new)?;
     if indexed > end {
         // The ledger file lost its tail in a crash and the index did not; what is missing comes again.
         tracing::info!(indexed = indexed.0, ledger = end.0, "the index is ahead of the ledger file");
     }
+    let mut first = begun.clone();
+    if indexed < begun.seqno() {
+        tracing::info!(
+            indexed = indexed.0,
+            state = begun.seqno().0,
+            "the index lacks entries; they are read again for it"
+        );
+        // Whatever else it may stand at, the beginning always does.
+        first = archive.files.head_at(indexed, &archive.keys, Some(service)).unwrap_or_default();
+    }
     thread::scope(|scope| {
-        let mut head = Head::new();
-        for checked in ahead(scope, check_all(archive, service)) {
+        let mut head = begun.clone();
+        for checked in ahead(scope, check_behind(first, archive, service)) {
             let Checked { batch, after, head: now } = checked?;
             let mut entries = open_batch(&batch, &archive.tables, &archive.keys).map_err(damaged(after))?;
             if now.seqno() > indexed {
                 archive.index(&entries, now.seqno()).map_err(Fault::new)?;
+            }
+            if now.seqno() <= begun.seqno() {
+                continue;
             }
             for (seqno, writes) in &mut entries {
                 // History can be read back from the file.
@@ -82,11 +97,14 @@ fn damaged(after: Seqno) -> impl Fn(ledger::Corrupt) -> Fault {
     move |source| Fault::new(Damaged { after, source })
 }
 
-/// All batches of the file, checked. Nothing is to be believed behind the first error.
-fn check_all(archive: &Archive, service: &crypto::PublicKey) -> impl Iterator<Item = Result<Checked, Fault>> {
+/// All batches of the file behind `last`, checked. Nothing is to be believed behind the first error.
+fn check_behind(
+    mut last: Head,
+    archive: &Archive,
+    service: &crypto::PublicKey,
+) -> impl Iterator<Item = Result<Checked, Fault>> {
     let end = archive.files.end();
-    let mut last = Head::new();
-    archive.files.batches(Seqno(1)).map(move |batch| {
+    archive.files.batches(last.seqno().next()).map(move |batch| {
         let batch = batch.map_err(Fault::new)?;
         let after = last.seqno();
         let mut checked = check_batch(&last, &batch, None).map_err(damaged(after))?;

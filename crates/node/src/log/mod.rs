@@ -14,7 +14,7 @@
 mod record;
 mod replay;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::collections::VecDeque;
 use std::io;

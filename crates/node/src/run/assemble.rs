@@ -10,23 +10,23 @@ use base::limits::QUEUE_WORK_MAX;
 use base::{NodeId, Seqno, View};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crypto::{Certificate, KeyPair};
-use kv::Store;
 use ledger::{LedgerKeys, Signer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::disks::{open_archive, open_log};
+use super::disks::{ReadBack, open_archive, open_log, read_back};
 use super::doors::bind;
 use super::inbox::Inbox;
 use super::threads::{Ended, thread};
 use super::{Hosted, Prepared, Secrets, Settings};
-use crate::executor::{self, Executor, replay};
+use crate::executor::{self, Executor};
 use crate::genesis::{Founder, Genesis, ServiceTables};
 use crate::history::{self, Keeper};
 use crate::ordering::{self, Event, Orderer};
 use crate::peers::{Credentials, Peer, Peers};
 use crate::publisher::{Publication, Publisher};
 use crate::route::Route;
+use crate::snapshot::Taker;
 
 /// Committed batches that wait for the executor.
 const COMMANDS_MAX: usize = 128;
@@ -50,6 +50,8 @@ pub(super) struct Assembly {
     answers: Receiver<Publication>,
     keeper: Keeper,
     keeps: Receiver<history::Keep>,
+    /// None is needed where every version is kept.
+    snapshots: Option<Taker>,
     plumbing: Arc<Plumbing>,
     route: Arc<Route>,
     level: watch::Sender<Option<Seqno>>,
@@ -69,13 +71,7 @@ impl Assembly {
         let genesis = genesis(settings, &secrets, service, hosted)?;
         let service_key = secrets.service_certificate.public_key().map_err(Fault::new)?;
         let archive = open_archive(settings, &secrets, keys.clone(), tables.clone())?;
-
-        let mut store = Store::new(tables, archive.clone());
-        if settings.archive {
-            store = store.archive();
-        }
-        let replayed = replay(&archive, store, &service_key)?;
-        tracing::info!(seqno = replayed.head.seqno().0, "the ledger is read back");
+        let ReadBack { replayed, snapshots, last } = read_back(settings, &archive, &service_key)?;
         let (orderer_log, heads, driver) = open_log(settings, &archive, replayed.head.clone())?;
 
         let (event_sender, event_receiver) = unbounded();
@@ -137,6 +133,8 @@ impl Assembly {
         };
         let orderer = Orderer::new(tools, heads, archive.files.durable());
         let publisher = Publisher { plumbing: plumbing.clone(), adapters, peers: peers.clone(), history: keep_sender };
+        let node = plumbing.node.clone();
+        let snapshots = (!settings.archive).then(|| Taker { folder: snapshots, archive: archive.clone(), node, last });
         let keeper = Keeper { archive, events: event_sender.clone(), peers, on_disk };
         Ok(Self {
             executor,
@@ -150,6 +148,7 @@ impl Assembly {
             answers,
             keeper,
             keeps,
+            snapshots,
             plumbing,
             route,
             level,
@@ -170,6 +169,7 @@ impl Assembly {
             answers,
             keeper,
             keeps,
+            snapshots,
             ..
         } = self;
         let (events, received) = events;
@@ -182,7 +182,15 @@ impl Assembly {
             thread("executor", ended, move || executor.run(&commands, &work))?,
             thread("orderer", ended, move || orderer.run(&received, &proposals))?,
         ];
-        Ok(Running { events, plumbing: self.plumbing, route: self.route, level: self.level, threads })
+        let snapshots = match snapshots {
+            Some(taker) => {
+                let (ledger_complete, completed) = bounded(0);
+                thread("snapshots", ended, move || taker.run(&completed))?;
+                Some(ledger_complete)
+            }
+            None => None,
+        };
+        Ok(Running { events, plumbing: self.plumbing, route: self.route, level: self.level, threads, snapshots })
     }
 }
 
@@ -192,7 +200,10 @@ pub(super) struct Running {
     pub(super) plumbing: Arc<Plumbing>,
     pub(super) route: Arc<Route>,
     pub(super) level: watch::Sender<Option<Seqno>>,
+    /// All but the one that takes snapshots.
     pub(super) threads: Vec<JoinHandle<()>>,
+    /// If there is such a thread. Dropping this tells it that the others have ended: there is time for a last one then.
+    pub(super) snapshots: Option<Sender<()>>,
 }
 
 fn genesis(settings: &Settings, secrets: &Secrets, tables: ServiceTables, hosted: &[Hosted]) -> Result<Genesis, Fault> {

@@ -1,17 +1,19 @@
-//! What this node has on disk: its ledger file, its index and its log.
+//! What this node has on disk: its ledger file, its index, its snapshots and its log.
 
 use std::sync::Arc;
 
 use adapter::Fault;
 use consensus::{Config, Driver, Member};
-use crypto::MacKey;
-use kv::Tables;
-use ledger::LedgerKeys;
+use crypto::{MacKey, PublicKey};
+use kv::{History, Store, Tables};
+use ledger::{Head, LedgerKeys};
 
 use super::{Secrets, Settings};
+use crate::executor::{Replayed, replay};
 use crate::history::{self, Archive};
 use crate::log::{self, Log, Recovered};
 use crate::ordering::{Heads, last_seqno, last_txid};
+use crate::snapshot::{Folder, Last, Opened};
 
 const INDEX_LABEL: &[u8] = b"coco history index";
 
@@ -30,6 +32,35 @@ pub(super) fn open_archive(
         tracing::warn!(bytes = recovered.cut_bytes, "a crash had left half a batch in the ledger file; it was cut off");
     }
     Ok(Arc::new(archive))
+}
+
+/// The state as it was read back, and what snapshots go on from.
+pub(super) struct ReadBack {
+    pub(super) replayed: Replayed,
+    pub(super) snapshots: Folder,
+    pub(super) last: Option<Last>,
+}
+
+/// Reads the state back: from the newest snapshot that is of use, if there is one, and the ledger behind it.
+pub(super) fn read_back(settings: &Settings, archive: &Arc<Archive>, service: &PublicKey) -> Result<ReadBack, Fault> {
+    let snapshots = Folder::open(&settings.dir.join("snapshots")).map_err(Fault::new)?;
+    let history: Arc<dyn History> = archive.clone();
+    let (last, begun) = if settings.archive {
+        // Whoever keeps every version needs every batch.
+        let store = Store::new(archive.tables.clone(), history).archive();
+        (None, Replayed { store, head: Head::new() })
+    } else {
+        match snapshots.newest(&archive.files, &archive.keys, service, &archive.tables, &history) {
+            Some(Opened { state, head, bytes }) => {
+                tracing::info!(seqno = head.seqno().0, bytes, "the state begins with a snapshot");
+                (Some(Last { seqno: head.seqno(), bytes }), Replayed { store: Store::on(state), head })
+            }
+            None => (None, Replayed { store: Store::new(archive.tables.clone(), history), head: Head::new() }),
+        }
+    };
+    let replayed = replay(archive, begun, service)?;
+    tracing::info!(seqno = replayed.head.seqno().0, "the ledger is read back");
+    Ok(ReadBack { replayed, snapshots, last })
 }
 
 /// Opens the log, which continues the ledger that ends at `head`.

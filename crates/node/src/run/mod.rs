@@ -35,7 +35,7 @@ pub use settings::{Hosted, Secrets, Settings};
 
 use assemble::{Assembly, Running};
 use doors::{level_at, open_doors};
-use threads::{Ended, failed, first_cause};
+use threads::{ended_well, first_cause};
 
 /// What waited too long on the route is let go this often.
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
@@ -67,7 +67,7 @@ pub fn run(
     let (serve, peers_runtime) = (runtime("listeners", 2)?, runtime("peers", 1)?);
     let node = Assembly::new(settings, secrets, prepared, &hosted, &peers_runtime)?;
     let (ended, ends) = unbounded();
-    let Running { events, plumbing, route, level, threads } = node.start(&ended)?;
+    let Running { events, plumbing, route, level, threads, snapshots } = node.start(&ended)?;
 
     let serving = Arc::new(AtomicBool::new(false));
     let listeners = CancellationToken::new();
@@ -107,10 +107,10 @@ pub fn run(
         let _ = serve.block_on(doors);
     }
     let _ = events.send(Event::Stop);
-    for _ in 0..threads.len() {
-        if let Ok(Ended { outcome: Err(fault), name }) = ends.recv() {
-            return Err(failed(Ended { outcome: Err(fault), name }));
-        }
+    ended_well(threads.len(), &ends)?;
+    if let Some(ledger_complete) = snapshots {
+        drop(ledger_complete);
+        ended_well(1, &ends)?;
     }
     peers_runtime.shutdown_timeout(Duration::from_millis(200));
     serve.shutdown_timeout(Duration::from_millis(200));

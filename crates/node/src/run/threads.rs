@@ -13,8 +13,8 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 
 /// How a thread ended.
 pub(super) struct Ended {
-    pub(super) name: &'static str,
-    pub(super) outcome: Result<(), Fault>,
+    name: &'static str,
+    outcome: Result<(), Fault>,
 }
 
 /// Starts a thread that says to `ended` how it ended, whatever happens.
@@ -47,7 +47,17 @@ pub(super) fn first_cause(mut end: Ended, ends: &Receiver<Ended>) -> Fault {
     failed(end)
 }
 
-pub(super) fn failed(Ended { name, outcome }: Ended) -> Fault {
+/// Waits until so many threads have ended, all of them in good order.
+pub(super) fn ended_well(threads: usize, ends: &Receiver<Ended>) -> Result<(), Fault> {
+    for end in ends.iter().take(threads) {
+        if end.outcome.is_err() {
+            return Err(failed(end));
+        }
+    }
+    Ok(())
+}
+
+fn failed(Ended { name, outcome }: Ended) -> Fault {
     match outcome {
         Ok(()) => Fault::new(format!("the {name} thread ended by itself")),
         Err(fault) => {

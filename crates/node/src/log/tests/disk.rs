@@ -49,7 +49,7 @@ impl ForgetfulDisk {
         }
     }
 
-    /// The files as they are, in order of their segments' numbers.
+    /// The segments of a log as they are, in order of their numbers.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.lock().files.keys().cloned().collect();
         names.sort_by_key(|name| name["segment_".len()..].parse::<u64>().unwrap());
@@ -160,8 +160,15 @@ impl Directory for ForgetfulDisk {
         Ok(())
     }
 
-    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
-        panic!("the log renames nothing");
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut inner = self.lock();
+        inner.call()?;
+        let file = inner.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        let replaced = inner.files.insert(to.into(), File { named: false, ..file.clone() });
+        // Before the names are synced a crash may undo it.
+        inner.removed.insert(from.into(), file);
+        inner.removed.extend(replaced.map(|replaced| (to.into(), replaced)));
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

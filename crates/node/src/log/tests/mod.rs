@@ -1,6 +1,6 @@
 //! The log against a model, on a disk that forgets.
 
-mod disk;
+pub mod disk;
 mod world;
 
 use proptest::prelude::*;
