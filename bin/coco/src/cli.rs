@@ -1,6 +1,7 @@
 //! What can be typed: every command, its flags, defaults and examples. Nothing but `main` and the settling of a command sees it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -169,57 +170,98 @@ pub struct LedgerShow {
 #[derive(Subcommand)]
 pub enum Bench {
     Ethereum(BenchEthereum),
+    Keyvalue(BenchKeyvalue),
 }
 
-/// Send signed transactions to an Ethereum ledger and time them until their receipts
+/// Send signed transactions to an Ethereum ledger and time them until their receipts are on every node
 ///
-/// Without --dir or --rpc a network of its own is started and taken away afterwards. Measured are plain transfers and token
-/// transfers, in batches and in single calls, as fast as they are answered and at half of that speed; the options pick some
-/// of these. The load is made on this machine and takes its share of it, which is shown.
+/// Without --dir or --rpc a network of its own is started and taken away afterwards. Latency counts from when a transaction
+/// was due, so a pause of the ledger is not left out. The load is made on this machine and takes its share of it, which is shown.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  coco bench ethereum                                          everything, about two minutes
-  coco bench ethereum --workload transfer --batch 1 --rate 1000
-  coco bench ethereum --workload transfer --batch 100 --count 1000000
-  coco bench ethereum --rpc http://127.0.0.1:8545 --json       a node that runs already")]
+  coco bench ethereum                                          everything, about five minutes
+  coco bench ethereum --workload swap,erc20 --batch 1 --load full,80%,2000
+  coco bench ethereum --workload transfer --batch 100 --count 1000000 --accounts 100000
+  coco bench ethereum --soak 10m --plot soak.svg               ten minutes at 80 % of the peak: does it drift, does it stall?
+  coco bench ethereum --rpc http://127.0.0.1:8545 --json       a node that runs already; docs/formats/bench.md explains the JSON")]
 pub struct BenchEthereum {
-    /// What the transactions do [default: both, one after the other]
-    #[arg(long, value_name = "WHAT")]
-    pub workload: Option<Workload>,
-    /// Transactions in a request; 1 = single calls [default: 100, then 1]
-    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
-    pub batch: Option<usize>,
-    /// Connections, each with one request at a time [default: 8 with batches, 128 with single calls]
-    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
-    pub connections: Option<usize>,
-    /// Transactions a second, due at fixed times [default: as fast as they are answered, then half of that]
-    #[arg(long, value_name = "N", value_parser = rate)]
-    pub rate: Option<f64>,
-    /// How long each measurement sends [default: 10]
-    #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub seconds: Option<u64>,
-    /// How many transactions each measurement sends, instead of how long
-    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
-    pub count: Option<usize>,
-    /// Seconds of the same load before each measurement that do not count
-    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=600))]
-    pub warm_up: u64,
+    /// What the transactions do [default: all, one after the other; with --soak: transfer]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub workload: Vec<Workload>,
+    /// Transactions in a request; 1 = single calls [default: 100, then 1; with --soak: 100]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub batch: Vec<usize>,
     /// Accounts that send to each other
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=9_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=2_000_000))]
     pub accounts: usize,
-    /// Nodes of the network that is started [default: 3]
-    #[arg(long, value_name = "N", value_parser = odd, conflicts_with_all = ["dir", "rpc"])]
-    pub nodes: Option<u64>,
-    /// Measure the network in this directory, which runs
-    #[arg(long, value_name = "DIR", conflicts_with = "rpc")]
-    pub dir: Option<PathBuf>,
     /// Measure whatever answers at this address, with WebSocket at the same place; what it takes of its machine is not seen
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["dir", "nodes"])]
     pub rpc: Option<String>,
     /// The private key of an account that pays for the others [default: the first development account]
     #[arg(long, value_name = "KEY", env = "COCO_BENCH_KEY", hide_env_values = true)]
     pub key: Option<String>,
+    #[command(flatten)]
+    pub common: BenchCommon,
+}
+
+/// Put values into a key-value ledger and read them, over its REST interface
+///
+/// A put is answered once it is committed and visible on the node that was asked. The interface has no batches and announces
+/// nothing, so there are single calls only, and when a put is visible on the other nodes is not measured.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco bench keyvalue                                          puts, then gets
+  coco bench keyvalue --workload put --value-bytes 1000 --load 5000")]
+pub struct BenchKeyvalue {
+    /// What the calls do [default: put, then get; with --soak: put]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub workload: Vec<Access>,
+    /// Different keys
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
+    pub keys: usize,
+    /// Bytes in each value
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
+    pub value_bytes: usize,
+    #[command(flatten)]
+    pub common: BenchCommon,
+}
+
+/// What every benchmark can be told.
+#[derive(Args)]
+pub struct BenchCommon {
+    /// How fast: full (as fast as calls are answered), half, N (a second, due at fixed times), N% of full; full is measured first if it is
+    /// needed [default: full, then half; with --soak: 80%]
+    #[arg(long, visible_alias = "rate", value_name = "LOAD", value_delimiter = ',', value_parser = load)]
+    pub load: Vec<Load>,
+    /// Connections, each with one request at a time [default: 8 with batches, 128 with single calls]
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub connections: Option<usize>,
+    /// How long each measurement sends [default: 10]
+    #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: Option<u64>,
+    /// How many transactions each measurement sends, instead of how long
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000_000))]
+    pub count: Option<usize>,
+    /// Send for so long (90s, 10m, 2h), show every five seconds of it, and say whether latency or memory drifted
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["seconds", "count"])]
+    pub soak: Option<Duration>,
+    /// Seconds of the same load before each measurement that do not count
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub warm_up: u64,
+    /// Nodes of the network that is started [default: 3]
+    #[arg(long, value_name = "N", value_parser = odd, conflicts_with = "dir")]
+    pub nodes: Option<u64>,
+    /// Measure the network in this directory, which runs
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// What a core that is busy takes, for the energy that is modelled from CPU time; nothing is measured
+    #[arg(long, value_name = "WATTS", default_value_t = 6.0, value_parser = positive)]
+    pub watts_per_core: f64,
+    /// Draw the measurements into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -229,22 +271,54 @@ pub struct BenchEthereum {
 pub enum Workload {
     Transfer,
     Erc20,
+    Swap,
+    PurchaseOrder,
 }
 
-impl Workload {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Erc20 => "erc20",
-        }
-    }
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Access {
+    Put,
+    Get,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
-        _ => Err("the rate is a number of transactions a second, above 0 and at most 1000000".into()),
-    }
+/// How fast to send.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Load {
+    /// The next call follows the answer to the last.
+    Full,
+    /// This share of what full load reached, at a fixed rate.
+    Share(f64),
+    /// Transactions a second.
+    Fixed(f64),
+}
+
+fn load(text: &str) -> Result<Load, String> {
+    let number = |text: &str| text.parse().ok().filter(|n| (0.0..=1e6).contains(n) && *n > 0.0);
+    let load = match (text, text.strip_suffix('%')) {
+        ("full", _) => Some(Load::Full),
+        ("half", _) => Some(Load::Share(0.5)),
+        (_, Some(percent)) => number(percent).filter(|percent| *percent <= 1_000.0).map(|n| Load::Share(n / 100.0)),
+        _ => number(text).map(Load::Fixed),
+    };
+    load.ok_or_else(|| {
+        "full, half, a number of transactions a second (above 0, at most 1000000), or a percentage".into()
+    })
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => 0,
+    };
+    let time = number.parse().ok().and_then(|n: u64| n.checked_mul(seconds)).filter(|n| (1..=604_800).contains(n));
+    time.map(Duration::from_secs).ok_or_else(|| "a time is like 90s, 10m or 2h, and at most a week".into())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n: &f64| *n > 0.0 && n.is_finite()).ok_or_else(|| "a number above zero".into())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

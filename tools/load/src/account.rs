@@ -1,6 +1,7 @@
 //! Accounts whose keys anyone can derive: for load, never for value.
 
 use alloy_primitives::{Address, B256, Signature, keccak256};
+use rayon::prelude::*;
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
 use std::sync::LazyLock;
 
@@ -30,8 +31,12 @@ impl Account {
 
     /// The same accounts for the same purpose every time.
     pub fn derived(purpose: &str, count: usize) -> Vec<Self> {
-        // A digest that is no key is as likely as a collision; it is passed over all the same.
-        (0_u64..).filter_map(|i| Self::new(keccak256(format!("{purpose} {i}")).0)).take(count).collect()
+        (0..count)
+            .into_par_iter()
+            // A digest that is no key is as likely as a collision; it is passed over all the same.
+            .map(|i| (0..).find_map(|again| Self::new(keccak256(name(purpose, i, again)).0)))
+            .flatten()
+            .collect()
     }
 
     #[must_use]
@@ -45,6 +50,10 @@ impl Account {
         // The library gives the lower of the two values of s, as Ethereum wants it.
         Signature::from_bytes_and_parity(&bytes, i32::from(recovery) & 1 == 1)
     }
+}
+
+fn name(purpose: &str, i: usize, again: u64) -> String {
+    if again == 0 { format!("{purpose} {i}") } else { format!("{purpose} {i} {again}") }
 }
 
 #[cfg(test)]

@@ -25,10 +25,15 @@ impl Default for Histogram {
 
 impl Histogram {
     pub fn record(&mut self, duration: Duration) {
+        self.record_many(duration, 1);
+    }
+
+    /// The same duration several times.
+    pub fn record_many(&mut self, duration: Duration, times: u64) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.counts[bucket(micros)] += 1;
-        self.count += 1;
-        self.sum_micros += u128::from(micros);
+        self.counts[bucket(micros)] += times;
+        self.count += times;
+        self.sum_micros += u128::from(micros) * u128::from(times);
         self.max_micros = self.max_micros.max(micros);
     }
 

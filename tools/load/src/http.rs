@@ -1,9 +1,10 @@
-//! The HTTP/1.1 that a load generator needs: POST over one connection that stays open.
+//! The HTTP/1.1 that a load generator needs: requests over one connection that stays open, each byte counted.
 //!
 //! Written by hand since each microsecond here is taken from the nodes on the same machine: one write and usually one read
 //! a call, no header map, no allocation once the buffers have grown.
 
 use std::io;
+use std::ops::AddAssign;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,13 +16,29 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 const BODY_BYTES_MAX: usize = 256 << 20;
 const READ_BYTES: usize = 64 << 10;
 
+/// Bytes of HTTP in both directions, heads included; what TCP and IP add is not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wire {
+    pub sent: u64,
+    pub received: u64,
+}
+
+impl AddAssign for Wire {
+    fn add_assign(&mut self, more: Self) {
+        self.sent += more.sent;
+        self.received += more.received;
+    }
+}
+
 /// One connection.
 pub struct Connection {
     at: String,
-    head: String,
+    authority: String,
+    path: String,
     stream: TcpStream,
     out: Vec<u8>,
     input: Vec<u8>,
+    wire: Wire,
 }
 
 /// What the head of an answer says.
@@ -47,29 +64,59 @@ impl Connection {
             Ok(stream)
         };
         let stream = opened.await.map_err(|source| Error::Unreachable { at: at.clone(), source })?;
-        let Endpoint { authority, path } = endpoint;
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: "
-        );
-        Ok(Self { at, head, stream, out: Vec::new(), input: Vec::new() })
+        let Endpoint { authority, path } = endpoint.clone();
+        Ok(Self { at, authority, path, stream, out: Vec::new(), input: Vec::new(), wire: Wire::default() })
     }
 
-    /// Sends a body and gives the answer's. After an error the connection is of no more use.
+    /// Sends a JSON document and gives the answer's. After an error the connection is of no more use.
     pub async fn post(&mut self, body: &[u8]) -> Result<&[u8], Error> {
+        self.begin("POST", "");
+        self.out.extend_from_slice(b"content-type: application/json\r\naccept: application/json\r\n");
+        match self.send(body).await? {
+            200 => Ok(&self.input),
+            status => {
+                let text = String::from_utf8_lossy(&self.input[..self.input.len().min(200)]).trim().to_owned();
+                Err(Error::Foreign { at: self.at.clone(), what: format!("status {status}: {text}") })
+            }
+        }
+    }
+
+    /// Sends a request to a place below the endpoint's path; the answer's status and body. After an error the connection is
+    /// of no more use.
+    pub async fn request(&mut self, method: &str, below: &str, body: &[u8]) -> Result<(u16, &[u8]), Error> {
+        self.begin(method, below);
+        let status = self.send(body).await?;
+        Ok((status, &self.input))
+    }
+
+    /// What went over it.
+    #[must_use]
+    pub fn wire(&self) -> Wire {
+        self.wire
+    }
+
+    fn begin(&mut self, method: &str, below: &str) {
+        self.out.clear();
+        for part in [method, " ", &self.path, below, " HTTP/1.1\r\nhost: ", &self.authority, "\r\n"] {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    async fn send(&mut self, body: &[u8]) -> Result<u16, Error> {
         match self.exchange(body).await {
-            Ok(()) => Ok(&self.input),
+            Ok(status) => Ok(status),
             Err(Fault::Io(source)) => Err(Error::Broken { at: self.at.clone(), source }),
             Err(Fault::Foreign(what)) => Err(Error::Foreign { at: self.at.clone(), what }),
         }
     }
 
-    async fn exchange(&mut self, body: &[u8]) -> Result<(), Fault> {
-        self.out.clear();
-        self.out.extend_from_slice(self.head.as_bytes());
-        self.out.extend_from_slice(body.len().to_string().as_bytes());
-        self.out.extend_from_slice(b"\r\n\r\n");
-        self.out.extend_from_slice(body);
+    /// The answer's status; its body is in `input`.
+    async fn exchange(&mut self, body: &[u8]) -> Result<u16, Fault> {
+        for part in [b"content-length: ", body.len().to_string().as_bytes(), b"\r\n\r\n", body] {
+            self.out.extend_from_slice(part);
+        }
         self.stream.write_all(&self.out).await?;
+        self.wire.sent += self.out.len() as u64;
 
         self.input.clear();
         let end = loop {
@@ -95,14 +142,10 @@ impl Connection {
             }
             Body::Chunked => self.read_chunks().await?,
         }
-        if head.status != 200 {
-            let text = String::from_utf8_lossy(&self.input[..self.input.len().min(200)]).trim().to_owned();
-            return Err(Fault::Foreign(format!("status {}: {text}", head.status)));
-        }
         if head.closes {
             return Err(Fault::foreign("it closes connections after an answer"));
         }
-        Ok(())
+        Ok(head.status)
     }
 
     /// Joins the pieces of a chunked body in place.
@@ -144,7 +187,10 @@ impl Connection {
         self.input.reserve(READ_BYTES);
         match self.stream.read_buf(&mut self.input).await? {
             0 => Err(Fault::Io(io::ErrorKind::UnexpectedEof.into())),
-            _ => Ok(()),
+            read => {
+                self.wire.received += read as u64;
+                Ok(())
+            }
         }
     }
 }
@@ -216,11 +262,14 @@ mod tests {
         };
         let client = async {
             let mut connection = Connection::open(&endpoint).await.unwrap();
-            connection
+            let answer = connection
                 .post(b"{}")
                 .await
                 .map(|body| String::from_utf8(body.to_vec()).unwrap())
-                .map_err(|e| e.to_string())
+                .map_err(|e| e.to_string());
+            let Wire { sent, received } = connection.wire();
+            assert!(sent > 50 && received <= pieces.iter().map(|piece| piece.len() as u64).sum());
+            answer
         };
         tokio::join!(client, server).0
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::http::Connection;
+use crate::http::{Connection, Wire};
 use crate::{Endpoint, Error};
 
 /// A node's own word for why it did not do something.
@@ -24,6 +24,14 @@ impl Refusal {
         const UNAVAILABLE: i64 = -32002;
         const LIMIT_EXCEEDED: i64 = -32005;
         matches!(self.code, UNAVAILABLE | LIMIT_EXCEEDED)
+    }
+
+    /// The node does not know the method.
+    #[must_use]
+    pub fn unknown_method(&self) -> bool {
+        const METHOD_NOT_FOUND: i64 = -32601;
+        const METHOD_NOT_SUPPORTED: i64 = -32004;
+        matches!(self.code, METHOD_NOT_FOUND | METHOD_NOT_SUPPORTED)
     }
 
     /// The place of a transaction in its sender's line is taken: by itself, if it was sent before. Its receipt tells.
@@ -80,6 +88,12 @@ impl Rpc {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// What went over the connection that is open.
+    #[must_use]
+    pub fn wire(&self) -> Wire {
+        self.connection.as_ref().map(Connection::wire).unwrap_or_default()
     }
 
     /// Opens the connection ahead of the first call.

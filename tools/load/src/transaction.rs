@@ -4,7 +4,7 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, TxKind, U256};
 
-use crate::Account;
+use crate::{Account, Error, Rpc};
 
 /// What a transaction offers for its gas, in wei.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,6 +40,20 @@ pub struct Signer {
 pub const TRANSFER_GAS: u64 = 21_000;
 
 impl Signer {
+    /// Fees that the node at hand takes: eight times the base fee leaves room for it to rise while blocks are full.
+    pub async fn suited(rpc: &mut Rpc) -> Result<Self, Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Block {
+            base_fee_per_gas: Option<U256>,
+        }
+        let chain_id: U256 = rpc.call("eth_chainId", [(); 0]).await?;
+        let block: Block = rpc.call("eth_getBlockByNumber", ("latest", false)).await?;
+        let max = block.base_fee_per_gas.unwrap_or_default().saturating_mul(U256::from(8)).saturating_to();
+        let kind = if block.base_fee_per_gas.is_some() { Kind::Eip1559 } else { Kind::Legacy };
+        Ok(Self { chain_id: chain_id.saturating_to(), fees: Fees { max, tip: 0 }, kind })
+    }
+
     pub fn transfer(&self, from: &Account, nonce: u64, to: alloy_primitives::Address, value: U256) -> Signed {
         self.sign(from, nonce, TxKind::Call(to), value, TRANSFER_GAS, Bytes::new())
     }

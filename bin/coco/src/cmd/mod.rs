@@ -25,7 +25,8 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Ledger(cli::Ledger::Show(args)) => {
             ledger::show::run(&args.dir, args.from..=args.to.unwrap_or(u64::MAX), args.json, printer)
         }
-        Command::Bench(cli::Bench::Ethereum(args)) => bench::run(&bench::settle(args)?, printer),
+        Command::Bench(cli::Bench::Ethereum(args)) => bench::run(&bench::settle_ethereum(args)?, printer),
+        Command::Bench(cli::Bench::Keyvalue(args)) => bench::run(&bench::settle_keyvalue(args)?, printer),
         Command::LaunchNode { program, dir } => Err(network::become_node(&program, &dir)),
     }
 }

@@ -3,26 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use indicatif::ProgressBar;
-use load::{Account, Endpoint, Lane, Measured, Pace, ReadBack, Rpc, Sender, Signer, Target, Workload};
+use load::{Endpoint, Measured, ReadBack, SLICE};
 
+use super::cost::{Cost, Look};
+use super::drift::Resident;
+use super::ethereum::Ethereum;
+use super::keyvalue::KeyValue;
 use super::place::Place;
-use super::plan::{Length, Load, Options, Shape};
-use super::usage::{Usage, own_cpu};
-use crate::cli;
+use super::plan::{Ledger, Length, Options, Shape, Work};
+use super::usage::Memory;
+use crate::cli::Load;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-const DEADLINE: Duration = Duration::from_secs(60);
-/// Signed ahead for each second at full load: about twice of what two cores can take.
-const PER_SECOND_MAX: f64 = 20_000.0;
-/// Signed in one go: a fraction of a second.
-const PIECE: usize = 10_000;
 /// Blocks that are read again at the end, evenly from the first to the last.
 const LOOK_BACK_BLOCKS: usize = 64;
-/// The same accounts every time, so that a second run on a network finds them funded.
-const PURPOSE: &str = "coco bench";
 
 pub struct Bench<'a> {
     place: &'a Place,
@@ -34,31 +31,53 @@ pub struct Bench<'a> {
 /// Everything that was found out.
 pub struct Findings {
     pub rows: Vec<Row>,
-    pub history: ReadBack,
-    /// Each node's at the end; empty if the nodes are elsewhere.
-    pub usage: Vec<(u64, Usage)>,
+    /// Of ledgers that have blocks.
+    pub history: Option<ReadBack>,
 }
 
 pub struct Row {
     pub shape: Shape,
+    /// Transactions a second that were due.
     pub rate: Option<f64>,
     pub connections: usize,
     pub measured: Measured,
-    /// Over all nodes; `None` if they are elsewhere.
-    pub nodes_cpu: Option<Duration>,
-    pub client_cpu: Option<Duration>,
-    /// What the directory of one node grew by, on average.
-    pub disk_bytes: Option<u64>,
-    /// Of the node that holds most.
-    pub resident_bytes: Option<u64>,
+    pub cost: Cost,
+    /// At the end of every slice.
+    pub memory: Vec<Resident>,
 }
 
-/// What all measurements share.
-struct Ready {
-    rpc: Rpc,
-    signer: Signer,
-    accounts: Vec<Account>,
-    token: Option<Address>,
+/// What is sent to.
+enum Subject {
+    Ethereum(Ethereum),
+    KeyValue(KeyValue),
+}
+
+/// One run against it.
+pub struct Sending<'a> {
+    pub endpoints: &'a [Endpoint],
+    pub shape: Shape,
+    pub length: Length,
+    pub rate: Option<f64>,
+    pub connections: usize,
+    pub bar: &'a ProgressBar,
+}
+
+impl Subject {
+    /// Before the clock starts: what can be done ahead.
+    async fn ready(&mut self, sending: &Sending<'_>) -> Result<(), load::Error> {
+        match (self, sending.shape.work) {
+            (Self::Ethereum(ethereum), Work::Ethereum(workload)) => ethereum.ready(workload, sending).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, sending: Sending<'_>) -> Result<Measured, load::Error> {
+        match (self, sending.shape.work) {
+            (Self::Ethereum(ethereum), Work::Ethereum(_)) => ethereum.send(sending).await,
+            (Self::KeyValue(keyvalue), Work::KeyValue(access)) => keyvalue.send(access, sending).await,
+            _ => Err(load::Error::Load("this ledger has no such workload".into())),
+        }
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -67,97 +86,80 @@ impl<'a> Bench<'a> {
     }
 
     pub async fn run(mut self) -> Result<Findings, Failure> {
-        let mut ready = self.prepare().await.map_err(|e| failed("the network could not be made ready", &e))?;
+        let mut subject = self.prepare().await.map_err(|e| failed("the network could not be made ready", &e))?;
         let mut rows: Vec<Row> = Vec::new();
         for &shape in &self.options.shapes {
+            let full = rows.iter().rev().find(|row| row.shape.load == Load::Full);
             let rate = match shape.load {
                 Load::Full => None,
-                Load::Half => rows.last().map(|row| row.measured.per_second() / 2.0),
+                Load::Share(share) => full.map(|row| row.measured.per_second() * share),
                 Load::Fixed(rate) => Some(rate),
             };
-            let row =
-                self.measure(&mut ready, shape, rate).await.map_err(|e| failed("a measurement ended early", &e))?;
-            self.seen.extend(&row.measured.blocks);
+            let row = self.measure(&mut subject, shape, rate).await;
+            let row = row.map_err(|e| failed("a measurement ended early", &e))?;
+            self.seen.extend(&row.measured.remembered);
             rows.push(row);
         }
-        let history = self.look_back().await.map_err(|e| failed("history is not what it was", &e))?;
-        let numbers = self.place.nodes.iter().map(|node| node.number);
-        Ok(Findings { rows, history, usage: numbers.zip(self.place.usage()).collect() })
+        let history = match subject {
+            Subject::Ethereum(_) => Some(self.look_back().await.map_err(|e| failed("history is not what it was", &e))?),
+            Subject::KeyValue(_) => None,
+        };
+        Ok(Findings { rows, history })
     }
 
-    fn first(&self) -> &Endpoint {
-        &self.place.endpoints[0]
-    }
-
-    async fn prepare(&self) -> Result<Ready, load::Error> {
-        let mut rpc = Rpc::new(self.first().clone(), DEADLINE);
-        let signer = Signer::suited(&mut rpc).await?;
-        let accounts = Account::derived(PURPOSE, self.options.accounts);
-        self.printer.note(format!("preparing {} accounts at {}", accounts.len(), self.first()));
-        let funder = std::slice::from_ref(&self.options.funder);
-        let mut senders = load::senders(&mut rpc, funder).await?;
-        let mut token = None;
-        for funder in &mut senders {
-            load::fund(&mut rpc, &signer, funder, &accounts).await?;
-            if self.options.shapes.iter().any(|shape| shape.workload == cli::Workload::Erc20) {
-                token = Some(load::make_token(&mut rpc, &signer, funder, &accounts).await?);
+    async fn prepare(&self) -> Result<Subject, load::Error> {
+        let endpoints = &self.place.endpoints;
+        Ok(match &self.options.ledger {
+            Ledger::Ethereum { accounts, funder } => {
+                self.printer.note(format!("preparing {accounts} accounts at {}", endpoints[0]));
+                Subject::Ethereum(Ethereum::prepare(endpoints, self.options, *accounts, funder, self.printer).await?)
             }
-        }
-        Ok(Ready { rpc, signer, accounts, token })
-    }
-
-    async fn measure(&self, ready: &mut Ready, shape: Shape, rate: Option<f64>) -> Result<Row, load::Error> {
-        let connections = self.options.connections(&shape).min(ready.accounts.len());
-        self.printer.note(describe(&shape, rate, connections));
-        let warm_up = Length::Time(self.options.warm_up);
-        if !self.options.warm_up.is_zero() {
-            self.send(ready, shape, rate, connections, warm_up, &ProgressBar::hidden()).await?;
-        }
-        let bar = match self.options.length {
-            Length::Count(count) => self.printer.bar(count as u64, "{bar:40} {human_pos}/{human_len} {per_sec} {eta}"),
-            Length::Time(_) => ProgressBar::hidden(),
-        };
-        let result = self.send(ready, shape, rate, connections, self.options.length, &bar).await;
-        bar.finish_and_clear();
-        result
-    }
-
-    async fn send(
-        &self,
-        ready: &mut Ready,
-        shape: Shape,
-        rate: Option<f64>,
-        connections: usize,
-        length: Length,
-        bar: &ProgressBar,
-    ) -> Result<Row, load::Error> {
-        let workload = match (shape.workload, ready.token) {
-            (cli::Workload::Erc20, Some(contract)) => Workload::Token { contract },
-            _ => Workload::Transfer,
-        };
-        let (count, time) = match length {
-            Length::Count(count) => (count, None),
-            Length::Time(time) => (signed_ahead(rate, time, connections * shape.batch), Some(time)),
-        };
-        let mut senders: Vec<Sender> = load::senders(&mut ready.rpc, &ready.accounts).await?;
-        let round = connections * shape.batch;
-        let lanes = sign(workload, &ready.signer, &mut senders, connections, count, round).await;
-        let target = Target { submit: self.place.endpoints.clone(), follow: self.first().clone() };
-        let pace = Pace { batch: shape.batch, rate, length: time };
-
-        let (before, own_before) = (self.place.usage(), own_cpu());
-        let measured = load::run(&target, &lanes, pace, |confirmed| bar.set_position(confirmed)).await?;
-        let (after, own_after) = (self.place.usage(), own_cpu());
-        Ok(Row {
-            shape,
-            rate,
-            connections: lanes.len(),
-            measured,
-            nodes_cpu: cpu(&before, &after),
-            client_cpu: own_after.zip(own_before).map(|(after, before)| after.saturating_sub(before)),
-            disk_bytes: disk(&before, &after),
-            resident_bytes: after.iter().map(|usage| usage.resident_bytes).max(),
+            Ledger::KeyValue { keys, value_bytes } => {
+                self.printer.note(format!("preparing {keys} keys at {}", endpoints[0]));
+                Subject::KeyValue(KeyValue::prepare(endpoints, *keys, *value_bytes).await?)
+            }
         })
+    }
+
+    async fn measure(&self, subject: &mut Subject, shape: Shape, rate: Option<f64>) -> Result<Row, load::Error> {
+        let connections = self.options.connections(&shape);
+        self.printer.note(describe(&shape, rate, connections));
+        let hidden = ProgressBar::hidden();
+        let endpoints = &self.place.endpoints;
+        if !self.options.warm_up.is_zero() {
+            let length = Length::Time(self.options.warm_up);
+            let warm_up = Sending { endpoints, shape, length, rate, connections, bar: &hidden };
+            subject.ready(&warm_up).await?;
+            subject.send(warm_up).await?;
+        }
+        let bar = match shape.length {
+            Length::Count(count) => self.printer.bar(count as u64, "{bar:40} {human_pos}/{human_len} {per_sec} {eta}"),
+            Length::Time(_) => self.printer.bar(0, "{elapsed:>5} {human_pos} done, {per_sec}"),
+        };
+        let sending = Sending { endpoints, shape, length: shape.length, rate, connections, bar: &bar };
+        subject.ready(&sending).await?;
+
+        let before = Look::at(self.place);
+        bar.reset_elapsed();
+        let mut memory = Vec::new();
+        let measured = tokio::select! {
+            measured = subject.send(sending) => measured,
+            never = self.watch(&mut memory) => never,
+        };
+        let cost = before.until(&Look::at(self.place));
+        bar.finish_and_clear();
+        Ok(Row { shape, rate, connections, measured: measured?, cost, memory })
+    }
+
+    /// Looks at the memory of every node at the end of every slice, for ever.
+    async fn watch<T>(&self, memory: &mut Vec<Resident>) -> T {
+        let mut ticks = tokio::time::interval(SLICE);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            let nodes = self.place.nodes.iter();
+            memory.push(nodes.filter_map(|node| Some((node.number, Memory::of(node.pid)?.resident_bytes))).collect());
+        }
     }
 
     /// Reads some blocks again on every node, those of the first seconds first.
@@ -172,53 +174,41 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Signs a piece at a time, whole requests for every connection, so that Ctrl-C is heard in between.
-async fn sign(
-    workload: Workload,
-    signer: &Signer,
-    senders: &mut [Sender],
-    connections: usize,
-    count: usize,
-    round: usize,
-) -> Vec<Lane> {
-    let mut lanes: Vec<Lane> = Vec::new();
-    let mut left = count;
-    while left > 0 {
-        let piece = PIECE.next_multiple_of(round).min(left);
-        let more = load::sign(workload, signer, senders, connections, piece);
-        lanes.resize_with(more.len(), Lane::default);
-        for (lane, more) in lanes.iter_mut().zip(more) {
-            lane.transactions.extend(more.transactions);
-        }
-        left -= piece;
-        tokio::task::yield_now().await;
+impl Sending<'_> {
+    pub fn pace(&self) -> load::Pace {
+        let length = match self.length {
+            Length::Time(time) => Some(time),
+            Length::Count(_) => None,
+        };
+        load::Pace { batch: self.shape.batch, rate: self.rate, length }
     }
-    lanes
-}
 
-/// How many to sign for a measurement that ends by the clock: whole requests for every connection.
-fn signed_ahead(rate: Option<f64>, time: Duration, round: usize) -> usize {
-    let most = rate.unwrap_or(PER_SECOND_MAX) * time.as_secs_f64();
-    (most.ceil() as usize).next_multiple_of(round)
-}
+    /// How many transactions there will be, if that is fixed.
+    pub fn total(&self) -> Option<usize> {
+        match self.length {
+            Length::Count(count) => Some(count),
+            Length::Time(_) => None,
+        }
+    }
 
-/// `None` if there are no nodes to look at, or one of them is gone.
-fn cpu(before: &[Usage], after: &[Usage]) -> Option<Duration> {
-    let all = !before.is_empty() && before.len() == after.len();
-    all.then(|| before.iter().zip(after).map(|(before, after)| after.cpu.saturating_sub(before.cpu)).sum())
-}
-
-fn disk(before: &[Usage], after: &[Usage]) -> Option<u64> {
-    let grown: Vec<u64> =
-        before.iter().zip(after).map(|(before, after)| after.disk_bytes.saturating_sub(before.disk_bytes)).collect();
-    grown.iter().sum::<u64>().checked_div(grown.len() as u64)
+    /// At least as many as there will be.
+    pub fn expected(&self, per_second_max: f64) -> usize {
+        match self.length {
+            Length::Count(count) => count,
+            Length::Time(time) => (self.rate.unwrap_or(per_second_max) * time.as_secs_f64()).ceil() as usize,
+        }
+    }
 }
 
 fn describe(shape: &Shape, rate: Option<f64>, connections: usize) -> String {
-    let workload = shape.workload.name();
+    let workload = shape.work.name();
     let calls = if shape.batch == 1 { "single calls".into() } else { format!("batches of {}", shape.batch) };
     let load = rate.map_or_else(|| "as fast as they are answered".into(), |rate| format!("{rate:.0} a second"));
-    format!("{workload}, {calls} over {connections} connections, {load}")
+    let time = match shape.length {
+        Length::Time(time) if time > Duration::from_secs(60) => format!(", for {} s", time.as_secs()),
+        _ => String::new(),
+    };
+    format!("{workload}, {calls} over {connections} connections, {load}{time}")
 }
 
 fn failed(what: &str, error: &load::Error) -> Failure {

@@ -1,14 +1,14 @@
 //! The network that is measured: found, or made for the purpose and taken away again.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use development::{Plan, Signing};
+use development::{LedgerKind, Plan, Signing};
 use load::Endpoint;
 use tempfile::TempDir;
 
 use super::plan::Where;
-use super::usage::Usage;
 use crate::cmd::up::Stops;
 use crate::failure::Failure;
 use crate::network::{self, Client, Node, Program, Started};
@@ -17,7 +17,7 @@ use crate::printer::Printer;
 const ASK: Duration = Duration::from_secs(1);
 
 pub struct Place {
-    /// Where each node serves Ethereum; the first is asked for receipts.
+    /// Where each node serves the ledger that is measured.
     pub endpoints: Vec<Endpoint>,
     /// Nodes on this machine, whose use of it can be seen.
     pub nodes: Vec<Watched>,
@@ -27,8 +27,10 @@ pub struct Place {
 /// A node's process and what it keeps.
 pub struct Watched {
     pub number: u64,
-    pid: u32,
-    dir: PathBuf,
+    pub pid: u32,
+    pub dir: PathBuf,
+    /// Where it tells about itself.
+    pub http: SocketAddr,
 }
 
 /// A network that exists only for this command.
@@ -39,15 +41,15 @@ struct Own {
 }
 
 impl Place {
-    pub fn find(place: &Where, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
+    pub fn find(place: &Where, kind: LedgerKind, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
         match place {
             Where::Url(endpoint) => Ok(Self { endpoints: vec![endpoint.clone()], nodes: Vec::new(), own: None }),
-            Where::Dir(dir) => Self::running(dir),
-            Where::Temporary { nodes } => Self::make(*nodes, stops, printer),
+            Where::Dir(dir) => Self::running(dir, kind),
+            Where::Temporary { nodes } => Self::make(*nodes, kind, stops, printer),
         }
     }
 
-    fn running(dir: &Path) -> Result<Self, Failure> {
+    fn running(dir: &Path, kind: LedgerKind) -> Result<Self, Failure> {
         let (_, nodes) = network::open(dir)?;
         let client = Client::new(ASK);
         let running: Vec<(&Node, u32)> = nodes
@@ -58,10 +60,10 @@ impl Place {
             return Err(Failure::new(format!("no node of the network in {} serves", dir.display()))
                 .hint(format!("`coco up --dir {} --detach` starts them", dir.display())));
         }
-        Self::of(&running)
+        Self::of(&running, kind)
     }
 
-    fn make(nodes: u64, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
+    fn make(nodes: u64, kind: LedgerKind, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
         let program = Program::find()?;
         let dir = tempfile::Builder::new().prefix("coco-bench-").tempdir().map_err(|e| {
             Failure::from_error("cannot make a temporary directory", &e).hint("TMPDIR names another place")
@@ -75,7 +77,7 @@ impl Place {
             Ok(statuses) => {
                 let running: Vec<(&Node, u32)> =
                     own.nodes.iter().zip(statuses.iter().map(|status| status.pid)).collect();
-                let place = Self::of(&running)?;
+                let place = Self::of(&running, kind)?;
                 Ok(Self { own: Some(own), ..place })
             }
             Err(failure) => {
@@ -85,21 +87,20 @@ impl Place {
         }
     }
 
-    fn of(nodes: &[(&Node, u32)]) -> Result<Self, Failure> {
-        let endpoints: Option<Vec<Endpoint>> =
-            nodes.iter().map(|(node, _)| node.ethereum.map(Endpoint::from)).collect();
-        let watched =
-            |(node, pid): &(&Node, u32)| Watched { number: node.number, pid: *pid, dir: node.layout.dir().to_owned() };
+    fn of(nodes: &[(&Node, u32)], kind: LedgerKind) -> Result<Self, Failure> {
+        let listen = |(node, _): &(&Node, u32)| node.file.ledger(kind).map(|ledger| Endpoint::from(ledger.listen));
+        let endpoints: Option<Vec<Endpoint>> = nodes.iter().map(listen).collect();
+        let watched = |(node, pid): &(&Node, u32)| Watched {
+            number: node.number,
+            pid: *pid,
+            dir: node.layout.dir().to_owned(),
+            http: node.file.http,
+        };
         Ok(Self {
-            endpoints: endpoints.ok_or_else(|| Failure::new("the network hosts no Ethereum ledger"))?,
+            endpoints: endpoints.ok_or_else(|| Failure::new("the network hosts no ledger of this kind"))?,
             nodes: nodes.iter().map(watched).collect(),
             own: None,
         })
-    }
-
-    /// What the nodes use now; nothing for nodes that are elsewhere.
-    pub fn usage(&self) -> Vec<Usage> {
-        self.nodes.iter().filter_map(|node| Usage::of(node.pid, &node.dir)).collect()
     }
 
     /// Stops the network and takes it away, if it was made here. After a failure its directory stays, with the nodes' logs.

@@ -1,16 +1,20 @@
 //! What will be measured, and where.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use load::{Account, Endpoint};
 
+use crate::cli::{self, Access, Load, Workload};
 use crate::failure::Failure;
-use crate::{cli, network};
+use crate::network;
 
 const NODES_DEFAULT: u64 = 3;
 const SECONDS_DEFAULT: u64 = 10;
 const BATCH_DEFAULT: usize = 100;
+/// Below the peak, so that a stall can be made up for.
+const SOAK_DEFAULT: Load = Load::Share(0.8);
 /// Enough for the next batch to fill up while one is on its way.
 const CONNECTIONS_SINGLE: usize = 128;
 const CONNECTIONS_BATCHES: usize = 8;
@@ -18,14 +22,28 @@ const CONNECTIONS_BATCHES: usize = 8;
 /// Settled.
 pub struct Options {
     pub place: Where,
+    pub ledger: Ledger,
     pub shapes: Vec<Shape>,
-    pub length: Length,
     pub warm_up: Duration,
-    pub accounts: usize,
     pub connections: Option<usize>,
-    /// Who pays for what the accounts need.
-    pub funder: Account,
+    /// How long the measurements are that are looked at closely.
+    pub soak: Option<Duration>,
+    pub watts_per_core: f64,
+    pub plot: Option<PathBuf>,
     pub json: bool,
+}
+
+/// What is loaded, and with how much of what.
+pub enum Ledger {
+    /// The funder pays for what the accounts need.
+    Ethereum {
+        accounts: usize,
+        funder: Account,
+    },
+    KeyValue {
+        keys: usize,
+        value_bytes: usize,
+    },
 }
 
 pub enum Where {
@@ -47,70 +65,141 @@ pub enum Length {
 /// One measurement.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Shape {
-    pub workload: cli::Workload,
+    pub work: Work,
     /// Transactions in a request.
     pub batch: usize,
     pub load: Load,
+    pub length: Length,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Load {
-    /// The next call follows the answer to the last.
-    Full,
-    /// Half of what the measurement before it reached, at a fixed rate.
-    Half,
-    /// Transactions a second.
-    Fixed(f64),
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    Ethereum(Workload),
+    KeyValue(Access),
+}
+
+impl Work {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ethereum(Workload::Transfer) => "transfer",
+            Self::Ethereum(Workload::Erc20) => "erc20",
+            Self::Ethereum(Workload::Swap) => "swap",
+            Self::Ethereum(Workload::PurchaseOrder) => "purchase-order",
+            Self::KeyValue(Access::Put) => "put",
+            Self::KeyValue(Access::Get) => "get",
+        }
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.pad("full"),
+            Self::Share(share) if *share == 0.5 => f.pad("half"),
+            Self::Share(share) => f.pad(&format!("{}%", share * 100.0)),
+            Self::Fixed(rate) => f.pad(&rate.to_string()),
+        }
+    }
 }
 
 impl Options {
     pub fn connections(&self, shape: &Shape) -> usize {
         let default = if shape.batch == 1 { CONNECTIONS_SINGLE } else { CONNECTIONS_BATCHES };
-        self.connections.unwrap_or(default)
+        let connections = self.connections.unwrap_or(default);
+        match self.ledger {
+            // Each has an account of its own at least.
+            Ledger::Ethereum { accounts, .. } => connections.min(accounts),
+            Ledger::KeyValue { .. } => connections,
+        }
+    }
+
+    /// Whether any measurement is of this kind.
+    pub fn measures(&self, workload: Workload) -> bool {
+        self.shapes.iter().any(|shape| shape.work == Work::Ethereum(workload))
     }
 }
 
-pub fn settle(args: cli::BenchEthereum) -> Result<Options, Failure> {
-    let place = match (args.dir, args.rpc) {
+pub fn settle_ethereum(args: cli::BenchEthereum) -> Result<Options, Failure> {
+    let funder = match &args.key {
+        Some(key) => Account::parse(key).ok_or_else(|| Failure::new("--key: this is no private key")),
+        None => Account::parse(development::ACCOUNTS[0].private_key)
+            .ok_or_else(|| Failure::new("the key of the first development account cannot be read")),
+    };
+    let soak = args.common.soak.is_some();
+    let all = [Workload::Transfer, Workload::Erc20, Workload::Swap, Workload::PurchaseOrder];
+    let work = named_or(args.workload, if soak { &all[..1] } else { &all }).into_iter().map(Work::Ethereum).collect();
+    let batches = named_or(args.batch, if soak { &[BATCH_DEFAULT] } else { &[BATCH_DEFAULT, 1] });
+    let ledger = Ledger::Ethereum { accounts: args.accounts, funder: funder? };
+    settle(args.common, args.rpc, ledger, work, &batches)
+}
+
+pub fn settle_keyvalue(args: cli::BenchKeyvalue) -> Result<Options, Failure> {
+    let all = [Access::Put, Access::Get];
+    let default = if args.common.soak.is_some() { &all[..1] } else { &all };
+    let work = named_or(args.workload, default).into_iter().map(Work::KeyValue).collect();
+    let ledger = Ledger::KeyValue { keys: args.keys, value_bytes: args.value_bytes };
+    settle(args.common, None, ledger, work, &[1])
+}
+
+fn settle(
+    args: cli::BenchCommon,
+    url: Option<String>,
+    ledger: Ledger,
+    work: Vec<Work>,
+    batches: &[usize],
+) -> Result<Options, Failure> {
+    let place = match (args.dir, url) {
         (Some(dir), _) => Where::Dir(network::absolute(&dir)?),
         (None, Some(url)) => {
             Where::Url(url.parse().map_err(|why: String| Failure::new(format!("--rpc {url}: {why}")))?)
         }
         (None, None) => Where::Temporary { nodes: args.nodes.unwrap_or(NODES_DEFAULT) },
     };
-    let funder = match &args.key {
-        Some(key) => Account::parse(key).ok_or_else(|| Failure::new("--key: this is no private key")),
-        None => Account::parse(development::ACCOUNTS[0].private_key)
-            .ok_or_else(|| Failure::new("the key of the first development account cannot be read")),
+    let length = match (args.count, args.soak) {
+        (Some(count), _) => Length::Count(count),
+        (None, Some(soak)) => Length::Time(soak),
+        (None, None) => Length::Time(Duration::from_secs(args.seconds.unwrap_or(SECONDS_DEFAULT))),
     };
+    // Half load is only told apart from full load if the number of transactions is not fixed.
+    let default: &[Load] = match length {
+        _ if args.soak.is_some() => &[SOAK_DEFAULT],
+        Length::Count(_) => &[Load::Full],
+        Length::Time(_) => &[Load::Full, Load::Share(0.5)],
+    };
+    let loads = named_or(args.load, default);
     Ok(Options {
         place,
-        shapes: shapes(args.workload, args.batch, args.rate, args.count.is_some()),
-        length: match args.count {
-            Some(count) => Length::Count(count),
-            None => Length::Time(Duration::from_secs(args.seconds.unwrap_or(SECONDS_DEFAULT))),
-        },
+        ledger,
+        shapes: shapes(&work, batches, &loads, length),
         warm_up: Duration::from_secs(args.warm_up),
-        accounts: args.accounts,
         connections: args.connections,
-        funder: funder?,
+        soak: args.soak,
+        watts_per_core: args.watts_per_core,
+        plot: args.plot.as_deref().map(network::absolute).transpose()?,
         json: args.json,
     })
 }
 
-/// What was named, and all of what was not. Half load is only told apart from full load if neither rate nor count is fixed.
-fn shapes(workload: Option<cli::Workload>, batch: Option<usize>, rate: Option<f64>, counted: bool) -> Vec<Shape> {
-    let workloads = workload.map_or_else(|| vec![cli::Workload::Transfer, cli::Workload::Erc20], |one| vec![one]);
-    let batches = batch.map_or_else(|| vec![BATCH_DEFAULT, 1], |one| vec![one]);
-    let loads = match rate {
-        Some(rate) => vec![Load::Fixed(rate)],
-        None if counted => vec![Load::Full],
-        None => vec![Load::Full, Load::Half],
+fn named_or<T: Clone>(named: Vec<T>, default: &[T]) -> Vec<T> {
+    if named.is_empty() { default.to_vec() } else { named }
+}
+
+/// Each kind of work, each size of a batch, each load; before a share of full load stands full load.
+fn shapes(work: &[Work], batches: &[usize], loads: &[Load], length: Length) -> Vec<Shape> {
+    let peak_length = match length {
+        Length::Time(time) => Length::Time(time.min(Duration::from_secs(SECONDS_DEFAULT))),
+        Length::Count(_) => length,
     };
     let mut shapes = Vec::new();
-    for workload in workloads {
-        for &batch in &batches {
-            shapes.extend(loads.iter().map(|&load| Shape { workload, batch, load }));
+    for &work in work {
+        for &batch in batches {
+            let full = loads.iter().position(|load| *load == Load::Full);
+            let share = loads.iter().position(|load| matches!(load, Load::Share(_)));
+            if share.is_some_and(|share| full.is_none_or(|full| full > share)) {
+                shapes.push(Shape { work, batch, load: Load::Full, length: peak_length });
+            }
+            shapes.extend(loads.iter().map(|&load| Shape { work, batch, load, length }));
         }
     }
     shapes
@@ -118,17 +207,62 @@ fn shapes(workload: Option<cli::Workload>, batch: Option<usize>, rate: Option<f6
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
-    use crate::cli::Workload;
+
+    fn settled(args: &[&str]) -> Options {
+        let cli = cli::Cli::try_parse_from([&["coco", "bench"], args].concat()).unwrap_or_else(|e| panic!("{e}"));
+        match cli.command {
+            cli::Command::Bench(cli::Bench::Ethereum(args)) => settle_ethereum(args).unwrap(),
+            cli::Command::Bench(cli::Bench::Keyvalue(args)) => settle_keyvalue(args).unwrap(),
+            _ => panic!("no benchmark"),
+        }
+    }
+
+    fn plan(args: &[&str]) -> Vec<String> {
+        let describe = |shape: &Shape| format!("{} {} {}", shape.work.name(), shape.batch, shape.load);
+        settled(args).shapes.iter().map(describe).collect()
+    }
 
     #[test]
     fn everything_is_measured_unless_one_thing_is_named() {
-        let all = shapes(None, None, None, false);
-        assert_eq!(all.len(), 8);
-        assert_eq!(all[1], Shape { workload: Workload::Transfer, batch: BATCH_DEFAULT, load: Load::Half });
-        let one = shapes(Some(Workload::Erc20), Some(1), Some(9.0), false);
-        assert_eq!(one, [Shape { workload: Workload::Erc20, batch: 1, load: Load::Fixed(9.0) }]);
-        let counted = shapes(Some(Workload::Transfer), Some(50), None, true);
-        assert_eq!(counted, [Shape { workload: Workload::Transfer, batch: 50, load: Load::Full }]);
+        let all = plan(&["ethereum"]);
+        assert_eq!(all.len(), 16);
+        assert_eq!(all[..3], ["transfer 100 full", "transfer 100 half", "transfer 1 full"]);
+        assert_eq!(plan(&["keyvalue"]), ["put 1 full", "put 1 half", "get 1 full", "get 1 half"]);
+        let one = ["ethereum", "--workload", "erc20", "--batch", "1", "--rate", "9"];
+        assert_eq!(plan(&one), ["erc20 1 9"]);
+        let counted = ["ethereum", "--workload=transfer", "--batch=50", "--count=7"];
+        assert_eq!(plan(&counted), ["transfer 50 full"]);
+        let some = ["ethereum", "--workload=swap,purchase-order", "--batch=1", "--load=full,2000"];
+        assert_eq!(plan(&some), ["swap 1 full", "swap 1 2000", "purchase-order 1 full", "purchase-order 1 2000"]);
+    }
+
+    #[test]
+    fn a_share_of_full_load_needs_full_load_before_it() {
+        assert_eq!(plan(&["keyvalue", "--workload=put", "--load=80%"]), ["put 1 full", "put 1 80%"]);
+        assert_eq!(plan(&["keyvalue", "--workload=put", "--load=full,half"]), ["put 1 full", "put 1 half"]);
+        let soak = settled(&["ethereum", "--soak", "10m"]);
+        let lengths: Vec<Length> = soak.shapes.iter().map(|shape| shape.length).collect();
+        assert_eq!(lengths, [10, 600].map(|seconds| Length::Time(Duration::from_secs(seconds))));
+        assert_eq!(plan(&["ethereum", "--soak", "10m"]), ["transfer 100 full", "transfer 100 80%"]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for wrong in [
+            &["ethereum", "--load", "0"][..],
+            &["ethereum", "--load", "fast"],
+            &["ethereum", "--load", "-5%"],
+            &["ethereum", "--soak", "10"],
+            &["ethereum", "--soak", "10m", "--seconds", "5"],
+            &["ethereum", "--rpc", "http://127.0.0.1:1", "--nodes", "3"],
+            &["ethereum", "--rpc", "http://127.0.0.1:1", "--dir", "x"],
+            &["keyvalue", "--batch", "100"],
+            &["keyvalue", "--watts-per-core", "0"],
+        ] {
+            assert!(cli::Cli::try_parse_from([&["coco", "bench"], wrong].concat()).is_err(), "{wrong:?}");
+        }
     }
 }

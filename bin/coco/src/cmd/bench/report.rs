@@ -1,197 +1,267 @@
-//! What was measured, as a table or as JSON.
+//! Findings in numbers, as they are printed, drawn and written as JSON. `docs/formats/bench.md` describes the JSON.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use load::{Histogram, SLICE};
 use serde::Serialize;
 
+use super::drift::Drift;
 use super::measure::{Findings, Row};
-use super::plan::Load;
+use super::plan::{Length, Options};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
-/// A row in numbers. Times are in milliseconds, CPU in microseconds for each transaction.
+/// Changes only in that members are added.
+const FORMAT: u32 = 2;
+
 #[derive(Serialize)]
-struct Shown {
-    workload: &'static str,
-    batch: usize,
-    connections: usize,
-    load: &'static str,
-    /// What was asked for, transactions a second.
-    rate: Option<f64>,
-    transactions: u64,
-    failed: u64,
-    busy_answers: u64,
-    blocks: usize,
-    seconds: f64,
-    transactions_per_second: f64,
-    receipt_ms: Quantiles,
-    answer_ms: Quantiles,
-    nodes_cpu_us: Option<f64>,
-    client_cpu_us: Option<f64>,
-    disk_bytes: Option<f64>,
-    resident_bytes: Option<u64>,
+pub struct Report {
+    format: u32,
+    pub measurements: Vec<Measurement>,
+    /// Read again on every node at the end; of ledgers that have blocks.
+    pub history: Option<History>,
+    pub watts_per_core: f64,
+}
+
+/// Times are in milliseconds, CPU in microseconds for each transaction, bytes for each transaction.
+#[derive(Serialize)]
+pub struct Measurement {
+    pub workload: &'static str,
+    pub batch: usize,
+    pub connections: usize,
+    pub load: String,
+    pub rate: Option<f64>,
+    pub transactions: u64,
+    pub failed: u64,
+    pub busy_answers: u64,
+    pub blocks: Option<u64>,
+    pub seconds: f64,
+    pub transactions_per_second: f64,
+    pub answer_ms: Quantiles,
+    pub receipt_ms: Quantiles,
+    pub everywhere_ms: Option<Quantiles>,
+    /// Of the last that there is: everywhere, else receipt.
+    pub curve: Vec<Point>,
+    pub longest_stall_ms: f64,
+    pub client: Client,
+    pub nodes_cpu_us: Option<f64>,
+    pub peer_bytes: Option<f64>,
+    pub disk_bytes: Option<f64>,
+    pub disk_parts: Option<BTreeMap<String, f64>>,
+    pub resident_bytes: Option<u64>,
+    /// Modelled from CPU time; not measured.
+    pub modelled_energy_mj: Option<f64>,
+    pub nodes: Vec<Node>,
+    pub slices: Vec<Slice>,
+    pub drift: Option<DriftShown>,
+    /// Whether this is what `--soak` asked for.
+    pub soak: bool,
 }
 
 #[derive(Serialize)]
-struct Quantiles {
-    mean: f64,
-    p50: f64,
-    p99: f64,
-    max: f64,
+pub struct Quantiles {
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+/// `share` of all transactions took at most `ms`.
+#[derive(Clone, Copy, Serialize)]
+pub struct Point {
+    pub share: f64,
+    pub ms: f64,
 }
 
 #[derive(Serialize)]
-struct Report {
-    measurements: Vec<Shown>,
-    /// Read again on every node at the end.
-    history: History,
-    nodes: Vec<NodeUsage>,
+pub struct Client {
+    pub cpu_us: Option<f64>,
+    pub sent_bytes: f64,
+    pub received_bytes: f64,
+    /// How late calls were made that were due; with a rate only.
+    pub lateness_ms: Option<Quantiles>,
+    /// Calls that had to wait for their signature.
+    pub unsigned_calls: u64,
 }
 
 #[derive(Serialize)]
-struct History {
-    blocks: u64,
-    receipts: u64,
+pub struct Node {
+    pub number: u64,
+    pub cpu_us: f64,
+    pub resident_bytes: u64,
+    pub peak_bytes: u64,
+    pub disk_parts: BTreeMap<String, f64>,
+    pub peer_sent_bytes: Option<f64>,
+    pub peer_received_bytes: Option<f64>,
 }
 
 #[derive(Serialize)]
-struct NodeUsage {
-    number: u64,
-    resident_bytes: u64,
-    peak_bytes: u64,
-    disk_bytes: u64,
-    cpu_seconds: f64,
+pub struct Slice {
+    /// Where it ends.
+    pub second: u64,
+    pub transactions_per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+    pub stall_ms: f64,
+    pub resident_bytes: BTreeMap<u64, u64>,
 }
 
-const LEGEND: &str = "\
-TX/S until every receipt was seen; P50, P99, MAX in ms from when a transaction was due to its receipt, ANSWER to the
-call's answer (median); CPU in µs for each transaction, over all nodes and in this client; DISK in bytes for each
-transaction and node; MEMORY of the largest node.";
+#[derive(Serialize)]
+pub struct DriftShown {
+    pub latency: bool,
+    pub memory: bool,
+    pub p50_ms: [f64; 2],
+    pub p99_ms: [f64; 2],
+    pub resident_bytes: Option<[f64; 2]>,
+}
 
-pub fn print(findings: &Findings, json: bool, printer: &Printer) -> Result<(), Failure> {
-    let report = Report {
-        measurements: findings.rows.iter().map(show).collect(),
-        history: History { blocks: findings.history.blocks, receipts: findings.history.receipts },
-        nodes: findings
-            .usage
-            .iter()
-            .map(|(number, usage)| NodeUsage {
-                number: *number,
-                resident_bytes: usage.resident_bytes,
-                peak_bytes: usage.peak_bytes,
-                disk_bytes: usage.disk_bytes,
-                cpu_seconds: usage.cpu.as_secs_f64(),
-            })
-            .collect(),
-    };
-    if json {
-        let text = serde_json::to_string_pretty(&report);
-        printer.data(text.map_err(|e| Failure::from_error("cannot write the measurements as JSON", &e))?);
-        return Ok(());
+#[derive(Serialize)]
+pub struct History {
+    pub blocks: u64,
+    pub receipts: u64,
+}
+
+impl Report {
+    pub fn of(findings: &Findings, options: &Options) -> Self {
+        Self {
+            format: FORMAT,
+            measurements: findings.rows.iter().map(|row| measurement(row, options)).collect(),
+            history: findings.history.map(|found| History { blocks: found.blocks, receipts: found.receipts }),
+            watts_per_core: options.watts_per_core,
+        }
     }
-    printer.data(table(&report.measurements));
-    printer.data("");
-    printer.data(LEGEND);
-    for node in &report.nodes {
-        let [memory, peak, disk] = [node.resident_bytes, node.peak_bytes, node.disk_bytes].map(mebibytes);
-        printer.data(format!("node {}: {memory} resident, {peak} at most, {disk} on disk", node.number));
+
+    pub fn json(&self) -> Result<String, Failure> {
+        serde_json::to_string_pretty(self).map_err(|e| Failure::from_error("cannot write the measurements as JSON", &e))
     }
-    let History { blocks, receipts } = report.history;
-    printer.data(format!(
-        "history: {blocks} blocks from the first to the last and their {receipts} receipts read again on every node"
-    ));
-    Ok(())
 }
 
-fn show(row: &Row) -> Shown {
-    let measured = &row.measured;
-    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / measured.confirmed.max(1) as f64;
-    Shown {
-        workload: row.shape.workload.name(),
-        batch: row.shape.batch,
-        connections: row.connections,
-        load: match row.shape.load {
-            Load::Full => "full",
-            Load::Half => "half",
-            Load::Fixed(_) => "fixed",
-        },
-        rate: row.rate,
+impl Measurement {
+    /// The latency that counts: on every node, where that is seen.
+    pub fn latency(&self) -> &Quantiles {
+        self.everywhere_ms.as_ref().unwrap_or(&self.receipt_ms)
+    }
+}
+
+fn measurement(row: &Row, options: &Options) -> Measurement {
+    let Row { shape, rate, connections, measured, cost, memory } = row;
+    let count = measured.confirmed.max(1) as f64;
+    let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count;
+    let last = if measured.everywhere.count() > 0 { &measured.everywhere } else { &measured.receipt };
+    let disk_parts = cost.disk().map(|parts| parts.into_iter().map(|(part, bytes)| (part, bytes / count)).collect());
+    // What shrinks makes room for nothing else.
+    let grown = |parts: &BTreeMap<String, f64>| parts.values().map(|bytes| bytes.max(0.0)).sum();
+    let disk_bytes = disk_parts.as_ref().map(grown);
+    let nodes = cost.nodes.iter().map(|node| Node {
+        number: node.number,
+        cpu_us: micros(node.cpu),
+        resident_bytes: node.resident_bytes,
+        peak_bytes: node.peak_bytes,
+        disk_parts: node.disk.iter().map(|(part, bytes)| (part.clone(), *bytes as f64 / count)).collect(),
+        peer_sent_bytes: node.peer_sent.map(|bytes| bytes as f64 / count),
+        peer_received_bytes: node.peer_received.map(|bytes| bytes as f64 / count),
+    });
+    let seconds = measured.elapsed.as_secs_f64();
+    let width = SLICE.as_secs_f64();
+    let slices = measured.slices.iter().enumerate().map(|(i, slice)| Slice {
+        second: (i as u64 + 1) * SLICE.as_secs(),
+        // The last one is not whole.
+        transactions_per_second: slice.transactions as f64 / (seconds - i as f64 * width).clamp(1e-3, width),
+        p50_ms: ms(slice.p50),
+        p99_ms: ms(slice.p99),
+        max_ms: ms(slice.max),
+        stall_ms: ms(slice.stall),
+        resident_bytes: memory.get(i).into_iter().flatten().copied().collect(),
+    });
+    Measurement {
+        workload: shape.work.name(),
+        batch: shape.batch,
+        connections: *connections,
+        load: shape.load.to_string(),
+        rate: *rate,
         transactions: measured.confirmed,
         failed: measured.failed,
         busy_answers: measured.busy,
-        blocks: measured.blocks.len(),
-        seconds: measured.elapsed.as_secs_f64(),
+        blocks: (measured.blocks > 0).then_some(measured.blocks),
+        seconds,
         transactions_per_second: measured.per_second(),
-        receipt_ms: quantiles(&measured.receipt),
-        answer_ms: quantiles(&measured.answer),
-        nodes_cpu_us: row.nodes_cpu.map(each),
-        client_cpu_us: row.client_cpu.map(each),
-        disk_bytes: row.disk_bytes.map(|bytes| bytes as f64 / measured.confirmed.max(1) as f64),
-        resident_bytes: row.resident_bytes,
+        answer_ms: Quantiles::of(&measured.answer),
+        receipt_ms: Quantiles::of(&measured.receipt),
+        everywhere_ms: (measured.everywhere.count() > 0).then(|| Quantiles::of(&measured.everywhere)),
+        curve: curve(last),
+        longest_stall_ms: ms(measured.stall),
+        client: Client {
+            cpu_us: cost.client_cpu.map(micros),
+            sent_bytes: measured.wire.sent as f64 / count,
+            received_bytes: measured.wire.received as f64 / count,
+            lateness_ms: (measured.lateness.count() > 0).then(|| Quantiles::of(&measured.lateness)),
+            unsigned_calls: measured.unsigned,
+        },
+        nodes_cpu_us: cost.nodes_cpu().map(micros),
+        peer_bytes: cost.peer_bytes().map(|bytes| bytes as f64 / count),
+        disk_bytes,
+        disk_parts,
+        resident_bytes: cost.resident_bytes(),
+        modelled_energy_mj: cost.nodes_cpu().map(|cpu| cpu.as_secs_f64() * options.watts_per_core * 1e3 / count),
+        nodes: nodes.collect(),
+        slices: slices.collect(),
+        drift: Drift::of(&measured.slices, memory).map(|drift| DriftShown {
+            latency: drift.latency_drifted(),
+            memory: drift.memory_drifted(),
+            p50_ms: drift.p50.map(ms),
+            p99_ms: drift.p99.map(ms),
+            resident_bytes: drift.resident_bytes,
+        }),
+        soak: options.soak.is_some_and(|soak| shape.length == Length::Time(soak)),
     }
 }
 
-fn quantiles(histogram: &load::Histogram) -> Quantiles {
-    let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-    Quantiles {
-        mean: ms(histogram.mean()),
-        p50: ms(histogram.quantile(0.5)),
-        p99: ms(histogram.quantile(0.99)),
-        max: ms(histogram.max()),
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+impl Quantiles {
+    fn of(histogram: &Histogram) -> Self {
+        Self {
+            mean: ms(histogram.mean()),
+            p50: ms(histogram.quantile(0.5)),
+            p90: ms(histogram.quantile(0.9)),
+            p99: ms(histogram.quantile(0.99)),
+            p999: ms(histogram.quantile(0.999)),
+            max: ms(histogram.max()),
+        }
     }
 }
 
-const COLUMNS: [&str; 15] = [
-    "WORKLOAD",
-    "BATCH",
-    "LOAD",
-    "TX",
-    "FAILED",
-    "TX/BLOCK",
-    "TX/S",
-    "P50",
-    "P99",
-    "MAX",
-    "ANSWER",
-    "NODE CPU",
-    "CLIENT CPU",
-    "DISK",
-    "MEMORY",
-];
-
-fn table(rows: &[Shown]) -> String {
-    let mut cells = vec![COLUMNS.map(String::from)];
-    cells.extend(rows.iter().map(line));
-    let widths: [usize; COLUMNS.len()] =
-        std::array::from_fn(|i| cells.iter().map(|row| row[i].chars().count()).max().unwrap_or_default());
-    let join = |row: &[String; COLUMNS.len()]| {
-        let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
-        padded.collect::<Vec<_>>().join("  ")
-    };
-    cells.iter().map(join).collect::<Vec<_>>().join("\n")
+/// As many points as the number of transactions supports: half, nine of ten, 99 of 100 and so on, with steps in between.
+fn curve(histogram: &Histogram) -> Vec<Point> {
+    const STEPS: u32 = 8;
+    let mut points = vec![Point { share: 0.0, ms: ms(histogram.quantile(0.0)) }];
+    for i in 1.. {
+        let left = 10_f64.powf(-f64::from(i) / f64::from(STEPS));
+        if left * (histogram.count() as f64) < 1.0 {
+            break;
+        }
+        points.push(Point { share: 1.0 - left, ms: ms(histogram.quantile(1.0 - left)) });
+    }
+    points
 }
 
-fn line(row: &Shown) -> [String; COLUMNS.len()] {
-    let maybe = |number: Option<f64>| number.map_or_else(|| "-".into(), |number| format!("{number:.0}"));
-    [
-        row.workload.into(),
-        row.batch.to_string(),
-        row.load.into(),
-        row.transactions.to_string(),
-        row.failed.to_string(),
-        format!("{:.0}", row.transactions as f64 / row.blocks.max(1) as f64),
-        format!("{:.0}", row.transactions_per_second),
-        format!("{:.1}", row.receipt_ms.p50),
-        format!("{:.1}", row.receipt_ms.p99),
-        format!("{:.1}", row.receipt_ms.max),
-        format!("{:.1}", row.answer_ms.p50),
-        maybe(row.nodes_cpu_us),
-        maybe(row.client_cpu_us),
-        maybe(row.disk_bytes),
-        row.resident_bytes.map_or_else(|| "-".into(), mebibytes),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
+    #[test]
+    fn a_curve_ends_where_there_are_no_more_transactions() {
+        let mut histogram = Histogram::default();
+        (1..=1_000).for_each(|i| histogram.record(Duration::from_millis(i)));
+        let points = curve(&histogram);
+        assert!(points.windows(2).all(|pair| pair[0].share < pair[1].share && pair[0].ms <= pair[1].ms));
+        let last = points.last().unwrap();
+        assert!((last.share - 0.999).abs() < 1e-6 && last.ms > 990.0, "{} {}", last.share, last.ms);
+        assert_eq!(curve(&Histogram::default()).len(), 1);
+    }
 }

@@ -1,27 +1,43 @@
 //! What a process takes of the machine, as Linux tells it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 /// A look at one process.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     /// Of all its threads since its start, in and out of the kernel.
     pub cpu: Duration,
+    pub memory: Memory,
+    /// Of each part of its directory: the name of a directory in it, or of a file.
+    pub disk: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Memory {
     pub resident_bytes: u64,
     /// The most that was resident since its start.
     pub peak_bytes: u64,
-    /// Of its directory.
-    pub disk_bytes: u64,
 }
 
 impl Usage {
     /// `None` where the system does not tell, or the process is gone.
     pub fn of(pid: u32, dir: &Path) -> Option<Self> {
-        let (resident_bytes, peak_bytes) = memory(pid)?;
-        Some(Self { cpu: cpu(&pid.to_string())?, resident_bytes, peak_bytes, disk_bytes: size(dir).ok()? })
+        Some(Self { cpu: cpu(&pid.to_string())?, memory: Memory::of(pid)?, disk: parts(dir).ok()? })
+    }
+}
+
+impl Memory {
+    pub fn of(pid: u32) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let bytes = |name: &str| {
+            let kib = text.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix("kB")?;
+            Some(kib.trim().parse::<u64>().ok()? * 1024)
+        };
+        Some(Self { resident_bytes: bytes("VmRSS:")?, peak_bytes: bytes("VmHWM:")? })
     }
 }
 
@@ -43,29 +59,34 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// Resident now, and at most.
-fn memory(pid: u32) -> Option<(u64, u64)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let bytes = |name: &str| {
-        let kib = text.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix("kB")?;
-        Some(kib.trim().parse::<u64>().ok()? * 1024)
-    };
-    Some((bytes("VmRSS:")?, bytes("VmHWM:")?))
-}
-
-fn size(dir: &Path) -> io::Result<u64> {
-    let mut bytes = 0;
+fn parts(dir: &Path) -> io::Result<BTreeMap<String, u64>> {
+    let mut parts = BTreeMap::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        bytes += match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size(&entry.path())?,
-            Ok(metadata) => metadata.len(),
-            // Files come and go while a node works.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
-            Err(e) => return Err(e),
-        };
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Messages of the node's program are no part of what it keeps.
+        if name.ends_with(".log") {
+            continue;
+        }
+        parts.insert(name, size(&entry)?);
     }
-    Ok(bytes)
+    Ok(parts)
+}
+
+fn size(entry: &fs::DirEntry) -> io::Result<u64> {
+    match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => {
+            let inner = match fs::read_dir(entry.path()) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+                inner => inner?,
+            };
+            inner.map(|entry| size(&entry?)).sum()
+        }
+        Ok(metadata) => Ok(metadata.len()),
+        // Files come and go while a node works.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]
@@ -82,12 +103,14 @@ mod tests {
     #[test]
     fn this_process_uses_memory_and_a_directory_has_the_size_of_its_files() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("log")).unwrap();
+        fs::create_dir_all(dir.path().join("log/more")).unwrap();
         fs::write(dir.path().join("log/a"), [0; 300]).unwrap();
+        fs::write(dir.path().join("log/more/a"), [0; 1]).unwrap();
         fs::write(dir.path().join("b"), [0; 44]).unwrap();
+        fs::write(dir.path().join("node.log"), [0; 44]).unwrap();
         let usage = Usage::of(std::process::id(), dir.path()).unwrap();
-        assert_eq!(usage.disk_bytes, 344);
-        assert!(usage.resident_bytes > 100_000 && usage.peak_bytes >= usage.resident_bytes);
+        assert_eq!(usage.disk, BTreeMap::from([("b".into(), 44), ("log".into(), 301)]));
+        assert!(usage.memory.resident_bytes > 100_000 && usage.memory.peak_bytes >= usage.memory.resident_bytes);
         assert!(own_cpu().is_some());
         assert_eq!(Usage::of(u32::MAX, dir.path()), None);
     }
