@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `up` | builds both binaries in release mode and runs `coco up` |
 //! | `test` | every test, those with outside clients too |
+//! | `compare` | measures Coco beside other systems: anvil, Hardhat, PostgreSQL |
 //! | `verify` | form, lints, layers, tidiness; never writes |
 //! | `fix` | puts right what can be put right by itself |
 //! | `install` | builds both binaries and puts them where cargo keeps programs |
 
 mod command;
+mod compare;
 mod layers;
 mod metadata;
 mod report;
@@ -31,6 +33,7 @@ usage: cargo xtask <command>
     --skip STEP      leave this step out (again for more)
     --cycles N       rounds of the crash test (default 20)
     --seeds N        seeds for the simulator (default 200)
+  compare [ARGS...]  measure Coco beside anvil, Hardhat and PostgreSQL (--help lists the options)
   verify           check form, lints, layers and tidiness; writes nothing
   fix              format, and apply what clippy can put right
   install          build coco and coco-node, and put them into cargo's bin directory
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let result = match args.split_first().map(|(command, rest)| (command.as_str(), rest)) {
         Some(("up", rest)) => up(rest),
         Some(("test", rest)) => test::run(rest),
+        Some(("compare", rest)) => compare::compare(rest),
         Some(("verify", [])) => verify::verify(),
         Some(("fix", [])) => verify::fix(),
         Some(("install", [])) => install(),
