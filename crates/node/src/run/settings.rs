@@ -10,7 +10,7 @@ use crypto::{Certificate, KeyPair, Secret};
 
 /// What a node is told at start.
 pub struct Settings {
-    /// Its `log`, `ledger` and `index` are here.
+    /// Its `log`, `ledger`, `index` and `snapshots` are here.
     pub dir: PathBuf,
     /// This node's number in `nodes`.
     pub number: u64,
