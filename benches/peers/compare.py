@@ -24,7 +24,7 @@ from anvil import Anvil
 from coco import Coco
 from hardhat_node import Hardhat
 from load import CELLS
-from machine import Failed, Stopped, describe, stop_on_signals
+from machine import SIGNALS, Failed, Stopped, describe
 from postgres_server import Postgres
 from results import Measured, cells, markdown, put_between_markers, summary, table
 
@@ -103,7 +103,7 @@ class Comparison:
         except Failed as failure:
             figure, problem = None, str(failure)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            remove(place)
         told = f"{figure.per_second:,.0f}/s" if figure else problem
         print(f"{when}: {cell.name}: {name} ({setting}): {told}", flush=True)
         return figure, problem
@@ -124,12 +124,17 @@ def workplace():
         root.chmod(0o711)
         yield root
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        remove(root)
+
+
+def remove(folder):
+    with SIGNALS.held():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main():
     chosen = options()
-    stop_on_signals()
+    SIGNALS.listen()
     peers = all_peers(chosen)
     for peer in peers.values():
         peer.prepare()

@@ -23,17 +23,38 @@ class Stopped(BaseException):
     """Somebody asked this program to end. Not an Exception, so that nothing takes it for a peer's failure."""
 
 
-def stop_on_signals():
+class Signals:
     """Turns the signals that end a program into an exception, so that every `with` on the way out does its duty."""
 
-    def stop(number, _frame):
-        # A second one must not interrupt the cleaning up.
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped(signal.Signals(number).name)
+    ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, stop)
+    def __init__(self):
+        self.came = None
+        self.cleaning = 0
+
+    def listen(self):
+        for each in self.ENDING:
+            signal.signal(each, self.heard)
+
+    def heard(self, number, _frame):
+        first, self.came = self.came is None, signal.Signals(number).name
+        # A second one changes nothing, and what is being cleaned up is cleaned up first.
+        if first and not self.cleaning:
+            raise Stopped(self.came)
+
+    @contextlib.contextmanager
+    def held(self):
+        """For cleaning up: a signal that comes meanwhile is heard at the end."""
+        before, self.cleaning = self.came, self.cleaning + 1
+        try:
+            yield
+        finally:
+            self.cleaning -= 1
+        if self.came and not before and not self.cleaning:
+            raise Stopped(self.came)
+
+
+SIGNALS = Signals()
 
 
 @contextlib.contextmanager
@@ -50,6 +71,11 @@ def process(command, log, stop_signal=signal.SIGTERM, **options):
 
 def stop(child, stop_signal):
     """In good order if it can, else with everything that it started. All of it is gone afterwards."""
+    with SIGNALS.held():
+        end(child, stop_signal)
+
+
+def end(child, stop_signal):
     family = tree(child.pid)
     if child.poll() is None:
         child.send_signal(stop_signal)

@@ -89,6 +89,20 @@ class Machine(unittest.TestCase):
             for pid in family:
                 self.assertFalse(machine.alive(pid), pid)
 
+    def test_a_signal_is_heard_once_and_not_amid_cleaning_up(self):
+        signals = machine.Signals()
+        cleaned = []
+        with self.assertRaises(machine.Stopped):
+            with signals.held():
+                signals.heard(15, None)
+                cleaned.append("all of it")
+        signals.heard(2, None)
+        with signals.held():
+            cleaned.append("and what is outside of that")
+        self.assertEqual(len(cleaned), 2)
+        with self.assertRaises(machine.Stopped):
+            machine.Signals().heard(2, None)
+
     def test_errors_say_what_is_missing_or_what_was_told(self):
         with self.assertRaisesRegex(Failed, "no-such-program is not installed. apt has it"):
             machine.run(["no-such-program"], 1, "it", "apt has it")
