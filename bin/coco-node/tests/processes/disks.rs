@@ -70,11 +70,11 @@ fn a_second_process_on_the_same_directory_harms_nothing() {
 }
 
 /// A small file system of its own under a node's directory.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// `None` where this process may not mount.
-    fn under(dir: &Path, megabytes: u32) -> Option<Self> {
+    pub fn under(dir: &Path, megabytes: u32) -> Option<Self> {
         let aside = dir.with_extension("aside");
         fs::rename(dir, &aside).unwrap();
         fs::create_dir(dir).unwrap();

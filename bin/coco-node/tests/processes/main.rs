@@ -8,6 +8,7 @@ mod disks;
 mod network;
 mod offices;
 mod secrets;
+mod snapshots;
 
 use network::Network;
 
