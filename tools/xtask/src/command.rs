@@ -40,6 +40,11 @@ impl Tool {
         self
     }
 
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     pub fn in_dir(mut self, dir: &Path) -> Self {
         self.command.current_dir(dir);
         self

@@ -5,12 +5,14 @@
 //! | `up` | builds both binaries in release mode and runs `coco up` |
 //! | `test` | every test, those with outside clients too |
 //! | `compare` | measures Coco beside other systems: anvil, Hardhat, PostgreSQL |
+//! | `instructions` | what each stage takes of the CPU, against what it took |
 //! | `verify` | form, lints, layers, tidiness; never writes |
 //! | `fix` | puts right what can be put right by itself |
 //! | `install` | builds both binaries and puts them where cargo keeps programs |
 
 mod command;
 mod compare;
+mod instructions;
 mod layers;
 mod metadata;
 mod report;
@@ -33,6 +35,9 @@ usage: cargo xtask <command>
     --skip STEP      leave this step out (again for more)
     --cycles N       rounds of the crash test (default 20)
     --seeds N        seeds for the simulator (default 200)
+  instructions     count the instructions of each stage, and compare them with benches/instructions.toml
+    STAGE...         only these stages
+    --accept         write down what is found
   compare [ARGS...]  measure Coco beside anvil, Hardhat and PostgreSQL (--help lists the options)
   verify           check form, lints, layers and tidiness; writes nothing
   fix              format, and apply what clippy can put right
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Some(("up", rest)) => up(rest),
         Some(("test", rest)) => test::run(rest),
         Some(("compare", rest)) => compare::compare(rest),
+        Some(("instructions", rest)) => instructions::run(rest),
         Some(("verify", [])) => verify::verify(),
         Some(("fix", [])) => verify::fix(),
         Some(("install", [])) => install(),

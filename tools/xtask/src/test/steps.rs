@@ -10,6 +10,7 @@ use super::count::Count;
 use super::network::{Network, Role};
 use super::{Context, Step};
 use crate::command::{Tool, repository};
+use crate::instructions::Outcome;
 use crate::report::say;
 
 pub const BUILD: &str = "build";
@@ -22,6 +23,7 @@ pub const STEPS: &[Step] = &[
     step(BUILD, "what people run and what tests run, in release mode", build),
     step("rust", "unit tests, scenarios, vectors, layer test", rust),
     step("simulator", "whole clusters in one thread, one seed each", simulator),
+    step("instructions", "what each stage takes of the CPU is at most 5 % above what it took", instructions),
     step("ledger-python", "CCF's own Python package verifies our ledgers, and finds flipped bits", ledger_python),
     step("clients-primary", "real clients against the primary, then an audit of all ledgers", clients_primary),
     step("clients-backup", "the same clients against a backup", clients_backup),
@@ -44,6 +46,11 @@ fn simulator(context: &Context) -> anyhow::Result<Count> {
     let seeds = format!("0..{}", context.simulator_seeds);
     let succeeded = Tool::new(context.metadata.binary("sim")).args(&["--seeds", &seeds]).succeeds()?;
     Ok(if succeeded { Count { passed: context.simulator_seeds, failed: 0 } } else { Count::one(false) })
+}
+
+fn instructions(context: &Context) -> anyhow::Result<Count> {
+    let Outcome { passed, failed } = crate::instructions::check(&context.metadata)?;
+    Ok(Count { passed, failed })
 }
 
 fn ledger_python(context: &Context) -> anyhow::Result<Count> {
