@@ -120,7 +120,7 @@ impl Preparing<'_> {
             let total = senders.len();
             // The accounts of one lane take turns, so as many transactions as accounts are one of each.
             let pace = Pace { batch: 50, rate: None, length: None };
-            let amount = Amount { batch: pace.batch, ahead: total, total: Some(total) };
+            let amount = Amount { batch: pace.batch, expected: total, total: Some(total) };
             let (supply, mut feeds) = Supply::begin(plan, senders, lanes, amount).await?;
             let progress = |done| (self.progress)("accounts ready to swap", done as usize, total);
             let measured = run(nodes, &mut feeds, pace, progress).await?;

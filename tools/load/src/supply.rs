@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! before    all cores sign ──▶ each lane's queue, until all is signed or AHEAD transactions are
-//! running   a lane takes a piece ──▶ one thread signs the next piece for it
+//! running   a lane takes a piece ──▶ one thread signs the next piece for it, if the run needs more than was signed ahead
 //! after     what was not sent is taken back, and the senders' nonces are right for the next run
 //! ```
 //!
@@ -33,6 +33,8 @@ pub struct Feed {
     lane: usize,
     piece: Piece,
     queue: mpsc::Receiver<Piece>,
+    /// With so many pieces left there is no need for more yet.
+    enough: usize,
     wanted: Option<wanting::Sender<usize>>,
 }
 
@@ -56,9 +58,9 @@ struct Making {
 pub struct Amount {
     /// Transactions in a request.
     pub batch: usize,
-    /// Transactions before the clock, about; never more than [`AHEAD`].
-    pub ahead: usize,
-    /// Transactions in all; `None` = until nobody takes any more.
+    /// Transactions that will be needed, about. So many are signed before the clock, but never more than [`AHEAD`].
+    pub expected: usize,
+    /// After so many there are no more; `None` = until nobody takes any more.
     pub total: Option<usize>,
 }
 
@@ -74,12 +76,15 @@ impl Supply {
             return Err(Error::Load("a load needs an account and a batch of one at least".into()));
         }
         let lanes = lanes.clamp(1, senders.len());
-        let share = amount.ahead.min(AHEAD).div_ceil(lanes).next_multiple_of(amount.batch);
+        let share = amount.expected.min(AHEAD).div_ceil(lanes).next_multiple_of(amount.batch);
         let piece = PIECE.min(share.div_ceil(2)).next_multiple_of(amount.batch);
         let depth = share.div_ceil(piece).max(2);
+        // What a short run needs is there before its clock starts; only if it takes more than expected is more signed.
+        let enough = if amount.expected > AHEAD { depth } else { 1 };
         let filled = tokio::task::spawn_blocking(move || {
             let plan = Arc::new(plan);
-            let mut owned: Vec<Vec<Sender>> = (0..lanes).map(|_| Vec::new()).collect();
+            let share = senders.len().div_ceil(lanes);
+            let mut owned: Vec<Vec<Sender>> = (0..lanes).map(|_| Vec::with_capacity(share)).collect();
             senders.into_iter().enumerate().for_each(|(i, sender)| owned[i % lanes].push(sender));
             let fill = |(number, senders)| {
                 let left = amount.total.map(|total| total / lanes + usize::from(number < total % lanes));
@@ -94,7 +99,7 @@ impl Supply {
         let filled = filled.await.map_err(|e| Error::Load(format!("signing ahead ended early: {e}")))?;
         let (wanted, wants) = wanting::channel();
         let (making, queues): (Vec<_>, Vec<_>) = filled.into_iter().unzip();
-        let feed = |(lane, queue)| Feed { lane, piece: Piece::new(), queue, wanted: Some(wanted.clone()) };
+        let feed = |(lane, queue)| Feed { lane, piece: Piece::new(), queue, enough, wanted: Some(wanted.clone()) };
         let feeds = queues.into_iter().enumerate().map(feed).collect();
         let signing = thread::Builder::new().name("sign".into()).spawn(move || sign(making, &wants));
         Ok((Self { signing: signing.map_err(|e| Error::Load(format!("no thread to sign on: {e}")))? }, feeds))
@@ -180,7 +185,7 @@ impl Feed {
 
     fn took(&mut self, piece: Piece) {
         self.piece = piece;
-        if let Some(wanted) = &self.wanted {
+        if let Some(wanted) = self.wanted.as_ref().filter(|_| self.queue.len() < self.enough) {
             // Nobody is there any more if the thread failed; then the queue ends.
             let _ = wanted.send(self.lane);
         }
@@ -206,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_total_is_spread_over_the_lanes_and_then_there_is_no_more() {
-        let amount = Amount { batch: 7, ahead: 20, total: Some(500) };
+        let amount = Amount { batch: 7, expected: 20, total: Some(500) };
         let (supply, mut feeds) = begin(9, 3, amount).await;
         let mut sizes = Vec::new();
         for feed in &mut feeds {
@@ -224,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_not_sent_is_taken_back_and_senders_keep_their_order() {
-        let (supply, mut feeds) = begin(8, 3, Amount { batch: 1, ahead: 100, total: None }).await;
+        let (supply, mut feeds) = begin(8, 3, Amount { batch: 1, expected: 100, total: None }).await;
         for _ in 0..200 {
             feeds[1].next().await.unwrap();
         }
@@ -239,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_is_signed_ahead_than_was_asked_for() {
-        let (supply, mut feeds) = begin(4, 2, Amount { batch: 10, ahead: 400, total: None }).await;
+        let (supply, mut feeds) = begin(4, 2, Amount { batch: 10, expected: 400, total: None }).await;
         let mut ahead = 0;
         for feed in &mut feeds {
             feed.wanted = None;
@@ -253,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_to_sign_is_an_error() {
-        let amount = Amount { batch: 1, ahead: 1, total: None };
+        let amount = Amount { batch: 1, expected: 1, total: None };
         assert!(Supply::begin(plan(&[]), Vec::new(), 1, amount).await.is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::metrics::PeerBytes;
 use super::place::Place;
-use super::usage::{Usage, own_cpu};
+use super::usage::{Memory, Usage, own_cpu};
 
 /// All nodes at one moment; empty if they are elsewhere.
 pub struct Look {
@@ -19,6 +19,8 @@ pub struct Cost {
     /// Empty if the nodes are elsewhere.
     pub nodes: Vec<NodeCost>,
     pub client_cpu: Option<Duration>,
+    /// The most that this process ever held.
+    pub client_peak_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +68,8 @@ impl Look {
         let whole = self.nodes.len() == after.nodes.len();
         let pairs = self.nodes.iter().zip(&after.nodes).filter(|_| whole);
         let client_cpu = after.own_cpu.zip(self.own_cpu).map(|(after, before)| after.saturating_sub(before));
-        Cost { nodes: pairs.map(node).collect(), client_cpu }
+        let client_peak_bytes = Memory::of(std::process::id()).map(|memory| memory.peak_bytes);
+        Cost { nodes: pairs.map(node).collect(), client_cpu, client_peak_bytes }
     }
 }
 
@@ -99,7 +102,6 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use super::super::usage::Memory;
     use super::*;
 
     fn look(cpu: u64, log: u64, ledger: u64, sent: u64) -> Look {

@@ -99,8 +99,8 @@ impl Ethereum {
             }
         };
         let plan = Plan { workload, signer: self.signer, addresses: self.addresses.clone() };
-        let ahead = sending.expected(PER_SECOND_MAX);
-        let amount = Amount { batch: sending.shape.batch, ahead, total: sending.total() };
+        let expected = sending.expected(PER_SECOND_MAX);
+        let amount = Amount { batch: sending.shape.batch, expected, total: sending.total() };
         let senders = std::mem::take(&mut self.senders);
         self.supplied = Some(Supply::begin(plan, senders, sending.connections, amount).await?);
         Ok(())

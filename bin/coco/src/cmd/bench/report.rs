@@ -78,6 +78,7 @@ pub struct Point {
 #[derive(Serialize)]
 pub struct Client {
     pub cpu_us: Option<f64>,
+    pub peak_bytes: Option<u64>,
     pub sent_bytes: f64,
     pub received_bytes: f64,
     /// How late calls were made that were due; with a rate only.
@@ -195,6 +196,7 @@ fn measurement(row: &Row, options: &Options) -> Measurement {
         longest_stall_ms: ms(measured.stall),
         client: Client {
             cpu_us: cost.client_cpu.map(micros),
+            peak_bytes: cost.client_peak_bytes,
             sent_bytes: measured.wire.sent as f64 / count,
             received_bytes: measured.wire.received as f64 / count,
             lateness_ms: (measured.lateness.count() > 0).then(|| Quantiles::of(&measured.lateness)),

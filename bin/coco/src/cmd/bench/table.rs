@@ -27,6 +27,9 @@ pub fn print(report: &Report, printer: &Printer) {
             printer.data(format!("node {}: {cpu:.0} µs a transaction, {memory} resident, {peak} at most", node.number));
         }
     }
+    if let Some(peak) = rows.last().and_then(|row| row.client.peak_bytes) {
+        printer.data(format!("this client: {} at most", mebibytes(peak)));
+    }
     if let Some(history) = &report.history {
         let (blocks, receipts) = (history.blocks, history.receipts);
         printer.data(format!("history: {blocks} blocks and their {receipts} receipts read again on every node"));
@@ -86,7 +89,7 @@ fn none() -> String {
 }
 
 fn disk(row: &Measurement, printer: &Printer) {
-    let Some(parts) = &row.disk_parts else { return };
+    let Some(parts) = row.disk_parts.as_ref().filter(|parts| !parts.is_empty()) else { return };
     let parts: Vec<String> = parts
         .iter()
         .filter(|(_, bytes)| bytes.abs() >= 0.5)

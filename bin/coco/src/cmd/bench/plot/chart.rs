@@ -75,7 +75,7 @@ mod tests {
         let mut svg = Svg::new(400.0);
         chart.draw(&mut svg, 0.0, 0.0, 400.0, 300.0);
         let text = svg.finish(300.0);
-        for named in [">seconds<", ">ms<", ">T<", ">one<", ">two<", ">three<", "var(--s2)"] {
+        for named in [">seconds<", ">ms<", ">T<", ">one<", ">two<", ">three<", "class=\"s2\""] {
             assert!(text.contains(named), "{named}: {text}");
         }
         assert_eq!(text.matches("<path").count(), 3);
