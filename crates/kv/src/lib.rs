@@ -17,8 +17,9 @@
 //!
 //! Not here: bytes on disk (`ledger`, `node`), who may write (`adapter`), when a batch ends (`node`).
 
+mod blob;
 mod history;
-mod key;
+mod map;
 mod restore;
 mod state;
 mod store;
@@ -26,6 +27,7 @@ mod table;
 mod tx;
 mod writes;
 
+pub use blob::Blob;
 pub use history::{History, HistoryError, NoHistory};
 pub use restore::Restore;
 pub use state::{Derived, Snapshot, State};
@@ -33,6 +35,3 @@ pub use store::Store;
 pub use table::{Kind, Privacy, Table, TableError, TableId, Tables};
 pub use tx::{Finished, Reads, Savepoint, Tx};
 pub use writes::{Section, WriteSet};
-
-/// A key or a value: shared bytes, so that versions and write sets share them too.
-pub type Blob = std::sync::Arc<[u8]>;

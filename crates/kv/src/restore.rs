@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use base::Seqno;
 
-use crate::key::Key;
-use crate::state::Row;
+use crate::map::Row;
 use crate::{History, State, TableId, Tables};
 
 impl State {
@@ -33,7 +32,7 @@ impl Restore {
     }
 
     pub fn put(&mut self, table: TableId, key: &[u8], version: Seqno, value: &[u8]) {
-        self.0.maps[table.index()].insert(Key::new(key.into()), Row { version, value: value.into() });
+        self.0.maps[table.index()].insert(key.into(), Row { version, value: value.into() });
     }
 
     /// The version as of `seqno`: no row is younger.

@@ -6,37 +6,30 @@ use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::Arc;
 
 use base::Seqno;
-use imbl::{OrdMap, Vector};
+use imbl::Vector;
 
-use crate::key::{Key, Keyed, Sought};
+use crate::map::{Map, Row};
 use crate::{Blob, History, HistoryError, Kind, Section, TableId, Tables, WriteSet};
 
 /// What an adapter computed from a version (its trie, say). It rides with the version, so that a rollback takes it
 /// back too and a reader of an old version finds the one that belongs to it.
 pub type Derived = Arc<dyn Any + Send + Sync>;
 
-/// A row and the seqno that wrote it.
-#[derive(Clone)]
-pub(crate) struct Row {
-    pub(crate) version: Seqno,
-    pub(crate) value: Blob,
-}
-
 /// One version of all tables. A clone costs a few reference counts.
 #[derive(Clone)]
 pub struct State {
     pub(crate) seqno: Seqno,
     tables: Arc<Tables>,
-    pub(crate) maps: Vec<OrdMap<Key, Row>>,
+    pub(crate) maps: Vec<Map>,
     pub(crate) derived: Vec<Option<Derived>>,
-    history: Arc<dyn History>,
+    pub(crate) history: Arc<dyn History>,
 }
 
 impl State {
     /// The version before the first entry: no rows.
     #[must_use]
     pub fn new(tables: Arc<Tables>, history: Arc<dyn History>) -> Self {
-        let maps = vec![OrdMap::new(); tables.len()];
+        let maps = vec![Map::default(); tables.len()];
         Self { seqno: Seqno(0), tables, maps, derived: Vec::new(), history }
     }
 
@@ -57,7 +50,7 @@ impl State {
     }
 
     pub(crate) fn find(&self, table: TableId, key: &[u8]) -> Result<Option<Row>, HistoryError> {
-        if let Some(row) = self.maps[table.index()].get(&Sought::new(key) as &dyn Keyed) {
+        if let Some(row) = self.maps[table.index()].get(key) {
             return Ok(Some(row.clone()));
         }
         if self.tables.get(table).kind == Kind::State {
@@ -66,6 +59,11 @@ impl State {
         // What was written after this version is not part of it.
         let row = self.history.get(table, key)?;
         Ok(row.filter(|(version, _)| *version <= self.seqno).map(|(version, value)| Row { version, value }))
+    }
+
+    /// Whether a row is in memory.
+    pub(crate) fn holds(&self, table: TableId, key: &[u8]) -> bool {
+        self.maps[table.index()].get(key).is_some()
     }
 
     /// Rows of a state table in key order. Of a history table only the rows still in memory are seen.
@@ -80,11 +78,7 @@ impl State {
     where
         R: RangeBounds<[u8]>,
     {
-        let (start, end) = (keys.start_bound().map(Sought::new), keys.end_bound().map(Sought::new));
-        let bounds = (start.as_ref().map(|key| key as &dyn Keyed), end.as_ref().map(|key| key as &dyn Keyed));
-        // The map panics on a reversed range; for a caller it is simply empty.
-        let rows = (!has_no_room(&keys)).then(|| self.maps[table.index()].range::<_, dyn Keyed + '_>(bounds));
-        rows.into_iter().flatten().map(|(key, row)| (&key.bytes, row))
+        self.maps[table.index()].range(keys.start_bound(), keys.end_bound())
     }
 
     /// Rows of a table that are in memory.
@@ -118,10 +112,10 @@ impl State {
         for Section { table, puts, removes } in &writes.sections {
             let map = &mut self.maps[table.index()];
             for (key, value) in puts {
-                map.insert(Key::new(key.clone()), Row { version: seqno, value: value.clone() });
+                map.insert(key.clone(), Row { version: seqno, value: value.clone() });
             }
             for key in removes {
-                map.remove(&Sought::new(key) as &dyn Keyed);
+                map.remove(key);
             }
         }
     }
@@ -135,7 +129,6 @@ impl State {
     /// Lets a history row leave memory, if it is the one that `seqno` wrote.
     pub(crate) fn forget(&mut self, seqno: Seqno, table: TableId, key: &[u8]) {
         let map = &mut self.maps[table.index()];
-        let key: &dyn Keyed = &Sought::new(key);
         if map.get(key).is_some_and(|row| row.version == seqno) {
             map.remove(key);
         }
@@ -147,23 +140,12 @@ impl State {
         for (id, table) in tables.iter() {
             if table.kind == Kind::History {
                 let map = &mut maps[id.index()];
-                *map = map
-                    .iter()
-                    .filter(|(_, row)| row.version > seqno)
-                    .map(|(k, row)| (k.clone(), row.clone()))
-                    .collect();
+                let rows = map.range(Bound::Unbounded, Bound::Unbounded);
+                let gone: Vec<Blob> =
+                    rows.filter(|(_, row)| row.version <= seqno).map(|(key, _)| key.clone()).collect();
+                gone.iter().for_each(|key| map.remove(key));
             }
         }
-    }
-}
-
-/// Whether no key can be in a range. Ordered maps panic on some of these.
-pub(crate) fn has_no_room<R: RangeBounds<[u8]>>(keys: &R) -> bool {
-    match (keys.start_bound(), keys.end_bound()) {
-        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-        (Bound::Included(start), Bound::Included(end)) => start > end,
-        (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end))
-        | (Bound::Excluded(start), Bound::Included(end)) => start >= end,
     }
 }
 

@@ -10,7 +10,6 @@ use std::ops::{Bound, RangeBounds};
 
 use base::{Digest, Seqno};
 
-use crate::state::has_no_room;
 use crate::{Blob, HistoryError, Section, State, TableId, WriteSet};
 
 type Bounds = (Bound<Blob>, Bound<Blob>);
@@ -20,8 +19,8 @@ type Changes = BTreeMap<Blob, Option<Blob>>;
 /// its write set is applied.
 pub struct Tx<'a> {
     base: &'a State,
-    /// By table: `None` is a removal.
-    changes: Vec<Changes>,
+    /// Of the tables that it writes to, by table: `None` is a removal.
+    changes: Vec<(TableId, Changes)>,
     claims: Digest,
     /// What writes replaced, newest last, from the first savepoint on.
     undo: Vec<Undo>,
@@ -54,8 +53,7 @@ pub struct Finished {
 impl<'a> Tx<'a> {
     #[must_use]
     pub fn new(base: &'a State) -> Self {
-        let changes = vec![Changes::new(); base.tables().len()];
-        Self { base, changes, claims: Digest::ZERO, undo: Vec::new(), savepoints: 0, reads: None }
+        Self { base, changes: Vec::new(), claims: Digest::ZERO, undo: Vec::new(), savepoints: 0, reads: None }
     }
 
     /// Notes every read from here on.
@@ -72,7 +70,7 @@ impl<'a> Tx<'a> {
     }
 
     pub fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Blob>, HistoryError> {
-        if let Some(change) = self.changes[table.index()].get(key) {
+        if let Some(change) = self.changes_of(table).and_then(|changes| changes.get(key)) {
             return Ok(change.clone());
         }
         let row = self.base.find(table, key)?;
@@ -80,6 +78,11 @@ impl<'a> Tx<'a> {
             reads.borrow_mut().keys.push((table, key.into(), row.as_ref().map(|row| row.version)));
         }
         Ok(row.map(|row| row.value))
+    }
+
+    fn changes_of(&self, table: TableId) -> Option<&Changes> {
+        // A transaction writes to a few tables: to look at each costs less than to find one.
+        self.changes.iter().find(|(id, _)| *id == table).map(|(_, changes)| changes)
     }
 
     pub fn put(&mut self, table: TableId, key: impl Into<Blob>, value: impl Into<Blob>) {
@@ -91,7 +94,7 @@ impl<'a> Tx<'a> {
     }
 
     fn change(&mut self, table: TableId, key: Blob, value: Option<Blob>) {
-        let changes = &mut self.changes[table.index()];
+        let changes = changes_mut(&mut self.changes, table);
         if self.savepoints == 0 {
             changes.insert(key, value);
         } else {
@@ -111,8 +114,8 @@ impl<'a> Tx<'a> {
             reads.borrow_mut().ranges.push((table, bounds, rows));
         }
         let bounds = (keys.start_bound(), keys.end_bound());
-        let changes = (!has_no_room(&keys))
-            .then(|| self.changes[table.index()].range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>(bounds));
+        let changes = self.changes_of(table).filter(|_| !has_no_room(&keys));
+        let changes = changes.map(|changes| changes.range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>(bounds));
         let changes = changes.into_iter().flatten().peekable();
         Merge { base: self.base.range(table, keys).peekable(), changes }
     }
@@ -127,7 +130,7 @@ impl<'a> Tx<'a> {
     pub fn rollback(&mut self, to: Savepoint) {
         while self.undo.len() > to.undo {
             let Some(Undo { table, key, before }) = self.undo.pop() else { break };
-            let changes = &mut self.changes[table.index()];
+            let changes = changes_mut(&mut self.changes, table);
             match before {
                 Some(change) => changes.insert(key, change),
                 None => changes.remove(&key),
@@ -144,18 +147,13 @@ impl<'a> Tx<'a> {
     /// The writes in canonical order. A removal of a row that is not there is left out.
     #[must_use]
     pub fn finish(self) -> Finished {
-        let mut sections = Vec::new();
-        for ((table, _), changes) in self.base.tables().iter().zip(self.changes) {
-            if changes.is_empty() {
-                continue;
-            }
+        let mut sections = Vec::with_capacity(self.changes.len());
+        for (table, changes) in self.changes {
             let mut section = Section { table, puts: Vec::with_capacity(changes.len()), removes: Vec::new() };
             for (key, value) in changes {
                 match value {
                     Some(value) => section.puts.push((key, value)),
-                    None if self.base.range::<(Bound<&[u8]>, Bound<&[u8]>)>(table, exactly(&key)).next().is_some() => {
-                        section.removes.push(key);
-                    }
+                    None if self.base.holds(table, &key) => section.removes.push(key),
                     None => {}
                 }
             }
@@ -168,8 +166,23 @@ impl<'a> Tx<'a> {
     }
 }
 
-fn exactly(key: &[u8]) -> (Bound<&[u8]>, Bound<&[u8]>) {
-    (Bound::Included(key), Bound::Included(key))
+/// The changes of one table, which keeps its place among the others.
+fn changes_mut(all: &mut Vec<(TableId, Changes)>, table: TableId) -> &mut Changes {
+    let place = all.partition_point(|(id, _)| *id < table);
+    if all.get(place).is_none_or(|(id, _)| *id != table) {
+        all.insert(place, (table, Changes::new()));
+    }
+    &mut all[place].1
+}
+
+/// Whether no key can be in a range. Ordered maps panic on some of these.
+fn has_no_room<R: RangeBounds<[u8]>>(keys: &R) -> bool {
+    match (keys.start_bound(), keys.end_bound()) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(start), Bound::Included(end)) => start > end,
+        (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end))
+        | (Bound::Excluded(start), Bound::Included(end)) => start >= end,
+    }
 }
 
 /// Merges the base's rows with changes, both in key order; a change hides the row it replaces.
