@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_consensus::EMPTY_ROOT_HASH;
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_rlp::{Encodable, Header};
 use kv::{Blob, State, WriteSet};
 use rayon::prelude::*;
 
 use crate::tables::{Layout, STORAGE_KEY_BYTES};
-use crate::trie::{Trie, Value};
+use crate::trie::{Place, Trie, Value};
 use crate::{Account, ReadError};
 
 /// Changed accounts from which on hashing is shared among threads.
@@ -23,26 +23,29 @@ const SHARED_FROM: usize = 256;
 /// The state trie of a version. A clone shares it.
 #[derive(Clone, Default)]
 pub struct World {
-    accounts: Trie<AccountLeaf>,
+    accounts: Trie<Address, AccountLeaf>,
     /// Accounts changed since a root was last asked for, at most.
     unhashed: usize,
 }
 
-/// An account in the trie, small: most accounts have neither code nor more than 2^128 wei.
+/// An account in the trie. Nearly all are of the first kind, which is made to be small: a leaf of the trie then takes 80 bytes.
 #[derive(Clone)]
-pub(crate) struct AccountLeaf {
-    nonce: u64,
-    /// The lower half of the balance, as limbs.
-    balance: [u64; 2],
-    contract: Option<Arc<Contract>>,
+pub(crate) enum AccountLeaf {
+    /// Neither code nor storage, and numbers that fit.
+    Plain {
+        nonce: [u8; 4],
+        balance: [u8; PLAIN_BALANCE_BYTES],
+    },
+    Whole(Arc<Contract>),
 }
 
+/// Enough for three hundred million ether, more than there is.
+const PLAIN_BALANCE_BYTES: usize = 11;
+
 #[derive(Clone)]
-struct Contract {
-    code_hash: B256,
-    /// The upper half of the balance.
-    balance: [u64; 2],
-    storage: Trie<Slot>,
+pub(crate) struct Contract {
+    account: Account,
+    storage: Trie<B256, Slot>,
 }
 
 #[derive(Clone)]
@@ -68,26 +71,41 @@ impl Value for AccountLeaf {
 }
 
 impl AccountLeaf {
-    fn new(account: &Account, storage: Trie<Slot>) -> Self {
-        let [a, b, c, d] = *account.balance.as_limbs();
-        let plain = !account.has_code() && storage.is_empty() && c == 0 && d == 0;
-        let contract = (!plain).then(|| Arc::new(Contract { code_hash: account.code_hash, balance: [c, d], storage }));
-        Self { nonce: account.nonce, balance: [a, b], contract }
+    fn new(account: &Account, storage: Trie<B256, Slot>) -> Self {
+        let balance: [u8; 32] = account.balance.to_be_bytes();
+        match (u32::try_from(account.nonce), balance.split_last_chunk()) {
+            (Ok(nonce), Some((high, balance)))
+                if !account.has_code() && storage.is_empty() && high.iter().all(|byte| *byte == 0) =>
+            {
+                Self::Plain { nonce: nonce.to_be_bytes(), balance: *balance }
+            }
+            _ => Self::Whole(Arc::new(Contract { account: *account, storage })),
+        }
     }
 
     fn account(&self) -> Account {
-        let [a, b] = self.balance;
-        let [c, d] = self.contract.as_ref().map_or([0; 2], |contract| contract.balance);
-        let code_hash = self.contract.as_ref().map_or(KECCAK256_EMPTY, |contract| contract.code_hash);
-        Account { nonce: self.nonce, balance: U256::from_limbs([a, b, c, d]), code_hash }
+        match self {
+            Self::Plain { nonce, balance } => Account {
+                nonce: u32::from_be_bytes(*nonce).into(),
+                balance: U256::from_be_slice(balance),
+                code_hash: KECCAK256_EMPTY,
+            },
+            Self::Whole(contract) => contract.account,
+        }
     }
 
-    fn storage(&self) -> Trie<Slot> {
-        self.contract.as_ref().map(|contract| contract.storage.clone()).unwrap_or_default()
+    fn storage(&self) -> Trie<B256, Slot> {
+        match self {
+            Self::Plain { .. } => Trie::default(),
+            Self::Whole(contract) => contract.storage.clone(),
+        }
     }
 
     fn storage_root(&self) -> B256 {
-        self.contract.as_ref().map_or(EMPTY_ROOT_HASH, |contract| contract.storage.root())
+        match self {
+            Self::Plain { .. } => EMPTY_ROOT_HASH,
+            Self::Whole(contract) => contract.storage.root(),
+        }
     }
 }
 
@@ -127,14 +145,14 @@ impl World {
         }
         let owners: Vec<&[(&Blob, &Blob)]> = slots.chunk_by(|(a, _), (b, _)| a[..20] == b[..20]).collect();
         let storages = owners.par_iter().map(|slots| Ok((&slots[0].0[..20], storage_trie(slots)?)));
-        let storages: BTreeMap<&[u8], Trie<Slot>> = storages.collect::<Result<_, ReadError>>()?;
+        let storages: BTreeMap<&[u8], Trie<B256, Slot>> = storages.collect::<Result<_, ReadError>>()?;
         let accounts: Vec<(&Blob, &Blob)> = state.range(layout.accounts, ..).collect();
         let leaves = accounts.par_iter().map(|(address, row)| {
             let storage = storages.get(&address[..]).cloned().unwrap_or_default();
-            Ok((keccak256(address), AccountLeaf::new(&Account::decode(row)?, storage)))
+            Ok((Place::of(address_of(address)?), AccountLeaf::new(&Account::decode(row)?, storage)))
         });
-        let mut leaves: Vec<(B256, AccountLeaf)> = leaves.collect::<Result<_, ReadError>>()?;
-        leaves.par_sort_unstable_by_key(|(key, _)| *key);
+        let mut leaves: Vec<(Place<Address>, AccountLeaf)> = leaves.collect::<Result<_, ReadError>>()?;
+        leaves.par_sort_unstable_by_key(|(place, _)| *place.path());
         Ok(Self { accounts: Trie::build(&leaves), unhashed: leaves.len() })
     }
 
@@ -148,26 +166,26 @@ impl World {
         let mut next = self.clone();
         next.unhashed += changes.len();
         for (address, Change { account, slots }) in changes {
-            let key = keccak256(address);
+            let place = Place::of(address);
             if account == Some(None) {
-                next.accounts.remove(&key);
+                next.accounts.remove(&place);
                 continue;
             }
-            let leaf = next.accounts.get(&key);
+            let leaf = next.accounts.get(&place);
             let mut storage = leaf.map(AccountLeaf::storage).unwrap_or_default();
             let Some(account) = account.flatten().or_else(|| leaf.map(AccountLeaf::account)) else {
                 // Only removals can be meant for an account that is not there: they came with its end.
                 continue;
             };
             for (slot, value) in slots {
-                let slot = keccak256(slot);
+                let slot = Place::of(slot);
                 if value.is_zero() {
                     storage.remove(&slot);
                 } else {
                     storage.put(slot, Slot(value));
                 }
             }
-            next.accounts.put(key, AccountLeaf::new(&account, storage));
+            next.accounts.put(place, AccountLeaf::new(&account, storage));
         }
         Ok(next)
     }
@@ -188,34 +206,34 @@ impl World {
     /// An account with the nodes that prove it, and some of its slots likewise.
     #[must_use]
     pub fn proof(&self, address: Address, slots: &[U256]) -> Proof {
-        let key = keccak256(address);
-        let leaf = self.accounts.get(&key);
+        let place = Place::of(address);
+        let leaf = self.accounts.get(&place);
         let storage = leaf.map(AccountLeaf::storage).unwrap_or_default();
         let slots = slots.iter().map(|slot| {
-            let key = keccak256(slot.to_be_bytes::<32>());
+            let place = Place::of(B256::from(*slot));
             SlotProof {
                 slot: *slot,
-                value: storage.get(&key).map_or(U256::ZERO, |value| value.0),
-                nodes: storage.proof(&key),
+                value: storage.get(&place).map_or(U256::ZERO, |value| value.0),
+                nodes: storage.proof(&place),
             }
         });
         let slots = slots.collect();
         Proof {
             account: leaf.map(AccountLeaf::account).unwrap_or_default(),
             storage_root: storage.root(),
-            nodes: self.accounts.proof(&key),
+            nodes: self.accounts.proof(&place),
             slots,
         }
     }
 }
 
-fn storage_trie(rows: &[(&Blob, &Blob)]) -> Result<Trie<Slot>, ReadError> {
+fn storage_trie(rows: &[(&Blob, &Blob)]) -> Result<Trie<B256, Slot>, ReadError> {
     let leaves = rows.iter().map(|(key, row)| {
         let value = U256::try_from_be_slice(row).ok_or(ReadError::Corrupt("a storage slot"))?;
-        Ok((keccak256(&key[20..]), Slot(value)))
+        Ok((Place::of(slot_of(key)?.1), Slot(value)))
     });
     let mut leaves: Vec<_> = leaves.collect::<Result<_, ReadError>>()?;
-    leaves.sort_unstable_by_key(|(key, _)| *key);
+    leaves.sort_unstable_by_key(|(place, _)| *place.path());
     Ok(Trie::build(&leaves))
 }
 

@@ -11,7 +11,7 @@
 //!                       └────────────┘
 //! ```
 //!
-//! What nobody else holds is changed in place. A table of a million accounts takes about 75 bytes for each: 24 for the key,
+//! What nobody else holds is changed in place. A table of a million accounts takes about 70 bytes for each: 24 for the key,
 //! 32 for the row, the rest for nodes; and a version in which 1,000 of them changed about 600 for each of those.
 
 use std::cmp::Ordering;

@@ -5,15 +5,15 @@ use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{EMPTY_STRING_CODE, Encodable, Header};
 use rayon::prelude::*;
 
-use super::{Branch, Node, Reference, Trie, Value, nibble};
+use super::{Branch, Key, Node, Reference, Trie, Value, nibble};
 
 /// Nibbles that a leaf or extension adds, in the specification's compact form ("hex prefix").
-fn compact(key: &B256, from: usize, to: usize, leaf: bool, out: &mut Vec<u8>) {
+fn compact(path: &B256, from: usize, to: usize, leaf: bool, out: &mut Vec<u8>) {
     let flag = if leaf { 0x20 } else { 0 };
     let odd = !(to - from).is_multiple_of(2);
-    out.push(if odd { flag | 0x10 | low(nibble(key, from)) } else { flag });
+    out.push(if odd { flag | 0x10 | low(nibble(path, from)) } else { flag });
     for depth in (from + usize::from(odd)..to).step_by(2) {
-        out.push(low(nibble(key, depth)) << 4 | low(nibble(key, depth + 1)));
+        out.push(low(nibble(path, depth)) << 4 | low(nibble(path, depth + 1)));
     }
 }
 
@@ -54,16 +54,22 @@ fn list(payload_length: usize, out: &mut Vec<u8>) {
     Header { list: true, payload_length }.encode(out);
 }
 
-impl<V: Value> Node<V> {
-    /// How the parent refers to this node, which begins at nibble `start` of its keys.
+impl<K: Key, V: Value> Node<K, V> {
+    /// How the parent refers to this node, which begins at nibble `start` of its paths.
     pub(super) fn reference(&self, start: usize) -> Reference {
-        match self {
-            Self::Leaf(leaf) => *leaf.reference.get_or_init(|| Reference::of(&self.encode(start))),
-            Self::Branch(branch) => *branch.reference.get_or_init(|| {
-                let inner = Reference::of(&branch.encode());
-                if usize::from(branch.depth) == start { inner } else { Reference::of(&self.extension(start, &inner)) }
-            }),
+        let known = match self {
+            Self::Leaf(leaf) => &leaf.hash,
+            Self::Branch(branch) => &branch.hash,
+        };
+        if let Some(hash) = known.get() {
+            return Reference { bytes: hash.0, length: 32 };
         }
+        let reference = Reference::of(&self.encode(start));
+        if reference.is_hash() {
+            // Another thread may have been faster, with the same.
+            let _ = known.set(B256::from(reference.bytes));
+        }
+        reference
     }
 
     /// The node's own encoding; of a branch with a gap before it, that of the extension.
@@ -71,7 +77,7 @@ impl<V: Value> Node<V> {
         match self {
             Self::Leaf(leaf) => {
                 let mut path = Vec::with_capacity(33);
-                compact(&leaf.key, start, 64, true, &mut path);
+                compact(&leaf.key.path(), start, 64, true, &mut path);
                 let mut value = Vec::with_capacity(112);
                 leaf.value.encode(&mut value);
                 let length = path[..].length() + value[..].length();
@@ -89,7 +95,7 @@ impl<V: Value> Node<V> {
     fn extension(&self, start: usize, inner: &Reference) -> Vec<u8> {
         let Self::Branch(branch) = self else { return Vec::new() };
         let mut path = Vec::with_capacity(33);
-        compact(self.any_key(), start, branch.depth.into(), false, &mut path);
+        compact(&self.any_path(), start, branch.depth.into(), false, &mut path);
         let length = path[..].length() + inner.len();
         let mut out = Vec::with_capacity(length + 3);
         list(length, &mut out);
@@ -99,7 +105,7 @@ impl<V: Value> Node<V> {
     }
 }
 
-impl<V: Value> Branch<V> {
+impl<K: Key, V: Value> Branch<K, V> {
     pub(super) fn encode(&self) -> Vec<u8> {
         let below = usize::from(self.depth) + 1;
         let references: Vec<Reference> = self.children.iter().map(|child| child.reference(below)).collect();
@@ -121,7 +127,7 @@ impl<V: Value> Branch<V> {
     }
 }
 
-impl<V: Value> Trie<V> {
+impl<K: Key, V: Value> Trie<K, V> {
     /// The root hash. Costs as much as what changed since the last time.
     pub(crate) fn root(&self) -> B256 {
         self.root.as_ref().map_or(EMPTY_ROOT_HASH, |root| {

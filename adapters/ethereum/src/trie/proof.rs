@@ -1,13 +1,13 @@
 //! The nodes on the way to a key: proof that it is there, or that it is not.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::Bytes;
 
-use super::{Node, Trie, Value, nibble};
+use super::{Key, Node, Place, Trie, Value, nibble};
 
-impl<V: Value> Trie<V> {
+impl<K: Key, V: Value> Trie<K, V> {
     /// Encodings from the root towards `key`. A node that stands whole in its parent is not listed again.
     /// Of an empty trie there is nothing to show.
-    pub(crate) fn proof(&self, key: &B256) -> Vec<Bytes> {
+    pub(crate) fn proof(&self, place: &Place<K>) -> Vec<Bytes> {
         let mut nodes = Vec::new();
         let mut next = self.root.as_deref();
         let mut start = 0;
@@ -18,7 +18,7 @@ impl<V: Value> Trie<V> {
             let Node::Branch(branch) = node else { break };
             let depth = usize::from(branch.depth);
             if depth > start {
-                if node.leaves_at(key, start).is_some() {
+                if node.leaves_at(place, start).is_some() {
                     // The extension shows that the key is not here.
                     break;
                 }
@@ -27,7 +27,7 @@ impl<V: Value> Trie<V> {
                     nodes.push(Bytes::from(encoding));
                 }
             }
-            next = branch.child(nibble(key, depth));
+            next = branch.child(nibble(&place.path, depth));
             start = depth + 1;
         }
         nodes

@@ -6,7 +6,7 @@ use alloy_primitives::{B256, U256, keccak256};
 use alloy_trie::{HashBuilder, Nibbles, proof::verify_proof};
 use proptest::prelude::*;
 
-use super::{Trie, Value};
+use super::{Key, Place, Trie, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 struct Raw(Vec<u8>);
@@ -15,6 +15,20 @@ impl Value for Raw {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
     }
+}
+
+/// A key that is its own path, so that paths can be chosen.
+#[derive(Clone, PartialEq)]
+struct Path(B256);
+
+impl Key for Path {
+    fn path(&self) -> B256 {
+        self.0
+    }
+}
+
+fn at(path: B256) -> Place<Path> {
+    Place::of(Path(path))
 }
 
 fn reference(leaves: &BTreeMap<B256, Raw>) -> B256 {
@@ -49,15 +63,15 @@ proptest! {
         changes in prop::collection::vec((key(), prop::option::weighted(0.7, value())), 1..60),
     ) {
         let (mut trie, mut leaves) = (Trie::default(), BTreeMap::new());
-        let mut older: Vec<(Trie<Raw>, B256)> = Vec::new();
+        let mut older: Vec<(Trie<Path, Raw>, B256)> = Vec::new();
         for (place, (key, change)) in changes.into_iter().enumerate() {
             match change {
                 Some(value) => {
-                    trie.put(key, value.clone());
+                    trie.put(at(key), value.clone());
                     leaves.insert(key, value);
                 }
                 None => {
-                    trie.remove(&key);
+                    trie.remove(&at(key));
                     leaves.remove(&key);
                 }
             }
@@ -68,7 +82,7 @@ proptest! {
             }
         }
         prop_assert_eq!(trie.root_in_parallel(), reference(&leaves));
-        let sorted: Vec<_> = leaves.iter().map(|(key, value)| (*key, value.clone())).collect();
+        let sorted: Vec<_> = leaves.iter().map(|(key, value)| (at(*key), value.clone())).collect();
         prop_assert_eq!(Trie::build(&sorted).root(), reference(&leaves));
         // What was a version stays one: nothing that came later touched it.
         for (version, root) in older {
@@ -80,12 +94,12 @@ proptest! {
     fn proofs_convince_a_stranger(
         leaves in prop::collection::btree_map(key(), value(), 0..40), absent in key(),
     ) {
-        let sorted: Vec<_> = leaves.iter().map(|(key, value)| (*key, value.clone())).collect();
+        let sorted: Vec<_> = leaves.iter().map(|(key, value)| (at(*key), value.clone())).collect();
         let trie = Trie::build(&sorted);
         let root = trie.root();
         for key in leaves.keys().chain([&absent]) {
             let expected = leaves.get(key).map(|value| value.0.clone());
-            verify_proof(root, Nibbles::unpack(key), expected, &trie.proof(key)).unwrap();
+            verify_proof(root, Nibbles::unpack(key), expected, &trie.proof(&at(*key))).unwrap();
         }
     }
 }
@@ -93,8 +107,8 @@ proptest! {
 #[test]
 fn a_node_below_a_hash_costs_what_was_promised() {
     // Memory of a leaf: itself, and its share of branches (0.36 of one, each with 3.8 children on average).
-    let leaf = size_of::<super::Node<crate::world::AccountLeaf>>() + 16;
-    assert!(leaf <= 128, "a leaf takes {leaf} bytes");
+    let leaf = size_of::<super::Node<alloy_primitives::Address, crate::world::AccountLeaf>>() + 8;
+    assert!(leaf <= 80, "a leaf takes {leaf} bytes");
 }
 
 /// Ethereum's own trie tests, those with hashed keys. Others have keys of several lengths, which no ledger has.
@@ -123,7 +137,7 @@ fn ethereum_trie_tests_have_the_roots_they_say() {
             };
             let mut trie = Trie::default();
             for (key, value) in steps {
-                let key = keccak256(bytes(&key));
+                let key = at(keccak256(bytes(&key)));
                 match value {
                     Some(value) => trie.put(key, Raw(bytes(&value))),
                     None => trie.remove(&key),
