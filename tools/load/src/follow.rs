@@ -185,3 +185,87 @@ impl Receipts {
             .ok_or_else(|| missing(format!("{what}: announced and not there")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::accept_async;
+
+    use super::*;
+
+    const TAKEN: &str = r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#;
+    const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+
+    /// Answers POSTs one after another: each answer belongs to a request that names the method.
+    async fn answer(stream: &mut TcpStream, answers: &[(&str, String)]) {
+        for (method, answer) in answers {
+            let mut asked = vec![0; 64 << 10];
+            let mut length = 0;
+            while !asked[..length].ends_with(b"}") && !asked[..length].ends_with(b"]") {
+                length += stream.read(&mut asked[length..]).await.unwrap();
+            }
+            assert!(String::from_utf8_lossy(&asked[..length]).contains(method), "{method}");
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    }
+
+    fn result(result: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":0,"result":{result}}}"#)
+    }
+
+    #[tokio::test]
+    async fn blocks_that_were_passed_over_count_as_announced() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::from(listener.local_addr().unwrap());
+        let node = async {
+            let mut socket = accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            let (mut http, _) = listener.accept().await.unwrap();
+            answer(&mut http, &[("eth_blockNumber", result("\"0x4\""))]).await;
+            socket.send(Message::text(TAKEN)).await.unwrap();
+            for number in ["0x4", "0x5", "0x8"] {
+                let head = format!(r#"{{"params":{{"result":{{"number":"{number}","hash":"{HASH}"}}}}}}"#);
+                socket.send(Message::text(head)).await.unwrap();
+            }
+            socket
+        };
+        let client = async {
+            let mut heads = Heads::subscribe(&endpoint).await.unwrap();
+            let mut announced = Vec::new();
+            while announced.len() < 4 {
+                announced.extend(heads.next().await.unwrap());
+            }
+            announced
+        };
+        let (announced, _open) = tokio::join!(client, node);
+        assert_eq!(announced, [5, 6, 7, 8]);
+    }
+
+    #[tokio::test]
+    async fn receipts_are_read_one_by_one_where_a_block_s_are_not_given() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::from(listener.local_addr().unwrap());
+        let receipt =
+            format!(r#"{{"transactionHash":"{HASH}","blockHash":"{HASH}","status":"0x0","logs":[],"gasUsed":"0x1"}}"#);
+        let unknown = r#"[{"id":0,"error":{"code":-32004,"message":"Method eth_getBlockReceipts is not supported"}}]"#;
+        let node = async {
+            let (mut http, _) = listener.accept().await.unwrap();
+            let block = format!(r#"{{"transactions":["{HASH}"]}}"#);
+            let answers = [
+                ("eth_getBlockReceipts", unknown.into()),
+                ("eth_getBlockByNumber", format!("[{}]", result(&block))),
+                ("eth_getTransactionReceipt", format!("[{}]", result(&receipt))),
+            ];
+            answer(&mut http, &answers).await;
+        };
+        let client = async {
+            let mut receipts = Receipts::of(&endpoint).await.unwrap();
+            receipts.read(&[7]).await.unwrap()
+        };
+        let (seen, ()) = tokio::join!(client, node);
+        let hash: B256 = HASH.parse().unwrap();
+        let receipts = vec![SeenReceipt { transaction: hash, succeeded: false }];
+        assert_eq!(seen, [SeenBlock { number: 7, hash, receipts }]);
+    }
+}
