@@ -32,8 +32,9 @@ pub fn draw(report: &Report) -> String {
     for row in rows.iter().filter(|row| row.soak && row.slices.len() > 1) {
         charts.extend(time_lines(row));
     }
-    let width = (WIDTH - 3.0 * MARGIN) / 2.0;
     for pair in charts.chunks(2) {
+        // One that is alone has the room of two.
+        let width = (WIDTH - (pair.len() + 1) as f64 * MARGIN) / pair.len() as f64;
         for (i, chart) in pair.iter().enumerate() {
             chart.draw(&mut svg, MARGIN + i as f64 * (width + MARGIN), top, width, PANEL_HEIGHT);
         }
