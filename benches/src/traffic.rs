@@ -44,15 +44,14 @@ impl Traffic {
 
     /// The next batch.
     pub(crate) fn batch(&mut self, kind: Kind) -> Vec<Bytes> {
-        let one = |(sender, place)| self.one(kind, sender, place);
-        let batch = self.senders.iter().zip(self.sent..).map(one).collect();
+        let batch = (0..self.senders.len()).map(|sender| self.one(kind, sender, self.sent + sender)).collect();
         self.nonce += 1;
         self.sent += self.senders.len();
         batch
     }
 
-    fn one(&self, kind: Kind, sender: &SecretKey, place: usize) -> Bytes {
-        let to = self.receiver(place);
+    fn one(&self, kind: Kind, sender: usize, place: usize) -> Bytes {
+        let to = self.receiver(sender, place);
         let transaction = TxEip1559 { chain_id: CHAIN_ID, nonce: self.nonce, ..TxEip1559::default() };
         let transaction = match kind {
             Kind::Transfer => TxEip1559 { to: TxKind::Call(to), value: U256::ONE, gas_limit: 21_000, ..transaction },
@@ -62,14 +61,15 @@ impl Traffic {
             }
         };
         let message = Message::from_digest(transaction.signature_hash().0);
-        let (id, bytes) = self.curve.sign_ecdsa_recoverable(message, sender).serialize_compact();
+        let (id, bytes) = self.curve.sign_ecdsa_recoverable(message, &self.senders[sender]).serialize_compact();
         let signature = Signature::from_bytes_and_parity(&bytes, i32::from(id) == 1);
         transaction.into_signed(signature).encoded_2718().into()
     }
 
-    /// Spread evenly over all accounts, without a pattern that a cache could like (multiplication by the golden ratio).
-    fn receiver(&self, place: usize) -> Address {
+    /// Spread evenly over all other accounts, without a pattern that a cache could like (multiplication by the golden ratio).
+    fn receiver(&self, sender: usize, place: usize) -> Address {
         let mixed = (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        self.addresses[(mixed % self.addresses.len() as u64) as usize]
+        let others = self.addresses.len() as u64 - 1;
+        self.addresses[(sender + 1 + (mixed % others) as usize) % self.addresses.len()]
     }
 }
