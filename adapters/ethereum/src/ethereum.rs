@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adapter::{Adapter, Batch, Committed, Fault, LedgerId, Listener, Node, Opening, Reject, Work};
 use alloy_primitives::B256;
 use base::Seqno;
-use kv::{Derived, Snapshot, State, TableError, Tables, Tx, WriteSet};
+use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 use tokio::sync::broadcast;
 
 use crate::ReadError;
@@ -13,6 +13,7 @@ use crate::batch::Making;
 use crate::forks::Forks;
 use crate::ledger::{Config, Ledger};
 use crate::record::{Block, Transaction};
+use crate::terms;
 use crate::view::View;
 use crate::world::World;
 
@@ -202,6 +203,15 @@ impl Adapter for Ethereum {
             }
             Ok(None) => {}
             Err(error) => tracing::error!(ledger = self.name(), %error, "a committed block cannot be read"),
+        }
+    }
+
+    fn terms(&self, writes: &WriteSet, each: &mut dyn FnMut(TableId, &[u8])) {
+        let table = self.ledger.layout.transactions;
+        for (_, row) in writes.section(table).iter().flat_map(|section| &section.puts) {
+            if let Err(error) = terms::of_row(row, |term| each(table, term)) {
+                tracing::error!(ledger = self.name(), %error, "the logs of a committed transaction cannot be read");
+            }
         }
     }
 

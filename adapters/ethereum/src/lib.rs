@@ -33,6 +33,7 @@ mod rows;
 mod rpc;
 mod system;
 mod tables;
+mod terms;
 pub mod transaction;
 mod trie;
 mod view;

@@ -65,7 +65,9 @@ impl Transaction {
         self.envelope.kind().is_create().then(|| self.sender.create(self.envelope.nonce()))
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The row of a transaction.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let Self { envelope: _, raw, hash: _, sender, number, index, receipt } = self;
         let Receipt { outcome, gas_used, cumulative_gas_used, logs, first_log } = receipt;
         let mut row = Vec::with_capacity(64 + raw.len());
@@ -126,6 +128,32 @@ impl Transaction {
     }
 }
 
+/// Address and topics (32 bytes each) of every log in a transaction's row. The rest is only stepped over.
+pub(crate) fn each_log(row: &[u8], mut take: impl FnMut(&[u8; 20], &[u8])) -> Result<(), ReadError> {
+    let mut reader = Reader::new(row, "a transaction");
+    if reader.byte()? != VERSION {
+        return Err(reader.corrupt());
+    }
+    let _number_index_and_first_log = (reader.number()?, reader.number()?, reader.number()?);
+    let _sender = reader.array::<20>()?;
+    match reader.byte()? {
+        0 | 1 => {}
+        2 => {
+            let _root = reader.array::<32>()?;
+        }
+        _ => return Err(reader.corrupt()),
+    }
+    let _gas = (reader.number()?, reader.number()?);
+    for _ in 0..reader.count(22)? {
+        let address = reader.array::<20>()?;
+        let topics = reader.count(32)?;
+        let topics = reader.take(32 * topics)?;
+        let _data = reader.bytes()?;
+        take(&address, topics);
+    }
+    Ok(())
+}
+
 /// A block, but for its transactions, of which it has the hashes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Block {
@@ -148,7 +176,9 @@ pub struct Block {
 const BLOOM_AT: usize = 3 + 5 * 33 + 21 + 3;
 
 impl Block {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The row of a block.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let Self { header, hash: _, transactions, ommers, withdrawals, total_difficulty, imported, first, size } = self;
         let mut rlp = Vec::with_capacity(640);
         header.encode(&mut rlp);
@@ -292,7 +322,11 @@ mod tests {
         };
         for outcome in [Outcome::Status(true), Outcome::Status(false), Outcome::Root(B256::repeat_byte(7))] {
             let transaction = transaction(vec![log(0), log(4)], outcome);
-            assert_eq!(Transaction::decode(&transaction.encode()).unwrap(), transaction);
+            let row = transaction.encode();
+            assert_eq!(Transaction::decode(&row).unwrap(), transaction);
+            let mut logs = Vec::new();
+            each_log(&row, |address, topics| logs.push((Address::from(address), topics.len() / 32))).unwrap();
+            assert_eq!(logs, [(Address::repeat_byte(9), 0), (Address::repeat_byte(9), 4)]);
         }
     }
 
@@ -323,6 +357,7 @@ mod tests {
                 broken.truncate(row.len() - cut % row.len());
                 let _ = Block::decode(&broken);
                 let _ = Transaction::decode(&broken);
+                let _ = each_log(&broken, |_, _| {});
             }
         }
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use kv::State;
+use base::Seqno;
+use kv::{State, Wanted};
 
 use crate::execute::Context;
 use crate::ledger::Ledger;
@@ -77,6 +78,22 @@ impl View {
         let missing = ReadError::Corrupt("a transaction of a block is missing");
         let found = block.transactions.iter().map(|hash| self.transaction(*hash));
         found.collect::<Result<Option<Vec<_>>, _>>()?.ok_or(missing)
+    }
+
+    /// The transactions that one entry of the ledger brought, in order. `None` if the entry is not on disk yet.
+    pub fn transactions_of(&self, entry: Seqno) -> Result<Option<Vec<Transaction>>, ReadError> {
+        let Some(writes) = self.state.entry(entry)? else { return Ok(None) };
+        let rows = writes.section(self.ledger.layout.transactions);
+        let found = rows.iter().flat_map(|section| &section.puts).map(|(_, row)| Transaction::decode(row));
+        let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        // One entry of an imported block has them all, by hash.
+        found.sort_by_key(|transaction| transaction.index);
+        Ok(Some(found))
+    }
+
+    /// What to ask the index of history for: transactions with a term of each group (see `terms.rs`).
+    pub(crate) fn wanted(&self, groups: Vec<Vec<Vec<u8>>>) -> Wanted {
+        Wanted { table: self.ledger.layout.transactions, groups }
     }
 
     pub fn account(&self, address: Address) -> Result<Option<Account>, ReadError> {

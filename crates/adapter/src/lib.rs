@@ -23,7 +23,7 @@ mod work;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use kv::{Derived, Snapshot, State, Tx, WriteSet};
+use kv::{Derived, Snapshot, State, TableId, Tx, WriteSet};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,12 @@ pub trait Adapter: Send + Sync + 'static {
     /// A batch is committed and visible in `at`. Called on every node, in order, once for each batch since the node
     /// started to serve; must not block: wake waiters, push events.
     fn published(&self, at: &Snapshot, batch: &Committed);
+
+    /// By what an entry is to be found later, beside the keys of its rows: `each` takes a table of the adapter's and a
+    /// term, a few dozen bytes. [`State::entries_with`] finds it again. Called off the road, on every node; the terms may
+    /// depend on nothing but `writes`. What they are is part of the index on disk: `docs/formats/index.md` says what a
+    /// change of them takes.
+    fn terms(&self, _writes: &WriteSet, _each: &mut dyn FnMut(TableId, &[u8])) {}
 
     /// The adapter's own doors. Called once, when the node starts to serve.
     fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener>;

@@ -28,7 +28,7 @@ mod tx;
 mod writes;
 
 pub use blob::Blob;
-pub use history::{History, HistoryError, NoHistory};
+pub use history::{Found, History, HistoryError, NoHistory, Wanted};
 pub use restore::Restore;
 pub use state::{Derived, Snapshot, State};
 pub use store::Store;

@@ -17,7 +17,7 @@
 mod claim;
 mod executor;
 mod genesis;
-mod history;
+pub mod history;
 mod http;
 pub mod log;
 mod ordering;

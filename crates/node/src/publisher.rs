@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, select};
 use kv::Snapshot;
 
-use crate::history::Keep;
+use crate::history::{Keep, Room};
 use crate::peers::Peers;
 use crate::work::ReplyTo;
 
@@ -45,6 +45,7 @@ pub struct Publisher {
     pub adapters: Vec<Arc<dyn Adapter>>,
     pub peers: Peers,
     pub history: Sender<Keep>,
+    pub room: Arc<Room>,
 }
 
 impl Publisher {
@@ -89,7 +90,8 @@ impl Publisher {
         metrics::counter!("coco_batches_committed_total").increment(1);
         metrics::counter!("coco_entries_committed_total").increment(committed.entries.len() as u64);
         // Blocks when the history thread is far behind: better slow than without bound.
-        let _ = self.history.send(Keep::Batch { bytes, committed });
+        let room = self.room.take(bytes.len());
+        let _ = self.history.send(Keep::Batch { bytes, committed, room });
     }
 
     fn answer(&self, Answer { to, txid, reply }: Answer) {

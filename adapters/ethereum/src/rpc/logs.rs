@@ -5,21 +5,17 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, BloomInput};
 
 use super::Rpc;
-use super::deadline::Deadline;
 use super::dispatch::Step;
-use super::errors::{Error, code};
-use super::framing::{Answer, Json};
+use super::errors::Error;
 use super::params::Params;
 use super::types::{BlockId, LogFilter, LogJson};
-use crate::{Block, Transaction, View};
+use crate::{Block, Transaction, View, terms};
 
 /// Addresses, and alternatives of one topic.
 const ALTERNATIVES_MAX: usize = 1_000;
 const POSITIONS_MAX: usize = 4;
 /// So many blocks are looked through in little time, as clients do that poll.
 const FEW: u64 = 64;
-/// Bytes of one answer.
-const ANSWER_MAX: usize = 25_000_000;
 
 /// Which logs are wanted.
 #[derive(Clone, Debug)]
@@ -49,7 +45,7 @@ impl Criteria {
     }
 
     /// Whether a block's bloom leaves the possibility of a match.
-    fn may_match(&self, block: &Block) -> bool {
+    pub(super) fn may_match(&self, block: &Block) -> bool {
         let bloom = &block.header.logs_bloom;
         let any = |mut values: Box<dyn Iterator<Item = &[u8]> + '_>, none: bool| {
             none || values.any(|value| bloom.contains_input(BloomInput::Raw(value)))
@@ -61,7 +57,7 @@ impl Criteria {
                 .all(|position| any(Box::new(position.iter().map(|topic| &topic[..])), position.is_empty()))
     }
 
-    fn matches(&self, address: Address, topics: &[B256]) -> bool {
+    pub(super) fn matches(&self, address: Address, topics: &[B256]) -> bool {
         (self.addresses.is_empty() || self.addresses.contains(&address))
             && self.topics.len() <= topics.len()
             && self.topics.iter().zip(topics).all(|(wanted, topic)| wanted.is_empty() || wanted.contains(topic))
@@ -76,51 +72,13 @@ impl Criteria {
         logs.filter(|log| self.matches(log.address, log.topics)).for_each(&mut take);
     }
 
-    /// Writes the matching logs of a range of blocks.
-    pub(super) fn collect(&self, view: &View, from: u64, to: u64) -> Answer {
-        let mut list = List::default();
-        let deadline = Deadline::of_a_read();
-        for number in from..=to {
-            deadline.check()?;
-            let Some(block) = view.block(number)? else { break };
-            if self.may_match(&block) {
-                let transactions = view.transactions(&block)?;
-                let mut written = Ok(());
-                self.each(&block, &transactions, |log| {
-                    if written.is_ok() {
-                        written = list.push(&log);
-                    }
-                });
-                written?;
-            }
-        }
-        Ok(list.finish())
-    }
-}
-
-/// A JSON list in the making, with a bound.
-#[derive(Default)]
-struct List(Vec<u8>);
-
-impl List {
-    fn push(&mut self, log: &LogJson<'_>) -> Result<(), Error> {
-        self.0.push(if self.0.is_empty() { b'[' } else { b',' });
-        serde_json::to_writer(&mut self.0, log).map_err(|error| Error::internal(error.to_string()))?;
-        if self.0.len() > ANSWER_MAX {
-            return Err(Error::new(
-                code::LIMIT_EXCEEDED,
-                "too many logs for one answer: ask for fewer blocks at a time",
-            ));
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Json {
-        if self.0.is_empty() {
-            self.0.push(b'[');
-        }
-        self.0.push(b']');
-        Json(self.0)
+    /// The same as terms of the index: one of each group is in every matching transaction.
+    pub(super) fn terms(&self) -> Vec<Vec<Vec<u8>>> {
+        let topics = (0..)
+            .zip(&self.topics)
+            .map(|(position, any)| any.iter().map(|topic| terms::of_topic(position, topic)).collect());
+        let addresses = self.addresses.iter().map(terms::of_address).collect();
+        std::iter::once(addresses).chain(topics).filter(|group: &Vec<_>| !group.is_empty()).collect()
     }
 }
 

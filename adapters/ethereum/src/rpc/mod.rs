@@ -28,6 +28,7 @@ mod estimate;
 mod fees;
 mod filters;
 mod framing;
+mod log_search;
 mod logs;
 mod methods;
 mod overrides;

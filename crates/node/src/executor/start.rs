@@ -43,7 +43,7 @@ struct Damaged {
 pub fn replay(archive: &Archive, begun: Replayed, service: &crypto::PublicKey) -> Result<Replayed, Fault> {
     let Replayed { mut store, head: begun } = begun;
     let end = archive.files.end();
-    let indexed = archive.index.indexed().map_err(Fault::new)?;
+    let indexed = archive.index.indexed();
     if indexed > end {
         // The ledger file lost its tail in a crash and the index did not; what is missing comes again.
         tracing::info!(indexed = indexed.0, ledger = end.0, "the index is ahead of the ledger file");

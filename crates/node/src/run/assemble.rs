@@ -70,7 +70,9 @@ impl Assembly {
         let keys = Arc::new(LedgerKeys::new(&secrets.ledger_secret).map_err(Fault::new)?);
         let genesis = genesis(settings, &secrets, service, hosted)?;
         let service_key = secrets.service_certificate.public_key().map_err(Fault::new)?;
-        let archive = open_archive(settings, &secrets, keys.clone(), tables.clone())?;
+        let adapters: Vec<_> = hosted.iter().map(|hosted| hosted.adapter.clone()).collect();
+        let archive = open_archive(settings, &secrets, keys.clone(), tables.clone(), adapters.clone())?;
+
         let ReadBack { replayed, snapshots, last } = read_back(settings, &archive, &service_key)?;
         let (orderer_log, heads, driver) = open_log(settings, &archive, replayed.head.clone())?;
 
@@ -92,7 +94,6 @@ impl Assembly {
 
         let signer =
             Signer { service: Arc::new(secrets.service_key), node: settings.dual_signatures.then(|| node_key.clone()) };
-        let adapters: Vec<_> = hosted.iter().map(|hosted| hosted.adapter.clone()).collect();
         let tools = executor::Tools {
             adapters: adapters.clone(),
             keys,
@@ -132,7 +133,13 @@ impl Assembly {
             level: level.clone(),
         };
         let orderer = Orderer::new(tools, heads, archive.files.durable());
-        let publisher = Publisher { plumbing: plumbing.clone(), adapters, peers: peers.clone(), history: keep_sender };
+        let publisher = Publisher {
+            plumbing: plumbing.clone(),
+            adapters,
+            peers: peers.clone(),
+            history: keep_sender,
+            room: Arc::default(),
+        };
         let node = plumbing.node.clone();
         let snapshots = (!settings.archive).then(|| Taker { folder: snapshots, archive: archive.clone(), node, last });
         let keeper = Keeper { archive, events: event_sender.clone(), peers, on_disk };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapter::Fault;
+use adapter::{Adapter, Fault};
 use consensus::{Config, Driver, Member};
 use crypto::{MacKey, PublicKey};
 use kv::{History, Store, Tables};
@@ -10,7 +10,7 @@ use ledger::{Head, LedgerKeys};
 
 use super::{Secrets, Settings};
 use crate::executor::{Replayed, replay};
-use crate::history::{self, Archive};
+use crate::history::Archive;
 use crate::log::{self, Log, Recovered};
 use crate::ordering::{Heads, last_seqno, last_txid};
 use crate::snapshot::{Folder, Last, Opened};
@@ -23,11 +23,12 @@ pub(super) fn open_archive(
     secrets: &Secrets,
     keys: Arc<LedgerKeys>,
     tables: Arc<Tables>,
+    adapters: Vec<Arc<dyn Adapter>>,
 ) -> Result<Arc<Archive>, Fault> {
     let index_key = MacKey::new(&MacKey::new(secrets.ledger_secret.expose()).mac(INDEX_LABEL));
     let (ledger, index) = (settings.dir.join("ledger"), settings.dir.join("index"));
     std::fs::create_dir_all(&ledger).map_err(Fault::new)?;
-    let (archive, recovered) = history::open(&ledger, &index, keys, tables, index_key)?;
+    let (archive, recovered) = Archive::open(&ledger, &index, keys, tables, &index_key, adapters)?;
     if recovered.cut_bytes > 0 {
         tracing::warn!(bytes = recovered.cut_bytes, "a crash had left half a batch in the ledger file; it was cut off");
     }
