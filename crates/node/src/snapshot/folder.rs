@@ -10,7 +10,7 @@ use kv::{History, State, Tables};
 use ledger::{Directory, Disk, Files, Head, LedgerKeys, RawEntry};
 
 use super::header::Header;
-use super::parts::{Opener, Sealer};
+use super::parts::{Opener, Pace, Sealer};
 use super::{SnapshotError, io_error, rows};
 
 /// What a snapshot is called while it is written.
@@ -47,10 +47,10 @@ impl<D: Directory> Folder<D> {
     }
 
     /// Writes a snapshot of `state`, which ends where the ledger is at `head`. Gives its length.
-    pub fn take(&self, state: &State, head: &Head, keys: &LedgerKeys) -> Result<u64, SnapshotError> {
+    pub fn take(&self, state: &State, head: &Head, keys: &LedgerKeys, pace: Pace) -> Result<u64, SnapshotError> {
         let name = name_of(head.seqno());
         let writing = format!("{name}{WRITING}");
-        let written = self.write(&writing, state, head, keys).and_then(|bytes| {
+        let written = self.write(&writing, state, head, keys, pace).and_then(|bytes| {
             self.disk.rename(&writing, &name).map_err(io_error("renamed"))?;
             self.disk.sync_names().map_err(io_error("named for good"))?;
             Ok(bytes)
@@ -61,8 +61,15 @@ impl<D: Directory> Folder<D> {
         written
     }
 
-    fn write(&self, name: &str, state: &State, head: &Head, keys: &LedgerKeys) -> Result<u64, SnapshotError> {
-        let mut sealer = Sealer::new(&self.disk, name, &Header::new(head)?, keys)?;
+    fn write(
+        &self,
+        name: &str,
+        state: &State,
+        head: &Head,
+        keys: &LedgerKeys,
+        pace: Pace,
+    ) -> Result<u64, SnapshotError> {
+        let mut sealer = Sealer::new(&self.disk, name, &Header::new(head)?, keys, pace)?;
         rows::write(state, &mut sealer)?;
         sealer.finish()
     }

@@ -22,6 +22,7 @@ mod tests;
 use std::io;
 
 pub use folder::{Folder, Opened};
+pub use parts::Pace;
 pub use taker::{Last, Taker};
 
 /// Why a snapshot is not there, or of no use.

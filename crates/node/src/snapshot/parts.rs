@@ -1,5 +1,8 @@
 //! The body of a snapshot: a stream of bytes in sealed parts, so that none of it is ever in memory as a whole.
 
+use std::thread;
+use std::time::Instant;
+
 use crypto::{IV_BYTES, SealingKey, TAG_BYTES};
 use ledger::{Directory, LedgerKeys};
 
@@ -12,6 +15,17 @@ pub const PART_BYTES: usize = 1 << 20;
 const PREFIX_BYTES: usize = 4 + 1 + TAG_BYTES;
 /// Synced this often, so that the log's own sync never waits for much of a snapshot.
 const SYNC_BYTES: u64 = 8 << 20;
+/// A gentle writer rests so many times as long as it works.
+const REST: u32 = 3;
+
+/// How a snapshot is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// Others want the disk: most of the time is theirs.
+    Gentle,
+    /// Nobody else does.
+    Quick,
+}
 
 /// What the tag of a part covers beside its content: its file, its place, and whether another one follows.
 struct Frame {
@@ -50,10 +64,19 @@ pub struct Sealer<'a, D> {
     part: Vec<u8>,
     written: u64,
     synced: u64,
+    pace: Pace,
+    /// When it began, or rested last.
+    worked_since: Instant,
 }
 
 impl<'a, D: Directory> Sealer<'a, D> {
-    pub fn new(disk: &'a D, name: &'a str, header: &Header, keys: &LedgerKeys) -> Result<Self, SnapshotError> {
+    pub fn new(
+        disk: &'a D,
+        name: &'a str,
+        header: &Header,
+        keys: &LedgerKeys,
+        pace: Pace,
+    ) -> Result<Self, SnapshotError> {
         let (key, header) = (header.key(keys)?, header.write());
         // Whatever an earlier attempt left under this name goes.
         disk.write(name, 0, &header)
@@ -61,7 +84,8 @@ impl<'a, D: Directory> Sealer<'a, D> {
             .map_err(io_error("written"))?;
         let mut part = Vec::with_capacity(PREFIX_BYTES + PART_BYTES);
         part.resize(PREFIX_BYTES, 0);
-        Ok(Self { disk, name, header, key, number: 0, part, written: HEADER_BYTES as u64, synced: 0 })
+        let (written, worked_since) = (HEADER_BYTES as u64, Instant::now());
+        Ok(Self { disk, name, header, key, number: 0, part, written, synced: 0, pace, worked_since })
     }
 
     pub fn put(&mut self, mut bytes: &[u8]) -> Result<(), SnapshotError> {
@@ -98,6 +122,10 @@ impl<'a, D: Directory> Sealer<'a, D> {
         if self.written - self.synced >= SYNC_BYTES {
             self.disk.sync(self.name).map_err(io_error("synced"))?;
             self.synced = self.written;
+            if self.pace == Pace::Gentle {
+                thread::sleep(REST * self.worked_since.elapsed());
+            }
+            self.worked_since = Instant::now();
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 
-use super::{Folder, SnapshotError, io_error};
+use super::{Folder, Pace, SnapshotError, io_error};
 use crate::history::Archive;
 
 /// A snapshot is taken once the ledger has grown so much since the last one: about a second of a later start …
@@ -57,12 +57,12 @@ impl Taker {
         }
         let mut not_before = Instant::now();
         while stop.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if self.is_due() && Instant::now() >= not_before && !self.attempt() {
+            if self.is_due() && Instant::now() >= not_before && !self.attempt(Pace::Gentle) {
                 not_before = Instant::now() + RETRY_AFTER;
             }
         }
         if self.is_worth_it_at_stop() {
-            self.attempt();
+            self.attempt(Pace::Quick);
         }
         Ok(())
     }
@@ -84,9 +84,9 @@ impl Taker {
     }
 
     /// A failure is no reason to stop: without a snapshot the next start takes longer.
-    fn attempt(&mut self) -> bool {
+    fn attempt(&mut self, pace: Pace) -> bool {
         let began = Instant::now();
-        match self.take() {
+        match self.take(pace) {
             Ok(last) => {
                 let seconds = began.elapsed().as_secs_f64();
                 metrics::gauge!("coco_snapshot_seconds").set(seconds);
@@ -102,12 +102,12 @@ impl Taker {
         }
     }
 
-    fn take(&mut self) -> Result<Last, SnapshotError> {
+    fn take(&mut self, pace: Pace) -> Result<Last, SnapshotError> {
         let state = self.node.snapshot().state().bare();
         let seqno = state.seqno();
         self.wait_for_ledger(seqno)?;
         let head = self.archive.files.head_at(seqno, &self.archive.keys, None)?;
-        let bytes = self.folder.take(&state, &head, &self.archive.keys)?;
+        let bytes = self.folder.take(&state, &head, &self.archive.keys, pace)?;
         let last = Last { seqno, bytes };
         let before = self.last.replace(last);
         // Two, in case the newest does not open one day.

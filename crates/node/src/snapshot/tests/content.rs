@@ -11,7 +11,7 @@ fn content(bytes: &[u8]) -> Result<u64, SnapshotError> {
     world.batch(2, 3);
     let header = Header::new(&world.head).unwrap();
     let disk = ForgetfulDisk::default();
-    let mut sealer = Sealer::new(&disk, "x", &header, &world.keys).unwrap();
+    let mut sealer = Sealer::new(&disk, "x", &header, &world.keys, Pace::Gentle).unwrap();
     sealer.put(bytes).unwrap();
     sealer.finish().unwrap();
     let mut opener = Opener::new(&disk, "x", &header, &world.keys).unwrap();

@@ -17,7 +17,7 @@ fn a_disk_that_fails_costs_the_new_snapshot_and_nothing_else() {
     let mut failures = 0;
     for calls in 0.. {
         disk.fail_in(Some(calls));
-        let taken = folder.take(world.store.head(), &world.head, &world.keys);
+        let taken = folder.take(world.store.head(), &world.head, &world.keys, Pace::Quick);
         disk.fail_in(None);
         if taken.is_ok() {
             break;
@@ -75,10 +75,10 @@ fn a_failure_is_cleared_away_at_once() {
     }
     for writes in 0..2 {
         let folder = Folder::on(Full(disk.clone(), std::sync::atomic::AtomicI32::new(writes)));
-        assert!(folder.take(world.store.head(), &world.head, &world.keys).is_err());
+        assert!(folder.take(world.store.head(), &world.head, &world.keys, Pace::Quick).is_err());
         assert!(!writing_left(&disk));
         // And it works as soon as there is room.
-        assert!(folder.take(world.store.head(), &world.head, &world.keys).is_ok());
+        assert!(folder.take(world.store.head(), &world.head, &world.keys, Pace::Quick).is_ok());
     }
 }
 
@@ -91,7 +91,7 @@ fn a_crash_at_any_moment_leaves_a_snapshot_of_use() {
             world.batch(2, 30);
             disk.fail_in(Some(calls));
             let folder = Folder::on(disk.clone());
-            let done = folder.take(world.store.head(), &world.head, &world.keys).is_ok();
+            let done = folder.take(world.store.head(), &world.head, &world.keys, Pace::Quick).is_ok();
             disk.crash(&mut Luck(seed));
             let found = newest(&world, &disk).unwrap().head.seqno();
             assert!(!writing_left(&disk));

@@ -2,6 +2,7 @@
 
 mod content;
 mod failures;
+mod restart;
 mod world;
 
 use base::Seqno;
@@ -10,7 +11,7 @@ use kv::Kind;
 
 use super::header::HEADER_BYTES;
 use super::parts::PART_BYTES;
-use super::{Folder, Opened, SnapshotError};
+use super::{Folder, Opened, Pace, SnapshotError};
 use crate::log::tests::disk::ForgetfulDisk;
 use world::{World, no_history, rows, tables};
 
@@ -27,7 +28,7 @@ fn taken(batches: usize, bytes: usize) -> (Small, ForgetfulDisk, String) {
 }
 
 fn take(world: &Small, disk: &ForgetfulDisk) -> u64 {
-    Folder::on(disk.clone()).take(world.store.head(), &world.head, &world.keys).unwrap()
+    Folder::on(disk.clone()).take(world.store.head(), &world.head, &world.keys, Pace::Quick).unwrap()
 }
 
 fn read(world: &Small, disk: &ForgetfulDisk, seqno: Seqno) -> Result<Opened, SnapshotError> {
