@@ -46,8 +46,9 @@ const FILES_MAX: usize = 128;
 /// Groups of rows that lie side by side before they are merged: each is one more place to look for a row, and fewer
 /// would be merged more often.
 const RUNS_MAX: u8 = 12;
-/// Bytes of one merged file.
-const MERGED_BYTES: u64 = 16 << 20;
+/// Bytes of one merged file. What a merge leaves behind goes with the next one, so this bounds what is on disk twice: about
+/// 12 groups and as many of these.
+const MERGED_BYTES: u64 = 8 << 20;
 
 /// The index on disk does not serve. It may be deleted while the node is down: it is built again from the ledger.
 #[derive(Debug, thiserror::Error)]
