@@ -109,6 +109,16 @@ impl State {
     pub fn apply(&mut self, seqno: Seqno, writes: &WriteSet) {
         debug_assert!(seqno > self.seqno, "entries are applied in order");
         self.seqno = seqno;
+        self.write(seqno, writes);
+    }
+
+    /// Puts rows in that an entry of this version was still to bring.
+    pub(crate) fn amend(&mut self, entry: Seqno, writes: &WriteSet) {
+        debug_assert!(entry <= self.seqno, "the entry is part of this version");
+        self.write(entry, writes);
+    }
+
+    fn write(&mut self, seqno: Seqno, writes: &WriteSet) {
         for Section { table, puts, removes } in &writes.sections {
             let map = &mut self.maps[table.index()];
             for (key, value) in puts {

@@ -87,6 +87,24 @@ impl Store {
         self.closed.push_back(Arc::new(self.head.clone()));
     }
 
+    /// Brings what an entry was still to bring when its batch closed: to the version that ends at `end`, and to those that
+    /// were built on it. Nothing written since may touch the same rows. A version that was rolled back is none.
+    pub fn amend(&mut self, end: Seqno, entry: Seqno, writes: &WriteSet) {
+        let Some(first) = self.closed.iter().position(|state| state.seqno() == end) else { return };
+        for state in self.closed.iter_mut().skip(first) {
+            Arc::make_mut(state).amend(entry, writes);
+        }
+        self.head.amend(entry, writes);
+        let place = self.fresh.partition_point(|(written, ..)| *written <= entry);
+        for section in &writes.sections {
+            if self.head.tables().get(section.table).kind == Kind::History {
+                for (key, _) in &section.puts {
+                    self.fresh.insert(place, (entry, section.table, key.clone()));
+                }
+            }
+        }
+    }
+
     /// Commits every closed batch that ends at or before `seqno`, and returns what readers may see now.
     pub fn commit(&mut self, seqno: Seqno) -> Snapshot {
         while self.closed.front().is_some_and(|state| state.seqno() <= seqno) {

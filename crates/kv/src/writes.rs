@@ -1,5 +1,7 @@
 //! The write set: all that one transaction changed. It is what the ledger keeps and what backups apply.
 
+use std::collections::BTreeMap;
+
 use crate::{Blob, TableId};
 
 /// Changes of one transaction, by table. Tables and keys are in ascending order, each key once, no table without a change;
@@ -21,6 +23,28 @@ impl WriteSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sections.is_empty()
+    }
+
+    /// These changes and then `later` ones, as one set. For small sets: it is made anew.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        let mut tables: BTreeMap<TableId, BTreeMap<Blob, Option<Blob>>> = BTreeMap::new();
+        for Section { table, puts, removes } in self.sections.into_iter().chain(later.sections) {
+            let rows = tables.entry(table).or_default();
+            rows.extend(puts.into_iter().map(|(key, value)| (key, Some(value))));
+            rows.extend(removes.into_iter().map(|key| (key, None)));
+        }
+        let sections = tables.into_iter().map(|(table, rows)| {
+            let mut section = Section { table, puts: Vec::new(), removes: Vec::new() };
+            for (key, value) in rows {
+                match value {
+                    Some(value) => section.puts.push((key, value)),
+                    None => section.removes.push(key),
+                }
+            }
+            section
+        });
+        Self { sections: sections.collect() }
     }
 
     /// The changes of one table, if there are any.

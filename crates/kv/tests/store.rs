@@ -288,3 +288,63 @@ fn two_versions_that_end_at_one_seqno_show_the_later_one() {
     let snapshot = store.commit(Seqno(3));
     assert!(snapshot.at(Seqno(3)).unwrap().derived(0).is_some());
 }
+
+#[test]
+fn a_batch_can_be_amended_until_it_is_committed() {
+    let (registry, (rows, past)) = tables();
+    let shelf = Shelf::new();
+    let mut store = Store::new(Arc::new(registry), shelf.clone());
+    let writes = |store: &Store, table, key: &[u8]| {
+        let mut tx = store.tx();
+        tx.put(table, key, &b"v"[..]);
+        tx.finish().writes
+    };
+    let first = writes(&store, rows, b"a");
+    store.apply(Seqno(1), &first);
+    store.skip_to(Seqno(2));
+    store.close();
+    let next = writes(&store, past, b"next");
+    store.apply(Seqno(3), &next);
+    let late = writes(&store, past, b"late").then(writes(&store, rows, b"late"));
+    store.amend(Seqno(2), Seqno(1), &late);
+    assert_eq!((store.head().seqno(), store.head().len(rows), store.head().len(past)), (Seqno(3), 2, 2));
+    let snapshot = store.commit(Seqno(2));
+    assert!(snapshot.get(rows, b"late").unwrap().is_some() && snapshot.get(past, b"late").unwrap().is_some());
+    // It leaves memory with its own entry, not with those that came before the amendment.
+    shelf.keep(past, Seqno(1), &late);
+    store.forget_history(Seqno(2));
+    assert_eq!(store.head().len(past), 1);
+    // What is committed or was rolled back is not amended any more.
+    let never = writes(&store, rows, b"never");
+    store.amend(Seqno(2), Seqno(1), &never);
+    store.rollback(Seqno(2));
+    store.amend(Seqno(3), Seqno(3), &never);
+    assert_eq!(store.head().get(rows, b"never").unwrap(), None);
+}
+
+#[test]
+fn of_two_write_sets_the_later_one_counts() {
+    let (registry, (rows, past)) = tables();
+    let store = Store::new(Arc::new(registry), Shelf::new());
+    let set = |change: &dyn Fn(&mut kv::Tx<'_>)| {
+        let mut tx = store.tx();
+        change(&mut tx);
+        tx.finish().writes
+    };
+    let earlier = set(&|tx| {
+        tx.put(rows, &b"a"[..], &b"1"[..]);
+        tx.put(rows, &b"c"[..], &b"1"[..]);
+    });
+    let later = set(&|tx| {
+        tx.put(past, &b"p"[..], &b"1"[..]);
+        tx.put(rows, &b"b"[..], &b"2"[..]);
+        tx.put(rows, &b"c"[..], &b"2"[..]);
+    });
+    let both = set(&|tx| {
+        for (key, value) in [(b"a", b"1"), (b"b", b"2"), (b"c", b"2")] {
+            tx.put(rows, &key[..], &value[..]);
+        }
+        tx.put(past, &b"p"[..], &b"1"[..]);
+    });
+    assert!(earlier.then(later) == both);
+}
