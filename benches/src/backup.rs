@@ -1,10 +1,9 @@
 //! What a backup does with a batch that the primary proposed.
 
-use std::sync::Arc;
-
 use adapter::Adapter;
 use base::Seqno;
-use kv::{Derived, WriteSet};
+use ethereum::World;
+use kv::{Derived, Snapshot, WriteSet};
 use ledger::Checked;
 
 use crate::parts::{Closed, Parts};
@@ -126,8 +125,12 @@ impl Derive {
     }
 
     /// The trie after the batch.
-    pub(crate) fn world(&mut self) -> Arc<ethereum::World> {
-        self.run(()).unwrap().downcast().unwrap()
+    pub(crate) fn world(&mut self) -> World {
+        let derived = self.run(());
+        let parts = &self.behind.parts;
+        let mut state = parts.store.head().clone();
+        state.set_derived(0, derived);
+        parts.ethereum.latest(&Snapshot::of(state)).world().unwrap()
     }
 }
 

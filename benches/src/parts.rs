@@ -7,7 +7,7 @@ use base::{Digest, Seqno, TxId, View};
 use bytes::Bytes;
 use crypto::{KeyPair, Secret};
 use ethereum::Ethereum;
-use kv::{Derived, Finished, NoHistory, Store, Tables, WriteSet};
+use kv::{Derived, Finished, NoHistory, Store, Tables, Tx, WriteSet};
 use ledger::{Head, LedgerKeys, Signer};
 
 use crate::genesis;
@@ -120,11 +120,18 @@ impl Parts {
         kept
     }
 
-    /// The block that closes a batch.
+    /// The block that closes a batch: what the executor writes of it, and what the sealer adds.
     pub fn block(&mut self, batch: Box<dyn Batch>, kept: &[WriteSet]) -> (WriteSet, Option<Derived>) {
         let mut tx = self.store.tx();
-        let derived = batch.seal(&mut tx, kept).unwrap();
-        (tx.finish().writes, derived)
+        let adapter::Closed { derived, seal } = batch.close(&mut tx).unwrap();
+        let closing = tx.finish().writes;
+        let mut end = self.store.head().clone();
+        end.apply(end.seqno().next(), &closing);
+        let mut tx = Tx::new(&end);
+        let seal = seal.expect("a block is sealed");
+        seal(&mut tx, &kept.iter().chain([&closing]).collect::<Vec<_>>()).unwrap();
+        let late = tx.finish().writes;
+        (closing.then(late), derived)
     }
 
     /// Seals entries that follow the head. `out` is empty, but has room.

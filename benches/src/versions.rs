@@ -1,7 +1,5 @@
 //! The store and what is derived from it, without a batch around them.
 
-use std::sync::Arc;
-
 use alloy_primitives::{Address, B256};
 use base::Digest;
 use crypto::sha256;
@@ -100,7 +98,7 @@ impl Trie {
 
 impl Stage for Trie {
     type Ready = ();
-    type Done = (Arc<World>, B256);
+    type Done = (World, B256);
 
     fn ready(&mut self) {}
 

@@ -18,7 +18,7 @@ mod support {
 
 use std::hint::black_box;
 
-use adapter::{Adapter, Opening, Verdict, Work};
+use adapter::{Adapter, Closed, Opening, Verdict, Work};
 use base::View;
 use ethereum::{Config, Genesis};
 use kv::WriteSet;
@@ -111,21 +111,25 @@ fn speed(accounts: u64) {
                 kept.push(writes);
             }
         });
-        let mut tx = store.tx();
-        let mut world = None;
-        phases[1] += cpu(|| world = batch.seal(&mut tx, &kept).unwrap());
-        let writes = tx.finish().writes;
         let previous = head.derived(0).cloned();
         drop(head);
+        let mut tx = store.tx();
+        let mut closed = None;
+        phases[1] += cpu(|| closed = Some(batch.close(&mut tx).unwrap()));
+        let Closed { derived, seal } = closed.unwrap();
+        kept.push(tx.finish().writes);
         *seqno = seqno.next();
+        store.apply(*seqno, &kept[kept.len() - 1]);
+        store.set_derived(0, derived);
+        let mut tx = store.tx();
+        phases[1] += cpu(|| seal.unwrap()(&mut tx, &kept.iter().collect::<Vec<_>>()).unwrap());
+        kept.push(tx.finish().writes);
         phases[2] += cpu(|| {
-            store.apply(*seqno, &writes);
-            store.set_derived(0, world);
             store.close();
+            store.amend(*seqno, *seqno, &kept[kept.len() - 1]);
             store.commit(*seqno);
             store.forget_history(from);
         });
-        kept.push(writes);
         let mut followed = None;
         phases[3] += cpu(|| followed = ethereum.derive(previous.as_ref(), store.head(), &kept).unwrap());
         phases[4] += cpu(|| drop(followed));

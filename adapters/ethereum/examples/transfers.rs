@@ -17,7 +17,7 @@ mod support {
 
 use std::time::{Duration, Instant};
 
-use adapter::{Adapter, Opening, Verdict, Work};
+use adapter::{Adapter, Closed, Opening, Verdict, Work};
 use alloy_primitives::keccak256;
 use base::{Seqno, View};
 use ethereum::{Config, Genesis, World};
@@ -34,8 +34,7 @@ fn main() {
     let bench = support::Bench::new(Config::new(Genesis::parse(&text).unwrap()));
     let (ethereum, mut store): (_, Store) = (bench.ethereum, bench.store);
     let targets: Vec<_> = wallets.iter().map(|wallet| wallet.address).collect();
-    let (mut admit, mut execute, mut apply, mut seal, mut derive) =
-        (Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let [mut admit, mut execute, mut apply, mut close, mut sealing, mut derive] = [Duration::ZERO; 6];
     let mut seqno = Seqno(1);
     for round in 0..ROUNDS {
         let raw: Vec<_> = (0..size)
@@ -65,29 +64,37 @@ fn main() {
             apply += timed(|| store.apply(seqno, &writes)).0;
             kept.push(writes);
         }
-        let (time, (writes, world)) = timed(|| {
+        let (time, (Closed { derived, seal }, writes)) = timed(|| {
             let mut tx = store.tx();
-            let world = batch.seal(&mut tx, &kept).unwrap();
-            (tx.finish().writes, world)
+            (batch.close(&mut tx).unwrap(), tx.finish().writes)
         });
-        seal += time;
-        let previous = head.derived(0).cloned();
+        close += time;
         seqno = seqno.next();
         store.apply(seqno, &writes);
         kept.push(writes);
+        let (time, late) = timed(|| {
+            let mut tx = store.tx();
+            seal.unwrap()(&mut tx, &kept.iter().collect::<Vec<_>>()).unwrap();
+            tx.finish().writes
+        });
+        sealing += time;
+        kept.push(late);
+        let previous = head.derived(0).cloned();
         derive += timed(|| ethereum.derive(previous.as_ref(), store.head(), &kept).unwrap()).0;
-        store.set_derived(0, world);
+        store.set_derived(0, derived);
         store.close();
+        store.amend(seqno, seqno, &kept[kept.len() - 1]);
         store.commit(seqno);
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / (size * ROUNDS) as f64;
     println!("{} batches of {size} transfers among {ACCOUNTS} accounts, microseconds for each transfer:", ROUNDS);
     println!(
-        "admit {:.2} (sender, checks), execute {:.2}, apply {:.2}, seal {:.2} (roots), follow {:.2} (trie without hashing)",
+        "admit {:.2} (sender, checks), execute {:.2}, apply {:.2}, close {:.2}, seal {:.2} (roots), follow {:.2} (trie without hashing)",
         each(admit),
         each(execute),
         each(apply),
-        each(seal),
+        each(close),
+        each(sealing),
         each(derive)
     );
     rebuild(1_000_000);

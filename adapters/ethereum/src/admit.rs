@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use adapter::{Reject, Work};
 use alloy_consensus::{Block as RlpBlock, Transaction as _};
 use alloy_eips::eip2718::Typed2718;
+use alloy_primitives::B256;
 use alloy_rlp::Decodable;
 use base::limits::ENTRY_BYTES_MAX;
 use kv::State;
@@ -33,14 +34,15 @@ impl Ledger {
             return Err(wrong_chain_id(&envelope, chain_id));
         }
         let sender = transaction::sender(&envelope, true)?;
-        let head = self.head(state)?;
+        let tip = self.tip(state)?;
+        let parent = tip.as_parent();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let header = self.next_header(&head, now.max(head.header.timestamp), head.hash);
+        let header = self.next_header(parent, now.max(parent.header.timestamp), B256::ZERO);
         let refusal = Refusal { envelope: &envelope, sender, chain_id, base_fee: header.base_fee_per_gas.unwrap_or(0) };
         if envelope.gas_limit() > header.gas_limit {
             return Err(refusal.block_gas_limit(header.gas_limit));
         }
-        match self.validate(self.own_context(&header, head.total_difficulty), state, &envelope, sender) {
+        match self.validate(self.own_context(&header, parent.total_difficulty), state, &envelope, sender) {
             Ok(_) => {}
             // It may wait for those before it, as long as it could ever be paid for.
             Err(Refused::Invalid(InvalidTransaction::NonceTooHigh { .. })) => {

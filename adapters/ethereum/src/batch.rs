@@ -3,30 +3,35 @@
 //! ```text
 //! begin    fixes number, time, base fee, gas limit, randomness
 //! execute  one transaction ⇒ one entry: accounts, storage, code, and the row of the transaction with its receipt
-//!          (the first one kept carries what the system contracts write before all transactions)
-//! seal     requests, roots, header ⇒ one more entry: the block
+//!          (the first one kept carries the beacon root, the last entry the parent's hash for its contract)
+//! close    requests, the head ⇒ what the next block must see        │ one more entry: the block
+//! seal     roots, hash, header, while the next block executes        │
 //! ```
+//!
+//! The next block can do without this one's hash: who asks for it waits ([`crate::tip`]).
 //!
 //! Times in seconds never go back, and blocks of one second share it: a strictly rising clock would run ahead of the
 //! world by a second for each block, and no client asks for one.
 
 use std::sync::Arc;
 
-use adapter::{Batch, Fault, Opening, Outcome as Kept, Verdict, Wait, Work};
+use adapter::{Batch, Closed, Fault, Opening, Outcome as Kept, Seal, Verdict, Wait, Work};
 use alloy_consensus::{Header, ReceiptEnvelope, Transaction as _};
-use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use base::{Digest, Seqno};
 use kv::{Derived, State, Tx, WriteSet};
 use revm::context::result::ExecutionResult;
+use revm::primitives::hardfork::SpecId;
 
 use crate::execute::{Context, Refused, WRITES_MAX};
+use crate::header::Parent;
 use crate::import::Imported;
 use crate::ledger::Ledger;
 use crate::record::{Block, Outcome, Receipt, Transaction};
 use crate::reject::{Refusal, failed};
+use crate::tip::{Promise, Tip};
 use crate::transaction::{self, Envelope};
 use crate::work::Admitted;
-use crate::world::World;
 use crate::{header, rows};
 
 /// Transactions in a block from which on a second thread helps with its roots.
@@ -35,10 +40,11 @@ const SHARED_FROM: usize = 64;
 /// The block in the making.
 pub(crate) struct Making {
     ledger: Arc<Ledger>,
-    parent: Block,
-    world: Arc<World>,
+    parent: Arc<Tip>,
     header: Header,
     context: Context,
+    /// The parent's hash goes into the history contract when the block is sealed. Else before the first transaction.
+    late_history: bool,
     first: Seqno,
     body: Body,
 }
@@ -63,12 +69,14 @@ pub(crate) struct Totals {
 
 impl Making {
     pub(crate) fn begin(ledger: Arc<Ledger>, head: &State, opening: &Opening) -> Result<Self, Fault> {
-        let parent = ledger.head(head)?;
-        let world = ledger.world(head)?;
-        let time = (opening.time / 1_000).max(parent.header.timestamp);
-        let header = ledger.next_header(&parent, time, B256::from(opening.entropy));
-        let context = ledger.own_context(&header, parent.total_difficulty);
-        Ok(Self { ledger, parent, world, header, context, first: opening.first, body: Body::Own(Totals::default()) })
+        let parent = ledger.tip(head)?;
+        let time = (opening.time / 1_000).max(parent.as_parent().header.timestamp);
+        let header = ledger.next_header(parent.as_parent(), time, B256::from(opening.entropy));
+        let mut context = ledger.own_context(&header, parent.as_parent().total_difficulty);
+        let late_history = context.spec.is_enabled_in(SpecId::PRAGUE) && ledger.has_history_contract(head)?;
+        context.tip = Some(parent.clone());
+        let body = Body::Own(Totals::default());
+        Ok(Self { ledger, parent, header, context, late_history, first: opening.first, body })
     }
 }
 
@@ -81,56 +89,95 @@ impl Batch for Making {
         }
     }
 
-    fn seal(self: Box<Self>, tx: &mut Tx<'_>, writes: &[WriteSet]) -> Result<Option<Derived>, Fault> {
-        let Self { ledger, parent, world, mut header, context, first, body } = *self;
-        let (block, world) = match body {
-            Body::Own(totals) => {
-                // In a transaction of its own, to know what it writes before the root is computed.
-                let mut closing = Tx::new(tx.base());
-                let logs = totals.receipts.iter().flat_map(ReceiptEnvelope::logs);
-                let requests = ledger
-                    .after_transactions(&context, &mut closing, logs, false)
-                    .map_err(|error| Fault::new(format!("the block's requests could not be gathered: {error}")))?;
-                let closing = closing.finish().writes;
-                copy(&closing, tx);
-                let mut world = world.after(&ledger.layout, writes.iter().chain([&closing]))?;
-                let lists = || (header::transactions_root(&totals.raw), header::receipts_root(&totals.receipts));
-                let (state_root, lists) = if totals.hashes.len() < SHARED_FROM {
-                    (world.settle(), lists())
-                } else {
-                    rayon::join(|| world.settle(), lists)
-                };
-                header.state_root = state_root;
-                (header.transactions_root, header.receipts_root) = lists;
-                header.logs_bloom = header::bloom(&totals.receipts);
-                header.gas_used = totals.gas_used;
-                header.blob_gas_used = header.blob_gas_used.map(|_| totals.blob_gas_used);
-                if context.spec.is_enabled_in(revm::primitives::hardfork::SpecId::PRAGUE) {
-                    header.requests_hash = Some(requests.requests_hash());
-                }
-                let block = Block {
-                    hash: header.hash_slow(),
-                    total_difficulty: parent.total_difficulty.saturating_add(header.difficulty),
-                    withdrawals: header.withdrawals_root.map(|_| Vec::new()),
-                    header,
-                    transactions: totals.hashes,
-                    ommers: Vec::new(),
-                    imported: parent.imported,
-                    first,
-                    size: 0,
-                };
-                (block.measured(&totals.raw), world)
+    fn close(self: Box<Self>, tx: &mut Tx<'_>) -> Result<Closed, Fault> {
+        let Self { ledger, parent, mut header, context, late_history, first, body } = *self;
+        rows::put_head(&ledger.layout, tx, header.number);
+        let totals = match body {
+            Body::Own(totals) => totals,
+            Body::Imported(imported) => {
+                let Imported { block, world } = *imported;
+                let derived: Derived = Arc::new(Tip::new(&block, world));
+                let seal: Seal = Box::new(move |tx, _| {
+                    ledger.put_block(tx, &block);
+                    Ok(())
+                });
+                return Ok(Closed { derived: Some(derived), seal: Some(seal) });
             }
-            Body::Imported(imported) => (imported.block, imported.world),
         };
+        let logs = totals.receipts.iter().flat_map(ReceiptEnvelope::logs);
+        let requests = ledger
+            .after_transactions(&context, tx, logs, false)
+            .map_err(|error| Fault::new(format!("the block's requests could not be gathered: {error}")))?;
+        header.gas_used = totals.gas_used;
+        header.blob_gas_used = header.blob_gas_used.map(|_| totals.blob_gas_used);
+        header.requests_hash = context.spec.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
+        let total_difficulty = parent.as_parent().total_difficulty.saturating_add(header.difficulty);
+        let imported = parent.as_parent().imported;
+        let (tip, promise) = Tip::promised(Parent { header: &header, total_difficulty, imported }, late_history);
+        let unsealed =
+            Unsealed { ledger, parent, header, total_difficulty, context, late_history, first, totals, promise };
+        Ok(Closed { derived: Some(tip), seal: Some(Box::new(move |tx, writes| unsealed.seal(tx, writes))) })
+    }
+}
+
+/// A block without its roots.
+struct Unsealed {
+    ledger: Arc<Ledger>,
+    parent: Arc<Tip>,
+    header: Header,
+    total_difficulty: U256,
+    context: Context,
+    late_history: bool,
+    first: Seqno,
+    totals: Totals,
+    promise: Promise,
+}
+
+impl Unsealed {
+    fn seal(self, tx: &mut Tx<'_>, writes: &[&WriteSet]) -> Result<(), Fault> {
+        let Self { ledger, parent, mut header, total_difficulty, context, late_history, first, totals, promise } = self;
+        let before = parent.sealed()?;
+        header.parent_hash = before.hash;
+        // In a transaction of its own, to know what it writes before the root is computed.
+        let mut late = Tx::new(tx.base());
+        if late_history {
+            ledger.note_parent(&context, &header, &mut late).map_err(|refused| {
+                Fault::new(format!("the parent's hash could not be given to its contract: {refused:?}"))
+            })?;
+        }
+        let late = late.finish().writes;
+        copy(&late, tx);
+        let mut world = before.world.after(&ledger.layout, writes.iter().copied().chain([&late]))?;
+        let lists = || (header::transactions_root(&totals.raw), header::receipts_root(&totals.receipts));
+        let (state_root, lists) = if totals.hashes.len() < SHARED_FROM {
+            (world.settle(), lists())
+        } else {
+            rayon::join(|| world.settle(), lists)
+        };
+        header.state_root = state_root;
+        (header.transactions_root, header.receipts_root) = lists;
+        header.logs_bloom = header::bloom(&totals.receipts);
+        let block = Block {
+            hash: header.hash_slow(),
+            total_difficulty,
+            withdrawals: header.withdrawals_root.map(|_| Vec::new()),
+            header,
+            transactions: totals.hashes,
+            ommers: Vec::new(),
+            imported: parent.as_parent().imported,
+            first,
+            size: 0,
+        };
+        let block = block.measured(&totals.raw);
         ledger.put_block(tx, &block);
-        Ok(Some(Arc::new(world)))
+        promise.keep(&block, world);
+        Ok(())
     }
 }
 
 impl Making {
     fn transaction(&mut self, tx: &mut Tx<'_>, sender: Address, raw: &[u8]) -> Verdict {
-        let Self { ledger, header, context, body, .. } = self;
+        let Self { ledger, parent, header, context, late_history, body, .. } = self;
         let Body::Own(totals) = body else { return Verdict::Full };
         let envelope = match transaction::read(raw) {
             Ok(envelope) => envelope,
@@ -168,10 +215,17 @@ impl Making {
             Ok(_) => {}
             Err(error) => return Verdict::Drop(error.into()),
         }
-        if totals.hashes.is_empty()
-            && let Err(refused) = ledger.before_transactions(context, header, tx)
-        {
-            return Verdict::Drop(refusal.of(refused));
+        if totals.hashes.is_empty() {
+            let noted = ledger.note_beacon_root(context, header, tx).and_then(|()| match late_history {
+                true => Ok(()),
+                false => {
+                    header.parent_hash = parent.sealed()?.hash;
+                    ledger.note_parent(context, header, tx)
+                }
+            });
+            if let Err(refused) = noted {
+                return Verdict::Drop(refusal.of(refused));
+            }
         }
         match ledger.include(context, header, tx, envelope.clone(), Bytes::copy_from_slice(raw), sender, totals) {
             Ok(included) => {
@@ -200,7 +254,7 @@ impl Making {
         if !totals.hashes.is_empty() {
             return Verdict::Full;
         }
-        match self.ledger.import(tx, &self.parent, &self.world, self.first, senders, rlp) {
+        match self.ledger.import(tx, &self.parent, self.first, senders, rlp) {
             Ok(imported) => {
                 let hash = imported.block.hash;
                 tx.set_claims(Digest(hash.0));
@@ -252,7 +306,7 @@ impl Ledger {
         let number = block.header.number;
         tx.put(self.layout.blocks, &number.to_be_bytes()[..], block.encode());
         tx.put(self.layout.numbers, block.hash.as_slice(), &number.to_be_bytes()[..]);
-        rows::put_head(&self.layout, tx, number, block.hash);
+        rows::put_recent(&self.layout, tx, number, block.hash);
         tx.set_claims(Digest(block.hash.0));
     }
 }

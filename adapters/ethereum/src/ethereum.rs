@@ -14,6 +14,7 @@ use crate::forks::Forks;
 use crate::ledger::{Config, Ledger};
 use crate::record::{Block, Transaction};
 use crate::terms;
+use crate::tip::Tip;
 use crate::view::View;
 use crate::world::World;
 
@@ -126,13 +127,18 @@ impl Ethereum {
         Ok(block.map(|block| NewBlock { block, transactions }))
     }
 
-    /// The block's number and state root, if these writes bring one.
-    fn root_in(&self, writes: &[WriteSet]) -> Result<Option<(u64, B256)>, ReadError> {
+    /// The block that these writes bring, if they do.
+    fn block_in(&self, writes: &[WriteSet]) -> Result<Option<Block>, ReadError> {
         let layout = &self.ledger.layout;
         let row = writes.iter().rev().find_map(|writes| writes.section(layout.blocks)?.puts.last());
-        let Some((_, row)) = row else { return Ok(None) };
-        let header = Block::decode(row)?.header;
-        Ok(Some((header.number, header.state_root)))
+        row.map(|(_, row)| Block::decode(row)).transpose()
+    }
+
+    fn differs(&self, computed: B256, root: B256) -> Fault {
+        let name = self.name();
+        Fault::new(format!(
+            "ledger {name}: the state here has root {computed}, but the newest block says {root}: what this node has is not what was executed"
+        ))
     }
 }
 
@@ -160,6 +166,7 @@ impl Adapter for Ethereum {
             first: tx.base().seqno().next(),
             size: 0,
         };
+        crate::rows::put_head(layout, tx, block.header.number);
         self.ledger.put_block(tx, &block.measured([]));
         Ok(())
     }
@@ -169,27 +176,24 @@ impl Adapter for Ethereum {
     }
 
     fn derive(&self, previous: Option<&Derived>, state: &State, writes: &[WriteSet]) -> Result<Option<Derived>, Fault> {
-        let layout = &self.ledger.layout;
-        let previous = previous.and_then(|derived| derived.downcast_ref::<World>());
-        let (mut world, brought) = match previous {
-            Some(previous) => (previous.after(layout, writes)?, self.root_in(writes)?),
-            None => {
-                let Some(number) = self.ledger.rows_of(state).head()? else { return Ok(None) };
-                // The block is history, which may be on its way back from disk while a node starts.
-                let block = self.ledger.block(state, number)?;
-                (World::build(layout, state)?, block.map(|block| (0, block.header.state_root)))
-            }
-        };
-        if let Some((_, root)) = brought.filter(|(number, _)| number.is_multiple_of(CHECKED_EVERY)) {
-            let computed = world.settle();
+        let Some(previous) = previous.and_then(|derived| derived.clone().downcast::<Tip>().ok()) else {
+            let Some(tip) = self.ledger.build_tip(state)? else { return Ok(None) };
+            let (computed, root) = (tip.sealed()?.world.root(), tip.as_parent().header.state_root);
             if computed != root {
-                let name = self.name();
-                return Err(Fault::new(format!(
-                    "ledger {name}: the state here has root {computed}, but the newest block says {root}: what this node has is not what was executed"
-                )));
+                return Err(self.differs(computed, root));
+            }
+            return Ok(Some(Arc::new(tip)));
+        };
+        // A batch that brought no block changed nothing here.
+        let Some(block) = self.block_in(writes)? else { return Ok(Some(previous)) };
+        let mut world = previous.sealed()?.world.after(&self.ledger.layout, writes)?;
+        if block.header.number.is_multiple_of(CHECKED_EVERY) {
+            let computed = world.settle();
+            if computed != block.header.state_root {
+                return Err(self.differs(computed, block.header.state_root));
             }
         }
-        Ok(Some(Arc::new(world)))
+        Ok(Some(Arc::new(Tip::new(&block, world))))
     }
 
     fn published(&self, _at: &Snapshot, batch: &Committed) {

@@ -3,6 +3,7 @@
 //! The engine's generics end here: everywhere else there is [`Evm`] over [`Rows`], and [`Context`], which is plain data.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use alloy_consensus::{Header, Transaction as _};
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
@@ -26,15 +27,18 @@ use crate::ReadError;
 use crate::ledger::Ledger;
 use crate::record::Block;
 use crate::rows::{self, Rows};
+use crate::tip::Tip;
 use crate::transaction::{self, Envelope};
 
 /// What execution knows of its block.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Context {
     pub spec: SpecId,
     pub block: BlockEnv,
     /// Changing `spec` here needs `set_spec_and_mainnet_gas_params`: the gas schedule is a field of its own.
     pub cfg: CfgEnv,
+    /// The block before, while it may not be sealed yet.
+    pub(crate) tip: Option<Arc<Tip>>,
 }
 
 type EvmContext<'a> = revm::Context<BlockEnv, TxEnv, CfgEnv, Rows<'a>, Journal<Rows<'a>>, ()>;
@@ -51,7 +55,7 @@ pub fn evm<'a>(context: Context, rows: Rows<'a>) -> Evm<'a> {
 /// An engine with an inspector.
 #[must_use]
 pub fn evm_with<'a, I>(context: Context, rows: Rows<'a>, inspector: I) -> Evm<'a, I> {
-    let Context { spec, block, cfg } = context;
+    let Context { spec, block, cfg, .. } = context;
     let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
     if rows.bare_storage() {
         instruction.instruction_table_mut()[usize::from(EXTCODEHASH)] = Instruction::new(extcodehash);
@@ -177,7 +181,7 @@ impl Ledger {
                 .then(|| BlobExcessGasAndPrice::new(header.excess_blob_gas.unwrap_or(0), fraction)),
             slot_num: 0,
         };
-        Context { spec, block, cfg }
+        Context { spec, block, cfg, tip: None }
     }
 
     /// The same for a block made here, where an operator may have set another cap on a transaction's gas.
@@ -224,7 +228,7 @@ impl Ledger {
     ) -> Result<ExecutionResult, Refused> {
         rules(context.spec, envelope)?;
         let ran = {
-            let mut engine = evm(context.clone(), self.rows(tx));
+            let mut engine = evm(context.clone(), self.rows(tx).after(context.tip.as_deref()));
             let ran = engine.transact(transaction::tx_env(envelope, sender))?;
             recycle(context.spec, engine);
             ran

@@ -14,22 +14,39 @@ use crate::record::{Block, Outcome, Receipt};
 /// What blocks made here carry as extra data.
 const EXTRA_DATA: &[u8] = b"coco";
 
+/// What a block says to the next one, beside its hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parent<'a> {
+    /// Its roots, bloom and own parent's hash are not looked at.
+    pub(crate) header: &'a Header,
+    /// Of this block and all before it.
+    pub(crate) total_difficulty: U256,
+    /// See [`Block::imported`].
+    pub(crate) imported: bool,
+}
+
+impl Block {
+    pub(crate) fn as_parent(&self) -> Parent<'_> {
+        Parent { header: &self.header, total_difficulty: self.total_difficulty, imported: self.imported }
+    }
+}
+
 impl Ledger {
     /// The rules of the block after `parent`.
-    pub(crate) fn next_spec(&self, parent: &Block, time: u64) -> SpecId {
+    pub(crate) fn next_spec(&self, parent: Parent<'_>, time: u64) -> SpecId {
         let forks = &self.config.genesis.forks;
         forks.spec(parent.header.number + 1, time, forks.merged(parent.total_difficulty))
     }
 
     /// Base fee of the block after `parent`, if it has one.
-    pub(crate) fn next_base_fee(&self, parent: &Block, spec: SpecId) -> Option<u64> {
+    pub(crate) fn next_base_fee(&self, parent: Parent<'_>, spec: SpecId) -> Option<u64> {
         if !spec.is_enabled_in(SpecId::LONDON) {
             return None;
         }
         if !parent.imported {
             return Some(self.config.base_fee);
         }
-        Some(market_base_fee(&parent.header))
+        Some(market_base_fee(parent.header))
     }
 
     /// Excess blob gas of the block after `parent`, if it counts it.
@@ -38,13 +55,12 @@ impl Ledger {
         spec.is_enabled_in(SpecId::CANCUN).then(|| parent.next_block_excess_blob_gas(params).unwrap_or(0))
     }
 
-    /// The header that the block after `parent` starts from: everything but what execution decides.
-    pub(crate) fn next_header(&self, parent: &Block, time: u64, random: B256) -> Header {
+    /// The header that the block after `parent` starts from: everything but the parent's hash and what execution decides.
+    pub(crate) fn next_header(&self, parent: Parent<'_>, time: u64, random: B256) -> Header {
         let spec = self.next_spec(parent, time);
         let since = |fork| spec.is_enabled_in(fork);
         let merged = since(SpecId::MERGE);
         Header {
-            parent_hash: parent.hash,
             beneficiary: self.config.genesis.beneficiary(),
             // Before the merge a block needs a difficulty. Nobody works here, so it is the least there is.
             difficulty: if merged { U256::ZERO } else { U256::ONE },
@@ -56,7 +72,7 @@ impl Ledger {
             base_fee_per_gas: self.next_base_fee(parent, spec),
             withdrawals_root: since(SpecId::SHANGHAI).then_some(EMPTY_WITHDRAWALS),
             blob_gas_used: since(SpecId::CANCUN).then_some(0),
-            excess_blob_gas: self.next_excess_blob_gas(&parent.header, time, spec),
+            excess_blob_gas: self.next_excess_blob_gas(parent.header, time, spec),
             parent_beacon_block_root: since(SpecId::CANCUN).then_some(B256::ZERO),
             ..Header::default()
         }

@@ -29,6 +29,7 @@ use crate::header::{self, market_base_fee};
 use crate::ledger::Ledger;
 use crate::record::{Block, Outcome};
 use crate::reject::{Refusal, SERVER_ERROR, failed};
+use crate::tip::Tip;
 use crate::world::World;
 use crate::{rows, transaction};
 
@@ -83,8 +84,7 @@ impl Ledger {
     pub(crate) fn import(
         &self,
         tx: &mut Tx<'_>,
-        parent: &Block,
-        world: &World,
+        tip: &Tip,
         first: Seqno,
         senders: Vec<Address>,
         rlp: &[u8],
@@ -92,15 +92,17 @@ impl Ledger {
         let block = decode_block(rlp)?;
         let (header, body) = (block.header, block.body);
         let wrong = Wrong(&header);
+        let (parent, before) = (tip.as_parent(), tip.sealed()?);
         let context = self.context(&header, parent.total_difficulty);
-        self.check_header(&header, parent, context.spec)?;
+        wrong.check("parentHash", &header.parent_hash, &before.hash)?;
+        self.check_header(&header, parent.header, context.spec)?;
 
         let ommers = if body.ommers.is_empty() { EMPTY_OMMER_ROOT_HASH } else { calculate_ommers_root(&body.ommers) };
         wrong.check("ommersHash", &header.ommers_hash, &ommers)?;
         let withdrawals_root = body.withdrawals.as_ref().map(|list| calculate_withdrawals_root(list));
         wrong.check("withdrawalsRoot", &header.withdrawals_root, &withdrawals_root)?;
 
-        let mut growing = Growing { ledger: self, state: tx.base().clone(), world: world.clone() };
+        let mut growing = Growing { ledger: self, state: tx.base().clone(), world: before.world.clone() };
         growing.step(tx, |tx| self.before_transactions(&context, &header, tx).map_err(refused(&wrong)))?;
         let mut totals = Totals::default();
         if senders.len() != body.transactions.len() {
@@ -167,13 +169,11 @@ impl Ledger {
     }
 
     /// Everything that can be said of a header by looking at its parent.
-    fn check_header(&self, header: &Header, parent: &Block, spec: SpecId) -> Result<(), Reject> {
+    fn check_header(&self, header: &Header, before: &Header, spec: SpecId) -> Result<(), Reject> {
         const EXTRA_DATA_MAX: usize = 32;
         let wrong = Wrong(header);
         let since = |fork| spec.is_enabled_in(fork);
-        let before = &parent.header;
         wrong.check("number", &header.number, &(before.number + 1))?;
-        wrong.check("parentHash", &header.parent_hash, &parent.hash)?;
         if header.timestamp <= before.timestamp {
             return Err(wrong.field("timestamp", header.timestamp, format_args!("after {}", before.timestamp)));
         }

@@ -34,6 +34,7 @@ mod rpc;
 mod system;
 mod tables;
 mod terms;
+mod tip;
 pub mod transaction;
 mod trie;
 mod view;

@@ -12,6 +12,7 @@ use revm::state::{AccountInfo, EvmState};
 use crate::ledger::Ledger;
 use crate::record::Block;
 use crate::tables::{HEAD, Layout, RECENT, hash_of, recent_key, storage_key, storage_range};
+use crate::tip::Tip;
 use crate::{Account, ReadError};
 
 /// What rows are read from.
@@ -43,11 +44,18 @@ impl Source<'_> {
 pub struct Rows<'a> {
     ledger: &'a Ledger,
     source: Source<'a>,
+    /// Knows what the newest block is still to bring.
+    tip: Option<&'a Tip>,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(ledger: &'a Ledger, source: Source<'a>) -> Self {
-        Self { ledger, source }
+        Self { ledger, source, tip: None }
+    }
+
+    /// For code of the block after `tip`, which may not be sealed yet.
+    pub(crate) fn after(self, tip: Option<&'a Tip>) -> Self {
+        Self { tip, ..self }
     }
 
     /// Whether some account may have storage and neither code nor nonce: only a genesis can make one.
@@ -116,10 +124,16 @@ impl revm::Database for Rows<'_> {
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, ReadError> {
-        Rows::storage(self, address, slot)
+        match self.tip.map_or(Ok(None), |tip| tip.history(address, slot))? {
+            Some(hash) => Ok(hash.into()),
+            None => Rows::storage(self, address, slot),
+        }
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, ReadError> {
+        if let Some(tip) = self.tip.filter(|tip| tip.number() == number) {
+            return Ok(tip.sealed()?.hash);
+        }
         match self.head()?.and_then(|head| head.checked_sub(number)) {
             None => Ok(B256::ZERO),
             Some(age) if age < RECENT => Ok(self.recent(number)?.unwrap_or_default()),
@@ -161,9 +175,13 @@ pub(crate) fn clear_storage(layout: &Layout, tx: &mut Tx<'_>, address: Address) 
     count
 }
 
-/// Makes a block the newest, and its hash known to BLOCKHASH.
-pub(crate) fn put_head(layout: &Layout, tx: &mut Tx<'_>, number: u64, hash: B256) {
+/// Makes a block the newest.
+pub(crate) fn put_head(layout: &Layout, tx: &mut Tx<'_>, number: u64) {
     tx.put(layout.chain, HEAD, &number.to_be_bytes()[..]);
+}
+
+/// Makes a block's hash known to BLOCKHASH.
+pub(crate) fn put_recent(layout: &Layout, tx: &mut Tx<'_>, number: u64, hash: B256) {
     tx.put(layout.chain, &recent_key(number)[..], hash.as_slice());
 }
 

@@ -1,17 +1,20 @@
 //! What happens in a block beside its transactions: beacon roots and block hashes before them, requests after.
 
+use std::sync::LazyLock;
+
 use alloy_consensus::Header;
-use alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS;
+use alloy_eips::eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE};
 use alloy_eips::eip4788::BEACON_ROOTS_ADDRESS;
 use alloy_eips::eip6110::DEPOSIT_REQUEST_TYPE;
 use alloy_eips::eip7002::{WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, WITHDRAWAL_REQUEST_TYPE};
 use alloy_eips::eip7251::{CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_TYPE};
 use alloy_eips::eip7685::Requests;
-use alloy_primitives::{Address, B256, Bytes, Log, b256};
-use kv::Tx;
+use alloy_primitives::{Address, B256, Bytes, Log, b256, keccak256};
+use kv::{State, Tx};
 use revm::context::result::ExecutionResult;
 use revm::primitives::hardfork::SpecId;
 
+use crate::ReadError;
 use crate::execute::{Context, Refused};
 use crate::ledger::Ledger;
 
@@ -41,6 +44,8 @@ impl From<Refused> for RequestError {
 /// Topic of `DepositEvent(bytes,bytes,bytes,bytes,bytes)`.
 const DEPOSIT_EVENT: B256 = b256!("0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5");
 
+static HISTORY_STORAGE_CODE_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(&HISTORY_STORAGE_CODE));
+
 impl Ledger {
     /// Runs what comes before the first transaction.
     pub(crate) fn before_transactions(
@@ -49,17 +54,33 @@ impl Ledger {
         header: &Header,
         tx: &mut Tx<'_>,
     ) -> Result<(), Refused> {
-        if header.number == 0 {
-            return Ok(());
-        }
-        if context.spec.is_enabled_in(SpecId::CANCUN) {
+        self.note_beacon_root(context, header, tx)?;
+        self.note_parent(context, header, tx)
+    }
+
+    /// Gives the beacon block's root to its contract (EIP-4788).
+    pub(crate) fn note_beacon_root(&self, context: &Context, header: &Header, tx: &mut Tx<'_>) -> Result<(), Refused> {
+        if header.number > 0 && context.spec.is_enabled_in(SpecId::CANCUN) {
             let root = header.parent_beacon_block_root.unwrap_or_default();
             self.system_call(context, tx, BEACON_ROOTS_ADDRESS, root.into())?;
         }
-        if context.spec.is_enabled_in(SpecId::PRAGUE) {
+        Ok(())
+    }
+
+    /// Gives the parent's hash to the history contract (EIP-2935).
+    pub(crate) fn note_parent(&self, context: &Context, header: &Header, tx: &mut Tx<'_>) -> Result<(), Refused> {
+        if header.number > 0 && context.spec.is_enabled_in(SpecId::PRAGUE) {
             self.system_call(context, tx, HISTORY_STORAGE_ADDRESS, header.parent_hash.into())?;
         }
         Ok(())
+    }
+
+    /// Whether the history contract is the one that the specification deploys. What it is given can then be given at the
+    /// end of a block as well: nothing but the call of a block writes its slots, and [`crate::tip::Tip::history`] answers for
+    /// the one that is not written yet.
+    pub(crate) fn has_history_contract(&self, state: &State) -> Result<bool, ReadError> {
+        let account = self.rows_of(state).account(HISTORY_STORAGE_ADDRESS)?;
+        Ok(account.is_some_and(|account| account.code_hash == *HISTORY_STORAGE_CODE_HASH))
     }
 
     /// Gathers the block's requests after its last transaction: deposits from its logs, then what the two contracts have

@@ -112,8 +112,8 @@ impl View {
     }
 
     /// The state trie of this version.
-    pub fn world(&self) -> Result<Arc<World>, ReadError> {
-        self.ledger.world(&self.state)
+    pub fn world(&self) -> Result<World, ReadError> {
+        Ok(self.ledger.tip(&self.state)?.sealed()?.world.clone())
     }
 
     /// An account and some of its slots, with proofs from the head's state root.
@@ -130,21 +130,24 @@ impl View {
     /// The header that the next block would start from at `time` (in seconds; never before the head's).
     pub fn next_header(&self, time: u64) -> Result<Header, ReadError> {
         let head = self.head()?;
-        Ok(self.ledger.next_header(&head, time.max(head.header.timestamp), B256::ZERO))
+        let time = time.max(head.header.timestamp);
+        Ok(Header { parent_hash: head.hash, ..self.ledger.next_header(head.as_parent(), time, B256::ZERO) })
     }
 
     /// What execution would know of the next block.
     pub fn next_context(&self, time: u64) -> Result<Context, ReadError> {
-        let head = self.head()?;
-        let header = self.ledger.next_header(&head, time.max(head.header.timestamp), B256::ZERO);
-        Ok(self.ledger.own_context(&header, head.total_difficulty))
+        let tip = self.ledger.tip(&self.state)?;
+        let parent = tip.as_parent();
+        let header = self.ledger.next_header(parent, time.max(parent.header.timestamp), B256::ZERO);
+        Ok(self.ledger.own_context(&header, parent.total_difficulty))
     }
 
     /// Base fee of the next block; `None` before London.
     pub fn next_base_fee(&self) -> Result<Option<u64>, ReadError> {
-        let head = self.head()?;
-        let spec = self.ledger.next_spec(&head, head.header.timestamp);
-        Ok(self.ledger.next_base_fee(&head, spec))
+        let tip = self.ledger.tip(&self.state)?;
+        let parent = tip.as_parent();
+        let spec = self.ledger.next_spec(parent, parent.header.timestamp);
+        Ok(self.ledger.next_base_fee(parent, spec))
     }
 }
 
@@ -153,17 +156,5 @@ impl Ledger {
         let Layout { blocks, .. } = self.layout;
         let row = state.get(blocks, &number.to_be_bytes())?;
         row.map(|row| Block::decode(&row)).transpose()
-    }
-
-    /// The newest block of a version.
-    pub(crate) fn head(&self, state: &State) -> Result<Block, ReadError> {
-        let number = self.rows_of(state).head()?.ok_or(ReadError::NotOpen)?;
-        self.block(state, number)?.ok_or(ReadError::Corrupt("the newest block is missing"))
-    }
-
-    /// The state trie that rides with a version, or a new one if none does.
-    pub(crate) fn world(&self, state: &State) -> Result<Arc<World>, ReadError> {
-        let derived = state.derived(self.slot()).cloned().and_then(|derived| derived.downcast::<World>().ok());
-        derived.map_or_else(|| World::build(&self.layout, state).map(Arc::new), Ok)
     }
 }

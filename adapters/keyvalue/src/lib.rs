@@ -15,7 +15,7 @@ mod work;
 use std::sync::Arc;
 
 use adapter::{
-    Adapter, Batch, Blame, Committed, Fault, LedgerId, Listener, Node, Opening, Outcome, Reject, Verdict, Work,
+    Adapter, Batch, Blame, Closed, Committed, Fault, LedgerId, Listener, Node, Opening, Outcome, Reject, Verdict, Work,
 };
 use kv::{Derived, Kind, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
@@ -79,8 +79,8 @@ impl Batch for Executing {
         }
     }
 
-    fn seal(self: Box<Self>, _: &mut Tx<'_>, _: &[WriteSet]) -> Result<Option<Derived>, Fault> {
-        Ok(None)
+    fn close(self: Box<Self>, _: &mut Tx<'_>) -> Result<Closed, Fault> {
+        Ok(Closed { derived: None, seal: None })
     }
 }
 

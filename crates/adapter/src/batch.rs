@@ -26,11 +26,25 @@ pub trait Batch: Send {
     /// below [`base::limits::ENTRY_BYTES_MAX`]: kept work that makes no entry stops the node.
     fn execute(&mut self, tx: &mut Tx<'_>, work: &Work) -> Verdict;
 
-    /// The batch closes. What `tx` is given becomes one more entry after the ledger's others (a block, say); `writes`
-    /// are those of the kept work, in order, and are already under `tx`. Called only if something was kept.
-    /// Returns what [`crate::Adapter::derive`] would return for the batch on another node.
-    fn seal(self: Box<Self>, tx: &mut Tx<'_>, writes: &[WriteSet]) -> Result<Option<Derived>, Fault>;
+    /// The batch takes no more work: called only if something was kept. Writes what work of the next batch must see, and
+    /// returns what is left to do. The executor waits for this, so computing belongs into [`Closed::seal`].
+    fn close(self: Box<Self>, tx: &mut Tx<'_>) -> Result<Closed, Fault>;
 }
+
+/// A batch of one hosted ledger that takes no more work.
+pub struct Closed {
+    /// What [`crate::Adapter::derive`] would return for the batch on another node. [`crate::Adapter::begin`] of the next
+    /// batch may see it before `seal` was run, so what `seal` finds out is a promise in it; everybody else sees it after.
+    pub derived: Option<Derived>,
+    /// What is left to do.
+    pub seal: Option<Seal>,
+}
+
+/// What closes a batch at leisure, while the next one executes: roots, hashes. It is given a transaction over the version
+/// at the batch's end, and the writes of the kept work, in order, with those of [`Batch::close`] behind them. What it writes
+/// goes into the ledger's last entry of the batch with the writes of [`Batch::close`] (a block, say); no work may write the
+/// same rows. Batches are sealed in order.
+pub type Seal = Box<dyn FnOnce(&mut Tx<'_>, &[&WriteSet]) -> Result<(), Fault> + Send>;
 
 /// What execution decided.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! ```text
 //!  client ─▶ listener ─▶ admit ─▶ Work ──Node::submit──▶ (forwarded to the primary) ─▶ Batch::execute ─▶ Verdict
 //!                                                                                          │ Keep: an entry
-//!                                                         Batch::seal  ◀── the batch closes┘
+//!                                         Closed::seal ◀── Batch::close ◀── the batch closes┘
 //!  client ◀─ reply ◀── Submitted ◀──────── committed ◀── (sealed, replicated, on disk at a quorum)
 //!                                              └─▶ Adapter::published, on every node
 //! ```
@@ -27,7 +27,7 @@ use kv::{Derived, Snapshot, State, TableId, Tx, WriteSet};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use batch::{Batch, Committed, Opening, Outcome, Verdict, Wait};
+pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};
 pub use work::{LedgerId, Submitted, Work};
@@ -41,7 +41,8 @@ pub trait Adapter: Send + Sync + 'static {
     /// An error stops the node: a network cannot start with half a genesis.
     fn open(&self, tx: &mut Tx<'_>) -> Result<(), Fault>;
 
-    /// A batch begins on top of `head`. Primary only; called when there is work for this ledger.
+    /// A batch begins on top of `head`. Primary only; called when there is work for this ledger. The batch before may not be
+    /// sealed yet: what its [`Closed::seal`] writes is not in `head` then, and comes later.
     fn begin(&self, head: &State, opening: &Opening) -> Result<Box<dyn Batch>, Fault>;
 
     /// What this adapter keeps in memory beside the tables (an index, a trie), after a batch that others executed.

@@ -25,6 +25,7 @@ mod peers;
 mod publisher;
 mod route;
 mod run;
+mod sealer;
 mod snapshot;
 mod work;
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use adapter::{Adapter, LedgerId, Opening, Verdict, Work};
+use adapter::{Adapter, Closed, LedgerId, Opening, Verdict, Work};
 use base::{Seqno, TxId, View};
 use ethereum::{Config, Ethereum};
-use kv::{NoHistory, Store, Tables, WriteSet};
+use kv::{NoHistory, Store, Tables, Tx, WriteSet};
 
 #[expect(clippy::print_stderr, reason = "a test that does not run must be seen")]
 /// The folder with test vectors, if this machine has it.
@@ -112,16 +112,28 @@ impl Bench {
             }
             verdicts.push(verdict);
         }
+        let mut closed = None;
         if !kept.is_empty() {
             let mut tx = self.store.tx();
-            let derived = batch.seal(&mut tx, &kept).unwrap();
-            let writes = tx.finish().writes;
-            self.apply(writes);
+            let Closed { derived, seal } = batch.close(&mut tx).unwrap();
+            kept.push(tx.finish().writes);
+            self.apply(kept.last().unwrap().clone());
             self.store.set_derived(0, derived);
+            closed = seal.map(|seal| (self.seqno, seal, self.store.head().clone()));
         }
         self.seqno = self.seqno.next();
         self.store.skip_to(self.seqno);
         self.store.close();
+        // A node does this on another thread.
+        if let Some((entry, seal, end)) = closed {
+            let mut tx = Tx::new(&end);
+            seal(&mut tx, &kept.iter().collect::<Vec<_>>()).unwrap();
+            let late = tx.finish().writes;
+            self.count(&late);
+            self.store.amend(self.seqno, entry, &late);
+            let last = self.entries.pop().unwrap();
+            self.entries.push(last.then(late));
+        }
         self.store.commit(self.seqno);
         verdicts
     }
@@ -129,10 +141,14 @@ impl Bench {
     fn apply(&mut self, writes: WriteSet) {
         self.seqno = self.seqno.next();
         self.store.apply(self.seqno, &writes);
+        self.count(&writes);
+        self.entries.push(writes);
+    }
+
+    fn count(&mut self, writes: &WriteSet) {
         for section in &writes.sections {
             self.bytes += section.puts.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         }
-        self.entries.push(writes);
     }
 
     pub fn last(&self) -> TxId {

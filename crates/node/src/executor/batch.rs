@@ -2,35 +2,24 @@
 
 use std::sync::Arc;
 
-use adapter::{Adapter, Batch, Fault, Opening, Outcome, Reject, Verdict, Wait};
+use adapter::{Adapter, Batch, Closed, Fault, Opening, Outcome, Reject, Seal, Verdict, Wait};
 use base::limits::{BATCH_BYTES_TARGET, BATCH_ENTRIES_MAX};
 use base::{Digest, Seqno, TxId};
 use kv::{Finished, Store, WriteSet};
 
 use crate::publisher::Answer;
+use crate::sealer::{Draft, End};
 use crate::work::{Pending, ReplyTo};
-
-/// One entry, not yet sealed.
-pub struct Draft {
-    pub writes: WriteSet,
-    pub claims: Digest,
-}
 
 /// The open batch.
 pub struct Open {
     pub opening: Opening,
-    lanes: Vec<Option<Lane>>,
+    /// What each hosted ledger has in it.
+    lanes: Vec<Option<Box<dyn Batch>>>,
     pub drafts: Vec<Draft>,
     pub answers: Vec<Answer>,
     bytes: usize,
     full: bool,
-}
-
-/// What a hosted ledger has in the batch.
-struct Lane {
-    batch: Box<dyn Batch>,
-    /// Of its kept work, in order.
-    writes: Vec<WriteSet>,
 }
 
 /// What became of a piece of work.
@@ -77,11 +66,11 @@ impl Open {
         };
         let lane = match &mut self.lanes[slot] {
             Some(lane) => lane,
-            empty => empty.insert(Lane { batch: adapter.begin(store.head(), &self.opening)?, writes: Vec::new() }),
+            empty => empty.insert(adapter.begin(store.head(), &self.opening)?),
         };
         let seen = TxId { view: self.opening.view, seqno: store.head().seqno() };
         let mut tx = store.tx();
-        let outcome = match lane.batch.execute(&mut tx, &pending.work) {
+        let outcome = match lane.execute(&mut tx, &pending.work) {
             Verdict::Keep(outcome) => outcome,
             Verdict::Drop(reject) => {
                 return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject) }));
@@ -101,29 +90,32 @@ impl Open {
         if writes.is_empty() {
             return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Ok(reply) }));
         }
-        lane.writes.push(writes.clone());
         self.full |= closes;
-        let txid = self.keep(store, Draft { writes, claims });
+        let txid = self.keep(store, Draft { writes, claims, slot: Some(slot) });
         self.answers.push(Answer { to: pending.reply, txid, reply: Ok(reply) });
         Ok(Executed::Kept { wakes })
     }
 
-    /// Lets every hosted ledger that has entries write its last one.
-    pub fn seal(&mut self, store: &mut Store) -> Result<(), Fault> {
+    /// Nothing more goes in: every hosted ledger that has entries writes what the next batch must see, and says what it has
+    /// left to do.
+    pub fn end(&mut self, store: &mut Store) -> Result<Vec<End>, Fault> {
+        let mut ends = Vec::new();
         for slot in 0..self.lanes.len() {
-            let Some(Lane { batch, writes }) = self.lanes[slot].take() else { continue };
-            if writes.is_empty() {
+            let Some(lane) = self.lanes[slot].take() else { continue };
+            if !self.drafts.iter().any(|draft| draft.slot == Some(slot)) {
                 continue;
             }
             let mut tx = store.tx();
-            let derived = batch.seal(&mut tx, &writes)?;
+            let Closed { derived, seal } = lane.close(&mut tx)?;
             let Finished { writes, claims, .. } = tx.finish();
-            if !writes.is_empty() {
-                self.keep(store, Draft { writes, claims });
+            if seal.is_some() || !writes.is_empty() {
+                let seal = seal.unwrap_or_else(|| as_it_is(claims));
+                ends.push(End { slot, seal });
+                self.keep(store, Draft { writes, claims, slot: Some(slot) });
             }
             store.set_derived(slot, derived);
         }
-        Ok(())
+        Ok(ends)
     }
 
     /// Puts an entry's writes on the head and gives its place.
@@ -134,6 +126,14 @@ impl Open {
         self.drafts.push(draft);
         TxId { view: self.opening.view, seqno }
     }
+}
+
+/// What is left to do of an entry that is complete.
+fn as_it_is(claims: Digest) -> Seal {
+    Box::new(move |tx, _| {
+        tx.set_claims(claims);
+        Ok(())
+    })
 }
 
 /// About what the writes take in the ledger.

@@ -15,7 +15,7 @@ use crate::publisher::{Answer, Publication, Published};
 impl Executor {
     /// A batch is committed.
     pub(super) fn committed(&mut self, batch: &Bytes, head: Head) -> Result<(), Fault> {
-        if self.settle_own(&head) {
+        if self.settle_own(batch, &head) {
             self.forget_history();
             return Ok(());
         }
@@ -48,8 +48,7 @@ impl Executor {
         }
         self.store.skip_to(head.seqno());
         self.store.close();
-        self.committed = head.clone();
-        self.head = head;
+        self.committed = head;
         Ok(())
     }
 

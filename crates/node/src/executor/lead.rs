@@ -8,17 +8,17 @@ use adapter::{Committed, Fault, Opening};
 use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
-use kv::WriteSet;
+use kv::{Finished, WriteSet};
 use ledger::Head;
 
 use super::Executor;
-use super::batch::{Draft, Executed, Open};
-use crate::ordering::Proposal;
+use super::batch::{Executed, Open};
 use crate::peers::Peers;
 use crate::publisher::{Answer, Publication, Published};
+use crate::sealer::{ClosedBatch, Draft, SealedBatch};
 use crate::work::{Pending, Ready, Waiting};
 
-/// Batches on their way. One: the next executes meanwhile, and closes when the first is committed.
+/// Batches that are sealed or on their way. One: the next executes meanwhile, and closes when the first is committed.
 const IN_FLIGHT_MAX: usize = 1;
 /// Under a flood a free log is not kept waiting for the batch to fill.
 const CLOSE_EAGERLY_AT: usize = 512;
@@ -42,10 +42,11 @@ pub struct Leading {
     rests_until: Instant,
 }
 
-/// A batch that was proposed.
+/// A batch that was closed and is not committed.
 struct InFlight {
-    head: Head,
-    bytes: Bytes,
+    /// Of its signature.
+    txid: TxId,
+    /// Once it is sealed.
     entries: Vec<(Seqno, WriteSet)>,
     answers: Vec<Answer>,
 }
@@ -74,7 +75,7 @@ impl Leading {
         for reply in lost.chain(queued) {
             reply.answer(peers, Err(adapter::Reject::unavailable()));
         }
-        in_flight.into_iter().map(|batch| (batch.head.txid, batch.answers)).collect()
+        in_flight.into_iter().map(|batch| (batch.txid, batch.answers)).collect()
     }
 }
 
@@ -92,7 +93,7 @@ fn now() -> u64 {
 impl Executor {
     /// This node is the primary from here on.
     pub(super) fn lead(&mut self, view: View) -> Result<(), Fault> {
-        tracing::info!(view = view.0, seqno = self.head.seqno().0, "this node is the primary");
+        tracing::info!(view = view.0, seqno = self.committed.seqno().0, "this node is the primary");
         let waiting = self.tools.adapters.iter().map(|_| Waiting::default()).collect();
         self.leading = Some(Leading {
             view,
@@ -103,7 +104,7 @@ impl Executor {
             time: 0,
             rests_until: Instant::now(),
         });
-        if self.head.seqno() == Seqno(0) {
+        if self.committed.seqno() == Seqno(0) {
             self.found()?;
         }
         self.open_to_work();
@@ -115,14 +116,15 @@ impl Executor {
         let opening = self.opening()?;
         let mut open = Open::new(opening, self.tools.adapters.len());
         for writes in self.tools.genesis.entries() {
-            open.keep(&mut self.store, Draft { writes, claims: base::Digest::ZERO });
+            open.keep(&mut self.store, Draft { writes, claims: base::Digest::ZERO, slot: None });
         }
         for adapter in self.tools.adapters.clone() {
             let mut tx = self.store.tx();
             adapter.open(&mut tx)?;
             let finished = tx.finish();
             if !finished.writes.is_empty() {
-                open.keep(&mut self.store, Draft { writes: finished.writes, claims: finished.claims });
+                let Finished { writes, claims, .. } = finished;
+                open.keep(&mut self.store, Draft { writes, claims, slot: None });
             }
         }
         self.derive_anew()?;
@@ -130,7 +132,7 @@ impl Executor {
     }
 
     fn opening(&mut self) -> Result<Opening, Fault> {
-        let first = self.head.seqno().next();
+        let first = self.store.head().seqno().next();
         let leading = self.leading.as_mut().ok_or_else(|| Fault::new("a batch was opened on a backup"))?;
         leading.time = leading.time.max(now());
         Ok(Opening {
@@ -211,49 +213,47 @@ impl Executor {
         Ok(true)
     }
 
-    /// Seals, signs and proposes a batch.
+    /// Ends a batch and gives it to the sealer.
     fn close(&mut self, mut open: Open) -> Result<(), Fault> {
-        open.seal(&mut self.store)?;
+        let ends = open.end(&mut self.store)?;
         let Open { opening, drafts, answers, .. } = open;
-        let (tables, keys) = (self.store.head().tables().clone(), self.tools.keys.clone());
-        let mut bytes = Vec::with_capacity(1_024 * (drafts.len() + 1));
-        let mut leaves = Vec::with_capacity(drafts.len());
-        let mut entries = Vec::with_capacity(drafts.len());
-        for (seqno, Draft { writes, claims }) in (opening.first.0..).map(Seqno).zip(drafts) {
-            let txid = TxId { view: opening.view, seqno };
-            leaves.push(ledger::seal(txid, &writes, &claims, &tables, &keys, &mut bytes).map_err(Fault::new)?);
-            entries.push((seqno, writes));
-        }
-        let signer = &self.tools.signer;
-        let seconds = opening.time / 1_000;
-        let head = ledger::sign(&self.head, opening.view, &leaves, signer, &keys, seconds, &mut bytes);
-        self.head = head.map_err(Fault::new)?;
-        self.store.skip_to(self.head.seqno());
+        let state = self.store.head().clone();
+        let entries = drafts.len();
+        // The signature's place.
+        let txid = TxId { view: opening.view, seqno: state.seqno().next() };
+        self.store.skip_to(txid.seqno);
         self.store.close();
-        let bytes = Bytes::from(bytes);
-        metrics::histogram!("coco_batch_entries").record(entries.len() as f64);
-        let proposal = Proposal { batch: bytes.clone(), head: self.head.clone() };
-        // Fails only once consensus is gone, and then the node is stopping.
-        let _ = self.tools.proposals.send(proposal);
         if let Some(leading) = &mut self.leading {
-            leading.rests_until = Instant::now() + rest_after(entries.len());
-            leading.in_flight.push_back(InFlight { head: self.head.clone(), bytes, entries, answers });
+            leading.rests_until = Instant::now() + rest_after(entries);
+            leading.in_flight.push_back(InFlight { txid, entries: Vec::new(), answers });
         }
+        let batch = ClosedBatch { opening, drafts, ends, state, head: self.committed.clone() };
+        // Fails only once the sealer is gone, and then the node is stopping.
+        let _ = self.tools.sealer.send(batch);
         Ok(())
     }
 
+    /// A batch is sealed. Of one that this node gave up meanwhile nothing is left to complete.
+    pub(super) fn sealed(&mut self, SealedBatch { txid, late, entries }: SealedBatch) {
+        let in_flight = self.leading.iter_mut().flat_map(|leading| &mut leading.in_flight);
+        let Some(batch) = in_flight.into_iter().find(|batch| batch.txid == txid) else { return };
+        batch.entries = entries;
+        for (entry, writes) in late {
+            self.store.amend(txid.seqno, entry, &writes);
+        }
+    }
+
     /// If the committed batch is the oldest of this primary's own, publishes it. Its writes are on the head already.
-    pub(super) fn settle_own(&mut self, head: &Head) -> bool {
+    pub(super) fn settle_own(&mut self, bytes: &Bytes, head: &Head) -> bool {
         let Some(leading) = &mut self.leading else { return false };
-        let Some(InFlight { head, bytes, entries, answers }) =
-            leading.in_flight.pop_front_if(|batch| batch.head.txid == head.txid)
+        let Some(InFlight { entries, answers, .. }) = leading.in_flight.pop_front_if(|batch| batch.txid == head.txid)
         else {
             return false;
         };
-        self.committed = head;
+        self.committed = head.clone();
         let snapshot = self.store.commit(self.committed.seqno());
         let committed = Arc::new(Committed { last: self.committed.txid, entries });
-        self.publish(Publication::Batch(Box::new(Published { snapshot, committed, bytes, answers })));
+        self.publish(Publication::Batch(Box::new(Published { snapshot, committed, bytes: bytes.clone(), answers })));
         true
     }
 }

@@ -1,7 +1,7 @@
 //! The executor: the one thread that owns the store.
 //!
 //! ```text
-//!   primary:  work ─▶ execute ─▶ open batch ─ the log is free ─▶ seal ─▶ sign ─▶ propose ─▶ (committed) ─▶ publish
+//!   primary:  work ─▶ execute ─▶ open batch ─ the log is free ─▶ close ─▶ (sealed, proposed, committed) ─▶ publish
 //!   backup:                                        committed batch ─▶ open ─▶ apply ─▶ derive ─▶ publish
 //! ```
 //!
@@ -24,13 +24,13 @@ use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, after, never, select};
 use kv::Store;
-use ledger::{Head, LedgerKeys, Signer};
+use ledger::{Head, LedgerKeys};
 
 use crate::genesis::Genesis;
-use crate::ordering::Proposal;
 use crate::peers::Peers;
 use crate::publisher::{Answer, Publication};
 use crate::route::{Destination, Route};
+use crate::sealer::{ClosedBatch, SealedBatch};
 use crate::work::Pending;
 
 pub use start::{Replayed, replay};
@@ -43,6 +43,8 @@ pub enum Command {
     Lead { view: View },
     /// It is not (any more). Work goes to the primary, if there is one.
     Follow { primary: Option<u64> },
+    /// A batch that this primary closed is sealed.
+    Sealed(SealedBatch),
     /// A batch is committed; `head` is where the ledger stands after it. Each batch once, in order.
     Committed { batch: Bytes, head: Head },
     /// The mark of this view is committed: what earlier views left uncommitted never will be.
@@ -55,11 +57,11 @@ pub enum Command {
 pub struct Tools {
     pub adapters: Vec<Arc<dyn Adapter>>,
     pub keys: Arc<LedgerKeys>,
-    pub signer: Signer,
     pub genesis: Genesis,
     pub route: Arc<Route>,
     pub peers: Peers,
-    pub proposals: Sender<Proposal>,
+    /// Takes closed batches.
+    pub sealer: Sender<ClosedBatch>,
     pub publisher: Sender<Publication>,
     /// History rows up to here can be read from disk. Written by the history thread.
     pub history_on_disk: Arc<AtomicU64>,
@@ -68,9 +70,7 @@ pub struct Tools {
 pub struct Executor {
     tools: Tools,
     store: Store,
-    /// Where the ledger stands at the store's head.
-    head: Head,
-    /// Where it stands at the newest committed version.
+    /// Where the ledger stands at the newest committed version.
     committed: Head,
     /// Set while this node is the primary.
     leading: Option<Leading>,
@@ -128,6 +128,10 @@ impl Executor {
                 self.follow(work);
                 Ok(())
             }
+            Command::Sealed(batch) => {
+                self.sealed(batch);
+                Ok(())
+            }
             Command::Committed { batch, head } => self.committed(&batch, head),
             Command::Opened { view } => {
                 self.give_up_before(view);
@@ -141,7 +145,6 @@ impl Executor {
     fn follow(&mut self, work: &Receiver<Pending>) {
         let Some(leading) = self.leading.take() else { return };
         self.store.rollback(self.committed.seqno());
-        self.head = self.committed.clone();
         self.unsettled.extend(leading.abandon(&self.tools.peers));
         work.try_iter().for_each(|pending| self.tools.route.send(pending));
     }

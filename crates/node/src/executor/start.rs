@@ -130,12 +130,11 @@ fn ahead<'scope, T: Send + 'scope>(
 impl Executor {
     /// An executor on top of what was replayed. Adapters derive what they need from the state.
     pub fn new(tools: Tools, Replayed { store, head }: Replayed) -> Result<Self, Fault> {
-        let mut executor =
-            Self { tools, store, committed: head.clone(), head, leading: None, unsettled: VecDeque::new() };
-        if executor.head.seqno() > Seqno(0) {
+        let mut executor = Self { tools, store, committed: head, leading: None, unsettled: VecDeque::new() };
+        if executor.committed.seqno() > Seqno(0) {
             executor.derive_anew()?;
             executor.store.close();
-            executor.store.commit(executor.head.seqno());
+            executor.store.commit(executor.committed.seqno());
         }
         Ok(executor)
     }

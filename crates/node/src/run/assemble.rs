@@ -26,6 +26,7 @@ use crate::ordering::{self, Event, Orderer};
 use crate::peers::{Credentials, Peer, Peers};
 use crate::publisher::{Publication, Publisher};
 use crate::route::Route;
+use crate::sealer::{ClosedBatch, Sealer};
 use crate::snapshot::Taker;
 
 /// Committed batches that wait for the executor.
@@ -42,6 +43,8 @@ pub(super) struct Assembly {
     executor: Executor,
     commands: Receiver<executor::Command>,
     work: Receiver<crate::work::Pending>,
+    sealer: Sealer,
+    closed: Receiver<ClosedBatch>,
     orderer: Orderer,
     events: (Sender<Event>, Receiver<Event>),
     proposals: Receiver<ordering::Proposal>,
@@ -79,8 +82,9 @@ impl Assembly {
         let (event_sender, event_receiver) = unbounded();
         let (command_sender, commands) = bounded(COMMANDS_MAX);
         let (work_sender, work) = bounded(QUEUE_WORK_MAX);
-        // Never more than the batches in flight.
+        // Of both never more than the batches in flight.
         let (proposal_sender, proposals) = unbounded();
+        let (closed_sender, closed) = unbounded();
         let (publication_sender, publications) = bounded(PUBLICATIONS_MAX);
         let (answer_sender, answers) = bounded(ANSWERS_MAX);
         let (keep_sender, keeps) = bounded(KEEPS_MAX);
@@ -96,15 +100,15 @@ impl Assembly {
             Signer { service: Arc::new(secrets.service_key), node: settings.dual_signatures.then(|| node_key.clone()) };
         let tools = executor::Tools {
             adapters: adapters.clone(),
-            keys,
-            signer,
+            keys: keys.clone(),
             genesis,
             route: route.clone(),
             peers: peers.clone(),
-            proposals: proposal_sender,
+            sealer: closed_sender,
             publisher: publication_sender,
             history_on_disk: on_disk.clone(),
         };
+        let sealer = Sealer { keys, signer, executor: command_sender.clone(), proposals: proposal_sender };
         let head = replayed.head.clone();
         let executor = Executor::new(tools, replayed)?;
 
@@ -147,6 +151,8 @@ impl Assembly {
             executor,
             commands,
             work,
+            sealer,
+            closed,
             orderer,
             events: (event_sender, event_receiver),
             proposals,
@@ -168,6 +174,8 @@ impl Assembly {
             executor,
             commands,
             work,
+            sealer,
+            closed,
             orderer,
             events,
             proposals,
@@ -186,6 +194,7 @@ impl Assembly {
                 publisher.run(&publications, &answers);
                 Ok(())
             })?,
+            thread("sealer", ended, move || sealer.run(&closed))?,
             thread("executor", ended, move || executor.run(&commands, &work))?,
             thread("orderer", ended, move || orderer.run(&received, &proposals))?,
         ];

@@ -146,7 +146,7 @@ impl<'a> Scratch<'a> {
 
     /// The call as a transaction with so much gas, before any rule is lifted.
     pub(super) fn transaction(&self, args: &CallArgs, gas: u64) -> Result<TxEnv, Error> {
-        let Context { cfg, block, spec } = &self.context;
+        let Context { cfg, block, spec, .. } = &self.context;
         let blob_fee = block.blob_excess_gas_and_price.map_or(0, |blob| blob.blob_gasprice);
         environment(args, gas, Fees::of(args), *spec, cfg.chain_id, blob_fee)
     }

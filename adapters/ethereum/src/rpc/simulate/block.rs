@@ -50,7 +50,8 @@ impl Ground<'_> {
         let mut gas_left = self.gas_left;
         let state = self.state.clone();
         let mut tx = Tx::new(&state);
-        rows::put_head(&self.ledger.layout, &mut tx, self.parent.header.number, self.parent.hash);
+        rows::put_head(&self.ledger.layout, &mut tx, self.parent.header.number);
+        rows::put_recent(&self.ledger.layout, &mut tx, self.parent.header.number, self.parent.hash);
         let mut scratch = self.scratch(tx, &header, &planned);
         overrides::apply(&planned.state, &mut scratch)?;
         let before = self.ledger.before_transactions(&scratch.context, &header, &mut scratch.tx);
@@ -101,7 +102,8 @@ impl Ground<'_> {
         let spec = forks.spec(planned.number, planned.time, merged);
         let since = |fork| spec.is_enabled_in(fork);
         let difficulty = if merged { U256::ZERO } else { parent.header.difficulty };
-        let base_fee = || if self.validation { self.ledger.next_base_fee(parent, spec).unwrap_or(0) } else { 0 };
+        let base_fee =
+            || if self.validation { self.ledger.next_base_fee(parent.as_parent(), spec).unwrap_or(0) } else { 0 };
         Header {
             parent_hash: parent.hash,
             beneficiary: overrides.fee_recipient.map_or(parent.header.beneficiary, |recipient| recipient.0),

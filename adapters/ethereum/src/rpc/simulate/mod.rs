@@ -27,7 +27,7 @@ use super::framing::Json;
 use super::overrides::{BlockOverrides, StateOverrides};
 use super::params::Params;
 use super::types::{BlockId, BlockJson, CallArgs, Hex, LogJson, Place, TransactionJson, TransactionsJson};
-use crate::{View, World};
+use crate::View;
 use block::{Ground, Simulated};
 
 /// Blocks of one request, gaps included.
@@ -93,7 +93,7 @@ fn run(view: &View, request: Request, gas: u64) -> Result<Vec<Simulated>, Error>
     let mut ground = Ground {
         ledger: view.ledger(),
         state: State::clone(view.state()),
-        world: World::clone(&*view.world()?),
+        world: view.world()?,
         parent: head,
         gas_left: gas,
         validation: request.validation,

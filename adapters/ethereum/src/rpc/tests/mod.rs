@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use adapter::{Adapter, Committed, LedgerId, Node, Opening, Plumbing, Role, Status, Submission, Submitted, Verdict};
+use adapter::{
+    Adapter, Closed, Committed, LedgerId, Node, Opening, Plumbing, Role, Status, Submission, Submitted, Verdict,
+};
 use base::{Digest, NodeId, Seqno, TxId, View};
 use bytes::Bytes;
-use kv::{NoHistory, Store, Tables, WriteSet};
+use kv::{NoHistory, Store, Tables, Tx, WriteSet};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -157,13 +159,20 @@ impl Executor {
         }
         let mut tx = self.store.tx();
         let kept: Vec<WriteSet> = entries.iter().map(|(_, writes): &(Seqno, WriteSet)| writes.clone()).collect();
-        let derived = batch.seal(&mut tx, &kept).unwrap();
-        let writes = tx.finish().writes;
-        self.apply(writes, &mut entries);
+        let Closed { derived, seal } = batch.close(&mut tx).unwrap();
+        let closing = tx.finish().writes;
+        self.apply(closing, &mut entries);
         self.store.set_derived(0, derived);
+        let (entry, end) = (self.seqno, self.store.head().clone());
         self.seqno = self.seqno.next();
         self.store.skip_to(self.seqno);
         self.store.close();
+        let mut tx = Tx::new(&end);
+        let (_, closing) = entries.pop().unwrap();
+        seal.unwrap()(&mut tx, &kept.iter().chain([&closing]).collect::<Vec<_>>()).unwrap();
+        let late = tx.finish().writes;
+        self.store.amend(self.seqno, entry, &late);
+        entries.push((entry, closing.then(late)));
         let snapshot = self.store.commit(self.seqno);
         let committed = Arc::new(Committed { last: self.last(), entries });
         plumbing.publish(snapshot.clone());
