@@ -393,5 +393,5 @@ fn subscribers_are_shown_each_block_once_it_is_committed() {
     bench.ethereum.published(&bench.store.snapshot(), &committed);
     let seen = blocks.try_recv().unwrap();
     assert_eq!(seen.block, bench.ethereum.latest(&bench.store.snapshot()).head().unwrap());
-    assert!(seen.transactions.iter().map(|transaction| &transaction.raw).eq(&raw));
+    assert!(seen.transactions().unwrap().iter().map(|transaction| &transaction.raw).eq(&raw));
 }

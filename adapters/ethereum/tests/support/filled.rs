@@ -4,7 +4,7 @@ use adapter::Adapter;
 use alloy_primitives::{Address, U256, keccak256};
 use base::Seqno;
 use ethereum::{Config, Genesis, World};
-use kv::{TableId, WriteSet};
+use kv::{Snapshot, TableId, WriteSet};
 
 use super::Bench;
 use super::wallet::{self, Wallet};
@@ -58,11 +58,20 @@ impl Filled {
         }
     }
 
-    /// Builds the trie of what is there, and hashes all of it.
+    /// Builds the trie of what is there, hashes all of it, and says in the newest block that this is its state.
     pub fn hash(&mut self) {
-        let world = World::build(self.bench.ethereum.ledger().layout(), self.bench.store.head()).unwrap();
-        std::hint::black_box(world.root());
-        self.bench.store.set_derived(0, Some(std::sync::Arc::new(world)));
+        let Bench { ethereum, store, .. } = &mut self.bench;
+        let mut block = ethereum.latest(&store.snapshot()).head().unwrap();
+        block.header.state_root = World::build(ethereum.ledger().layout(), store.head()).unwrap().root();
+        block.hash = block.header.hash_slow();
+        let blocks = store.head().tables().find("ethereum.blocks").unwrap();
+        let mut tx = store.tx();
+        tx.put(blocks, &block.header.number.to_be_bytes()[..], block.encode());
+        let writes = tx.finish().writes;
+        self.seqno = self.seqno.next();
+        store.apply(self.seqno, &writes);
+        let derived = ethereum.derive(None, store.head(), &[]).unwrap();
+        store.set_derived(0, derived);
         self.close();
     }
 
@@ -77,12 +86,15 @@ impl Filled {
         self.close();
     }
 
-    /// The trie after some writes, hashed as a primary does.
+    /// The trie after some writes, hashed as a primary does. These batches have no block that it could ride with.
     fn derive(&mut self, writes: &[WriteSet]) {
-        let store = &mut self.bench.store;
-        let derived = self.bench.ethereum.derive(store.head().derived(0), store.head(), writes).unwrap().unwrap();
-        std::hint::black_box(derived.downcast_ref::<World>().unwrap().root());
-        store.set_derived(0, Some(derived));
+        let Bench { ethereum, store, .. } = &mut self.bench;
+        let previous = store.head().derived(0).and_then(|derived| derived.downcast_ref::<World>()).cloned();
+        let of_block = || ethereum.latest(&Snapshot::of(store.head().clone())).world().unwrap();
+        let previous = previous.unwrap_or_else(of_block);
+        let world = previous.after(ethereum.ledger().layout(), writes).unwrap();
+        std::hint::black_box(world.root());
+        store.set_derived(0, Some(std::sync::Arc::new(world)));
     }
 
     fn entry(&mut self, accounts: impl IntoIterator<Item = (Address, u64)>) -> WriteSet {
