@@ -1,11 +1,11 @@
 //! The adapter: what the node calls, and what this crate's own listeners start from.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use adapter::{Adapter, Batch, Committed, Fault, LedgerId, Listener, Node, Opening, Reject, Work};
 use alloy_primitives::B256;
 use base::Seqno;
-use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
+use kv::{Blob, Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 use tokio::sync::broadcast;
 
 use crate::ReadError;
@@ -32,10 +32,28 @@ pub struct Ethereum {
 }
 
 /// A block that was just committed, with all that subscribers ask for.
-#[derive(Debug)]
 pub struct NewBlock {
     pub block: Block,
-    pub transactions: Vec<Transaction>,
+    /// The rows of its transactions.
+    rows: Vec<Blob>,
+    transactions: OnceLock<Option<Vec<Transaction>>>,
+}
+
+impl NewBlock {
+    /// Its transactions, in order. They are decoded for whoever asks first, on that one's thread: most subscribers want the
+    /// header alone. `None`: a row cannot be read.
+    #[must_use]
+    pub fn transactions(&self) -> Option<&[Transaction]> {
+        let decode = || {
+            let decoded = self.rows.iter().map(|row| Transaction::decode(row)).collect::<Result<Vec<_>, _>>();
+            let unreadable = |error| tracing::error!(%error, "a transaction of a committed block cannot be read");
+            let mut transactions = decoded.map_err(unreadable).ok()?;
+            // One entry of an imported block has them all, by hash.
+            transactions.sort_by_key(|transaction| transaction.index);
+            Some(transactions)
+        };
+        self.transactions.get_or_init(decode).as_deref()
+    }
 }
 
 impl Ethereum {
@@ -113,18 +131,20 @@ impl Ethereum {
     /// The block that a batch brought, from its writes alone.
     fn block_of(&self, batch: &Committed) -> Result<Option<NewBlock>, ReadError> {
         let layout = &self.ledger.layout;
-        let (mut block, mut transactions) = (None, Vec::new());
+        let (mut block, mut rows) = (None, Vec::new());
         for (_, writes) in &batch.entries {
-            for (_, row) in writes.section(layout.transactions).iter().flat_map(|section| &section.puts) {
-                transactions.push(Transaction::decode(row)?);
-            }
+            rows.extend(
+                writes
+                    .section(layout.transactions)
+                    .iter()
+                    .flat_map(|section| &section.puts)
+                    .map(|(_, row)| row.clone()),
+            );
             for (_, row) in writes.section(layout.blocks).iter().flat_map(|section| &section.puts) {
                 block = Some(Block::decode(row)?);
             }
         }
-        // One entry of an imported block has them all, by hash.
-        transactions.sort_by_key(|transaction: &Transaction| transaction.index);
-        Ok(block.map(|block| NewBlock { block, transactions }))
+        Ok(block.map(|block| NewBlock { block, rows, transactions: OnceLock::new() }))
     }
 
     /// The block that these writes bring, if they do.

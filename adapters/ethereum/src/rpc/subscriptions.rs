@@ -122,15 +122,19 @@ impl Subscriptions {
             let id = format!("{id:#x}");
             match &subscription.kind {
                 Kind::Heads => notes.add(&id, &HeaderJson::of(&new.block.header, new.block.hash)),
-                Kind::Logs(criteria) => criteria.each(&new.block, &new.transactions, |log| notes.add(&id, &log)),
+                Kind::Logs(criteria) if !criteria.may_match(&new.block) => {}
+                Kind::Logs(criteria) => {
+                    let transactions = new.transactions().ok_or(Lagged)?;
+                    criteria.each(&new.block, transactions, |log| notes.add(&id, &log));
+                }
                 Kind::Hashes => new.block.transactions.iter().for_each(|hash| notes.add(&id, hash)),
-                Kind::Transactions => new.transactions.iter().for_each(|transaction| {
+                Kind::Transactions => new.transactions().ok_or(Lagged)?.iter().for_each(|transaction| {
                     let place = Place::of(&new.block, transaction.index);
                     notes.add(&id, &TransactionJson::of(transaction, place));
                 }),
                 Kind::Receipts(hashes) => {
                     let wanted = |hash| hashes.is_empty() || hashes.contains(hash);
-                    let receipts: Vec<_> = (new.transactions.iter())
+                    let receipts: Vec<_> = (new.transactions().ok_or(Lagged)?.iter())
                         .filter(|transaction| wanted(&transaction.hash))
                         .map(|transaction| ReceiptJson::of(transaction, &new.block, self.ethereum.forks()))
                         .collect();
