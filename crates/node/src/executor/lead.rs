@@ -22,6 +22,8 @@ use crate::work::{Pending, Ready, Waiting};
 const IN_FLIGHT_MAX: usize = 1;
 /// Under a flood a free log is not kept waiting for the batch to fill.
 const CLOSE_EAGERLY_AT: usize = 512;
+/// Work that arrives while the open batch cannot close is looked for this often.
+const NAP_MAX: Duration = Duration::from_micros(500);
 /// A batch costs all nodes together about a millisecond of processor time, whatever is in it. So the road rests this long for
 /// every entry of a batch before the next one closes: not noticeably after one of a single caller …
 const REST_PER_ENTRY: Duration = Duration::from_millis(1);
@@ -143,9 +145,13 @@ impl Executor {
         })
     }
 
-    /// How long the open batch has to wait yet, though the log is free.
-    pub(super) fn rest(&self) -> Option<Duration> {
-        self.leading.as_ref()?.rest()
+    /// How long to look at commands alone: an open batch that cannot close now is not kept waiting by work that comes
+    /// meanwhile, and to wake up for each piece of it costs more than to run it.
+    pub(super) fn nap(&self) -> Option<Duration> {
+        let leading = self.leading.as_ref()?;
+        let waits = leading.open.as_ref().is_some_and(|open| !open.is_empty()) && !leading.in_flight.is_empty();
+        let rest = leading.rest();
+        (waits || rest.is_some()).then(|| rest.map_or(NAP_MAX, |rest| rest.min(NAP_MAX)))
     }
 
     /// Whether work may run now.

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use adapter::{Adapter, Fault};
 use base::{Seqno, TxId, View};
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, TryRecvError, after, never, select};
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, never, select};
 use kv::Store;
 use ledger::{Head, LedgerKeys};
 
@@ -99,17 +99,23 @@ impl Executor {
             if self.close_if_due()? {
                 continue;
             }
-            let wanted = if self.wants_work() { work } else { &nothing };
-            let rested = self.rest().map_or_else(never, after);
-            let command = select! {
-                recv(commands) -> command => command,
-                recv(wanted) -> pending => {
-                    if let Ok(pending) = pending {
-                        self.execute(pending)?;
+            let command = match self.nap() {
+                Some(nap) => match commands.recv_timeout(nap) {
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    received => received.map_err(|_| RecvError),
+                },
+                None => {
+                    let wanted = if self.wants_work() { work } else { &nothing };
+                    select! {
+                        recv(commands) -> command => command,
+                        recv(wanted) -> pending => {
+                            if let Ok(pending) = pending {
+                                self.execute(pending)?;
+                            }
+                            continue;
+                        }
                     }
-                    continue;
                 }
-                recv(rested) -> _ => continue,
             };
             match command {
                 Ok(Command::Stop) | Err(_) => break,
