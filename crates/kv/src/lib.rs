@@ -20,6 +20,7 @@
 mod blob;
 mod history;
 mod map;
+mod recent;
 mod restore;
 mod state;
 mod store;

@@ -90,10 +90,6 @@ impl Map {
         self.len
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Row> {
         let key = Sought::new(key);
         let mut node = self.root.as_ref()?;

@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::cmp::Ordering;
-use std::ops::{Bound, Deref, RangeBounds};
+use std::ops::{Deref, RangeBounds};
 use std::sync::Arc;
 
 use base::Seqno;
 use imbl::Vector;
 
 use crate::map::{Map, Row};
+use crate::recent::Recent;
 use crate::{Blob, History, HistoryError, Kind, Section, TableId, Tables, WriteSet};
 
 /// What an adapter computed from a version (its trie, say). It rides with the version, so that a rollback takes it
@@ -20,7 +21,10 @@ pub type Derived = Arc<dyn Any + Send + Sync>;
 pub struct State {
     pub(crate) seqno: Seqno,
     tables: Arc<Tables>,
+    /// Rows of state tables.
     pub(crate) maps: Vec<Map>,
+    /// Rows of history tables, as far as they are in memory.
+    pub(crate) recent: Recent,
     pub(crate) derived: Vec<Option<Derived>>,
     pub(crate) history: Arc<dyn History>,
 }
@@ -30,7 +34,7 @@ impl State {
     #[must_use]
     pub fn new(tables: Arc<Tables>, history: Arc<dyn History>) -> Self {
         let maps = vec![Map::default(); tables.len()];
-        Self { seqno: Seqno(0), tables, maps, derived: Vec::new(), history }
+        Self { seqno: Seqno(0), tables, maps, recent: Recent::default(), derived: Vec::new(), history }
     }
 
     /// The last entry whose writes are in this version.
@@ -50,23 +54,23 @@ impl State {
     }
 
     pub(crate) fn find(&self, table: TableId, key: &[u8]) -> Result<Option<Row>, HistoryError> {
-        if let Some(row) = self.maps[table.index()].get(key) {
-            return Ok(Some(row.clone()));
-        }
         if self.tables.get(table).kind == Kind::State {
-            return Ok(None);
+            return Ok(self.maps[table.index()].get(key).cloned());
+        }
+        if let Some(row) = self.recent.get(table, key) {
+            return Ok(Some(row.clone()));
         }
         // What was written after this version is not part of it.
         let row = self.history.get(table, key)?;
         Ok(row.filter(|(version, _)| *version <= self.seqno).map(|(version, value)| Row { version, value }))
     }
 
-    /// Whether a row is in memory.
+    /// Whether a state table has a row.
     pub(crate) fn holds(&self, table: TableId, key: &[u8]) -> bool {
         self.maps[table.index()].get(key).is_some()
     }
 
-    /// Rows of a state table in key order. Of a history table only the rows still in memory are seen.
+    /// Rows of a state table in key order. Of a history table none is seen.
     pub fn range<R>(&self, table: TableId, keys: R) -> impl DoubleEndedIterator<Item = (&Blob, &Blob)>
     where
         R: RangeBounds<[u8]>,
@@ -84,12 +88,15 @@ impl State {
     /// Rows of a table that are in memory.
     #[must_use]
     pub fn len(&self, table: TableId) -> usize {
-        self.maps[table.index()].len()
+        match self.tables.get(table).kind {
+            Kind::State => self.maps[table.index()].len(),
+            Kind::History => self.recent.len(table),
+        }
     }
 
     #[must_use]
     pub fn is_empty(&self, table: TableId) -> bool {
-        self.maps[table.index()].is_empty()
+        self.len(table) == 0
     }
 
     /// What the adapter in this slot derived from this version.
@@ -109,24 +116,34 @@ impl State {
     pub fn apply(&mut self, seqno: Seqno, writes: &WriteSet) {
         debug_assert!(seqno > self.seqno, "entries are applied in order");
         self.seqno = seqno;
-        self.write(seqno, writes);
+        for section in &writes.sections {
+            match self.tables.get(section.table).kind {
+                Kind::State => self.write(seqno, section),
+                Kind::History => self.recent.put(seqno, section),
+            }
+        }
     }
 
-    /// Puts rows in that an entry of this version was still to bring.
+    /// Puts rows in that an entry of this version was still to bring when its batch closed.
     pub(crate) fn amend(&mut self, entry: Seqno, writes: &WriteSet) {
         debug_assert!(entry <= self.seqno, "the entry is part of this version");
-        self.write(entry, writes);
+        let mut of_history = Vec::new();
+        for section in &writes.sections {
+            match self.tables.get(section.table).kind {
+                Kind::State => self.write(entry, section),
+                Kind::History => of_history.push(section),
+            }
+        }
+        self.recent.amend(entry, &of_history);
     }
 
-    fn write(&mut self, seqno: Seqno, writes: &WriteSet) {
-        for Section { table, puts, removes } in &writes.sections {
-            let map = &mut self.maps[table.index()];
-            for (key, value) in puts {
-                map.insert(key.clone(), Row { version: seqno, value: value.clone() });
-            }
-            for key in removes {
-                map.remove(key);
-            }
+    fn write(&mut self, entry: Seqno, Section { table, puts, removes }: &Section) {
+        let map = &mut self.maps[table.index()];
+        for (key, value) in puts {
+            map.insert(key.clone(), Row { version: entry, value: value.clone() });
+        }
+        for key in removes {
+            map.remove(key);
         }
     }
 
@@ -134,28 +151,6 @@ impl State {
     pub fn skip_to(&mut self, seqno: Seqno) {
         debug_assert!(seqno >= self.seqno, "entries are applied in order");
         self.seqno = seqno;
-    }
-
-    /// Lets a history row leave memory, if it is the one that `seqno` wrote.
-    pub(crate) fn forget(&mut self, seqno: Seqno, table: TableId, key: &[u8]) {
-        let map = &mut self.maps[table.index()];
-        if map.get(key).is_some_and(|row| row.version == seqno) {
-            map.remove(key);
-        }
-    }
-
-    /// Lets every history row up to `seqno` leave memory.
-    pub(crate) fn forget_all(&mut self, seqno: Seqno) {
-        let Self { tables, maps, .. } = self;
-        for (id, table) in tables.iter() {
-            if table.kind == Kind::History {
-                let map = &mut maps[id.index()];
-                let rows = map.range(Bound::Unbounded, Bound::Unbounded);
-                let gone: Vec<Blob> =
-                    rows.filter(|(_, row)| row.version <= seqno).map(|(key, _)| key.clone()).collect();
-                gone.iter().for_each(|key| map.remove(key));
-            }
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use base::Seqno;
 use base::limits::VERSIONS_KEPT;
 use imbl::Vector;
 
-use crate::{Blob, Derived, History, Kind, Snapshot, State, TableId, Tables, Tx, WriteSet};
+use crate::{Derived, History, Snapshot, State, Tables, Tx, WriteSet};
 
 pub struct Store {
     head: State,
@@ -19,8 +19,6 @@ pub struct Store {
     /// Shared with every snapshot, so that handing one out costs the same however many are kept.
     window: Vector<Arc<State>>,
     versions_kept: usize,
-    /// History rows still in memory, in the order they were written.
-    fresh: VecDeque<(Seqno, TableId, Blob)>,
     /// History rows up to here have left memory.
     forgotten: Seqno,
 }
@@ -35,14 +33,7 @@ impl Store {
     #[must_use]
     pub fn on(head: State) -> Self {
         let window = Vector::unit(Arc::new(head.clone()));
-        Self {
-            head,
-            closed: VecDeque::new(),
-            window,
-            versions_kept: VERSIONS_KEPT,
-            fresh: VecDeque::new(),
-            forgotten: Seqno(0),
-        }
+        Self { head, closed: VecDeque::new(), window, versions_kept: VERSIONS_KEPT, forgotten: Seqno(0) }
     }
 
     /// Keeps every version for as long as the process lives, instead of the last [`VERSIONS_KEPT`].
@@ -66,11 +57,6 @@ impl Store {
     /// Puts an entry's writes on the head.
     pub fn apply(&mut self, seqno: Seqno, writes: &WriteSet) {
         self.head.apply(seqno, writes);
-        for section in &writes.sections {
-            if self.head.tables().get(section.table).kind == Kind::History {
-                self.fresh.extend(section.puts.iter().map(|(key, _)| (seqno, section.table, key.clone())));
-            }
-        }
     }
 
     /// Moves the head over an entry that keeps nothing here.
@@ -84,6 +70,7 @@ impl Store {
 
     /// Ends a batch: the head as it is now becomes a version that can be committed, or rolled back to.
     pub fn close(&mut self) {
+        self.head.recent.close();
         self.closed.push_back(Arc::new(self.head.clone()));
     }
 
@@ -95,14 +82,6 @@ impl Store {
             Arc::make_mut(state).amend(entry, writes);
         }
         self.head.amend(entry, writes);
-        let place = self.fresh.partition_point(|(written, ..)| *written <= entry);
-        for section in &writes.sections {
-            if self.head.tables().get(section.table).kind == Kind::History {
-                for (key, _) in &section.puts {
-                    self.fresh.insert(place, (entry, section.table, key.clone()));
-                }
-            }
-        }
     }
 
     /// Commits every closed batch that ends at or before `seqno`, and returns what readers may see now.
@@ -135,21 +114,14 @@ impl Store {
         }
         let target = self.closed.back().unwrap_or_else(|| self.committed());
         self.head = State::clone(target);
-        let seqno = self.head.seqno();
-        while self.fresh.back().is_some_and(|(written, ..)| *written > seqno) {
-            self.fresh.pop_back();
-        }
         // The older version may still hold rows that have left memory since.
-        self.head.forget_all(self.forgotten);
+        self.head.recent.forget(self.forgotten);
     }
 
     /// Lets history rows up to `seqno` leave memory: they can be read back through [`History`] now.
     /// Only what is committed may be forgotten.
     pub fn forget_history(&mut self, seqno: Seqno) {
-        let seqno = seqno.min(self.committed().seqno());
-        while let Some((written, table, key)) = self.fresh.pop_front_if(|(written, ..)| *written <= seqno) {
-            self.head.forget(written, table, &key);
-        }
-        self.forgotten = self.forgotten.max(seqno);
+        self.forgotten = self.forgotten.max(seqno.min(self.committed().seqno()));
+        self.head.recent.forget(self.forgotten);
     }
 }

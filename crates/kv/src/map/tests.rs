@@ -171,5 +171,5 @@ fn keys_that_only_ascend_fill_their_leaves() {
     for number in 0..10_000u64 {
         map.remove(&number.to_be_bytes());
     }
-    assert!(map.is_empty() && map.root.is_none());
+    assert!(map.len() == 0 && map.root.is_none());
 }
