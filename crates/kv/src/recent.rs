@@ -8,7 +8,7 @@
 //! They are written once and leave soon, in the order they came. So they are not in the maps, where each would be put in and
 //! taken out again at the price of a copied path, but in the batches they came with, which versions share.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Seqno;
@@ -29,7 +29,7 @@ pub(crate) struct Recent {
 struct Batch {
     /// The last entry that wrote one of them.
     last: Seqno,
-    tables: HashMap<TableId, HashMap<Blob, Row>>,
+    tables: BTreeMap<TableId, BTreeMap<Blob, Row>>,
 }
 
 impl Recent {
@@ -69,7 +69,7 @@ impl Recent {
     /// Rows of a table.
     pub(crate) fn len(&self, table: TableId) -> usize {
         let batches = self.closed.iter().chain([&self.open]);
-        batches.filter_map(|batch| batch.tables.get(&table)).map(HashMap::len).sum()
+        batches.filter_map(|batch| batch.tables.get(&table)).map(BTreeMap::len).sum()
     }
 }
 
