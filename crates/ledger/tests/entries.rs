@@ -247,7 +247,7 @@ fn without_node_signature(text: &str) -> String {
 
 /// Writes the golden files anew; a change in them is a decision. `cargo test -p ledger --test entries -- --ignored pin`
 #[test]
-#[ignore = "writes the golden files"]
+#[ignore = "it checks nothing: it writes the golden files that the tests above compare with, and is run by hand once a change of the format is decided"]
 fn pin_the_golden_files() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let save = |name: &str, text: String| std::fs::write(directory.join(name), text + "\n").unwrap();
