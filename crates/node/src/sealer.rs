@@ -154,3 +154,40 @@ fn finish(ends: Vec<End>, drafts: &[Draft], state: &State) -> Result<Vec<Finishe
     };
     ends.into_iter().map(finish).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use base::View;
+    use crossbeam_channel::unbounded;
+    use crypto::{KeyPair, Secret};
+    use kv::{Kind, NoHistory};
+
+    use super::*;
+
+    #[test]
+    fn shared_among_threads_it_is_the_same_as_in_a_row() {
+        let mut tables = Tables::new();
+        let table = tables.add("rows", Kind::State).unwrap();
+        let state = State::new(Arc::new(tables), Arc::new(NoHistory));
+        let drafts: Vec<Draft> = (0..3 * CHUNK as u64 + 7)
+            .map(|number| {
+                let mut tx = Tx::new(&state);
+                tx.put(table, number.to_be_bytes(), vec![7; number as usize % 50]);
+                Draft { writes: tx.finish().writes, claims: Digest::ZERO, slot: Some(0) }
+            })
+            .collect();
+        let keys = Arc::new(LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap());
+        let signer = Signer { service: Arc::new(KeyPair::generate().unwrap()), node: None };
+        let sealer = Sealer { keys: keys.clone(), signer, executor: unbounded().0, proposals: unbounded().0 };
+        let first = TxId { view: View(2), seqno: Seqno(40) };
+        let shared = sealer.entries(&drafts, first, state.tables()).unwrap();
+        let (mut bytes, mut leaves) = (Vec::new(), Vec::new());
+        for (Draft { writes, claims, .. }, seqno) in drafts.iter().zip(first.seqno.0..) {
+            let txid = TxId { seqno: Seqno(seqno), ..first };
+            leaves.push(ledger::seal(txid, writes, claims, state.tables(), &keys, &mut bytes).unwrap());
+        }
+        assert!(shared.bytes == bytes && shared.leaves == leaves);
+    }
+}

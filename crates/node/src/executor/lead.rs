@@ -263,3 +263,14 @@ impl Executor {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_road_rests_as_long_as_the_batch_was_and_never_long() {
+        let ms = Duration::from_millis;
+        assert_eq!([0, 1, 3, 4, 1_000, usize::MAX].map(rest_after), [ms(0), ms(1), ms(3), ms(4), ms(4), ms(4)]);
+    }
+}
