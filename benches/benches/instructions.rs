@@ -15,7 +15,7 @@ use gungraun::{Callgrind, EntryPoint};
 
 // As in the node.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Transactions in a batch; the cases below are named after it.
 const BATCH: usize = 500;
@@ -98,7 +98,7 @@ library_benchmark_group!(
 main!(
     config = LibraryBenchmarkConfig::default()
         // Memory goes back to the system after a time, which is not the same in every run.
-        .env("MIMALLOC_PURGE_DELAY", "-1")
+        .env("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
         .tool(Callgrind::with_args(["--cache-sim=no"]).entry_point(EntryPoint::Default));
     library_benchmark_groups = hot
 );

@@ -4,7 +4,7 @@
 
 // As in the node.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[expect(dead_code, reason = "shared with the tests")]
 #[path = "../tests/support"]

@@ -4,7 +4,7 @@
 
 // As in the node: what counts is what is resident, and allocators differ in it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[expect(dead_code, reason = "this test uses a part of it")]
 mod support {

@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 const LOGGED: &str = "info,fjall=warn,lsm_tree=warn";
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // Structured, to stderr. What may be logged: `docs/request-flow.md`.
