@@ -35,7 +35,10 @@ pub(super) struct Lanes {
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self { admission: Workers::new(), calls: Workers::new(), long: Workers::new() }
+        let cores = thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        // More than run at once: the turn of the next job costs a wake-up or two, and with as many jobs as cores a core
+        // idles through each of them.
+        Self { admission: Workers::new(2 * cores), calls: Workers::new(cores), long: Workers::new(cores) }
     }
 
     pub(super) fn of(&self, lane: Lane) -> &Workers {
@@ -53,8 +56,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    fn new() -> Self {
-        let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+    fn new(threads: usize) -> Self {
         Self { running: Arc::new(Semaphore::new(threads)), jobs: Arc::default() }
     }
 
@@ -106,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_of_one_call() {
-        let workers = Workers::new();
+        let workers = Workers::new(2);
         let error = workers.run(|| -> u8 { panic!("as planned") }).await.unwrap_err();
         assert_eq!((error.code, error.message.as_str()), (-32603, "method handler crashed"));
         assert_eq!(workers.run(|| 5).await, Ok(5));
@@ -114,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_does_not_look_keeps_nobody_from_working() {
-        let workers = Workers::new();
+        let workers = Workers::new(2);
         let mut idle: Vec<_> = (0..64).map(|_| Box::pin(workers.run(|| ()))).collect();
         for call in &mut idle {
             assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
