@@ -27,8 +27,11 @@ const NAP_MAX: Duration = Duration::from_micros(500);
 /// A batch costs all nodes together about a millisecond of processor time, whatever is in it. So the road rests this long for
 /// every entry of a batch before the next one closes: not noticeably after one of a single caller …
 const REST_PER_ENTRY: Duration = Duration::from_millis(1);
-/// … and this long at most: at most 250 batches a second, of as many entries as come.
+/// … and this long at most: at most 250 batches a second, of as many entries as come …
 const REST_MAX: Duration = Duration::from_millis(4);
+/// … and no longer than until so many entries are there, which share what a batch costs: callers that all wait for the last
+/// batch send no more until it is answered, and a rest would only let both sides idle.
+const REST_ENTRIES: usize = 40;
 
 /// What a primary has beside the store.
 pub struct Leading {
@@ -63,7 +66,7 @@ impl Leading {
     /// How long the open batch has to wait yet, though the log is free.
     fn rest(&self) -> Option<Duration> {
         let open = self.open.as_ref().filter(|open| !open.is_empty() && !open.is_full())?;
-        if open.drafts.len() >= CLOSE_EAGERLY_AT || self.in_flight.len() >= IN_FLIGHT_MAX {
+        if open.drafts.len() >= REST_ENTRIES || self.in_flight.len() >= IN_FLIGHT_MAX {
             return None;
         }
         self.rests_until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())

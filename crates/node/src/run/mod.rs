@@ -18,6 +18,7 @@ mod threads;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use adapter::Fault;
@@ -64,7 +65,7 @@ pub fn run(
 ) -> Result<(), Fault> {
     claim(&settings.dir)?;
     let metrics = PrometheusBuilder::new().install_recorder().map_err(Fault::new)?;
-    let (serve, peers_runtime) = (runtime("listeners", 2)?, runtime("peers", 1)?);
+    let (serve, peers_runtime) = (runtime("listeners", listeners())?, runtime("peers", 1)?);
     let node = Assembly::new(settings, secrets, prepared, &hosted, &peers_runtime)?;
     let (ended, ends) = unbounded();
     let Running { events, plumbing, route, level, threads, snapshots } = node.start(&ended)?;
@@ -116,6 +117,12 @@ pub fn run(
     serve.shutdown_timeout(Duration::from_millis(200));
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How many threads read, admit and answer single calls: half of the cores, so that the road has the other half at any load.
+/// Batches, and calls that take long, are worked on by threads of their own, on all cores.
+fn listeners() -> usize {
+    available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, Fault> {
