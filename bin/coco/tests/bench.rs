@@ -50,8 +50,11 @@ fn every_workload_of_ethereum_succeeds_in_batches_and_in_single_calls() {
     });
     check(&report, &all.collect::<Vec<_>>());
     assert!(report["history"]["blocks"].as_u64().unwrap() > 0);
+    assert!(report["recovery"]["per_second"].as_f64().unwrap() > 0.0);
     for row in report["measurements"].as_array().unwrap() {
         assert!(row["everywhere_ms"]["max"].as_f64().unwrap() > 0.0, "{row:#}");
+        let share = row["recovery_share"].as_f64().unwrap();
+        assert!(share > 0.0 && share < 1.0, "{row:#}");
     }
     let drawn = std::fs::read_to_string(plot).unwrap();
     assert!(drawn.starts_with("<svg") && drawn.contains("Latency of purchase-order"), "{drawn}");
@@ -71,4 +74,5 @@ fn keys_are_put_and_read() {
     let Some(report) = bench(&args) else { return };
     check(&report, &[("put", 1, "full"), ("put", 1, "200"), ("get", 1, "full"), ("get", 1, "200")]);
     assert!(report["measurements"][0]["everywhere_ms"].is_null() && report["history"].is_null());
+    assert!(report["recovery"].is_null());
 }

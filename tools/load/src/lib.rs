@@ -18,6 +18,7 @@
 
 mod account;
 mod book;
+mod ceiling;
 mod contracts;
 mod endpoint;
 mod error;
@@ -37,6 +38,7 @@ mod workload;
 
 pub use account::Account;
 pub use book::Measured;
+pub use ceiling::Ceiling;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use fund::{Preparing, Progress, fund, senders};

@@ -13,8 +13,8 @@ use crate::cli;
 use crate::printer::Printer;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Signed ahead for each second at full load: about twice of what two cores can take.
-const PER_SECOND_MAX: f64 = 20_000.0;
+/// Signed ahead for each second at full load: more than two cores can take.
+const PER_SECOND_MAX: f64 = 40_000.0;
 /// The same accounts every time, so that a second run on a network finds them funded.
 const PURPOSE: &str = "coco bench";
 /// Connections over which accounts do their own part of the preparation.

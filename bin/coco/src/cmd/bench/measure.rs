@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use indicatif::ProgressBar;
-use load::{Endpoint, Measured, ReadBack, SLICE};
+use load::{Ceiling, Endpoint, Measured, ReadBack, SLICE};
 
 use super::cost::{Cost, Look};
 use super::drift::Resident;
@@ -20,6 +20,8 @@ use crate::printer::Printer;
 
 /// Blocks that are read again at the end, evenly from the first to the last.
 const LOOK_BACK_BLOCKS: usize = 64;
+/// Long enough for a figure of two places.
+const CEILING: Duration = Duration::from_secs(1);
 
 pub struct Bench<'a> {
     place: &'a Place,
@@ -31,6 +33,8 @@ pub struct Bench<'a> {
 /// Everything that was found out.
 pub struct Findings {
     pub rows: Vec<Row>,
+    /// Of this machine, if the nodes are on it and clients sign.
+    pub ceiling: Option<Ceiling>,
     /// Of ledgers that have blocks.
     pub history: Option<ReadBack>,
 }
@@ -87,6 +91,9 @@ impl<'a> Bench<'a> {
 
     pub async fn run(mut self) -> Result<Findings, Failure> {
         let mut subject = self.prepare().await.map_err(|e| failed("the network could not be made ready", &e))?;
+        let signs = matches!(subject, Subject::Ethereum(_)) && !self.place.nodes.is_empty();
+        // Between the preparation and the load: nothing else runs now.
+        let ceiling = signs.then(|| Ceiling::measure(CEILING));
         let mut rows: Vec<Row> = Vec::new();
         for &shape in &self.options.shapes {
             let full = rows.iter().rev().find(|row| row.shape.load == Load::Full);
@@ -104,7 +111,7 @@ impl<'a> Bench<'a> {
             Subject::Ethereum(_) => Some(self.look_back().await.map_err(|e| failed("history is not what it was", &e))?),
             Subject::KeyValue(_) => None,
         };
-        Ok(Findings { rows, history })
+        Ok(Findings { rows, ceiling, history })
     }
 
     async fn prepare(&self) -> Result<Subject, load::Error> {

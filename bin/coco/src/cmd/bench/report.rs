@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use load::{Histogram, SLICE};
+use load::{Ceiling, Histogram, SLICE};
 use serde::Serialize;
 
 use super::drift::Drift;
@@ -18,9 +18,18 @@ const FORMAT: u32 = 2;
 pub struct Report {
     format: u32,
     pub measurements: Vec<Measurement>,
+    /// What signatures alone allow; null for a ledger whose clients sign nothing, and for nodes elsewhere.
+    pub recovery: Option<Recovery>,
     /// Read again on every node at the end; of ledgers that have blocks.
     pub history: Option<History>,
     pub watts_per_core: f64,
+}
+
+/// How many senders this machine recovers from signatures if it does nothing else.
+#[derive(Serialize)]
+pub struct Recovery {
+    pub cores: usize,
+    pub per_second: f64,
 }
 
 /// Times are in milliseconds, CPU in microseconds for each transaction, bytes for each transaction.
@@ -37,6 +46,8 @@ pub struct Measurement {
     pub blocks: Option<u64>,
     pub seconds: f64,
     pub transactions_per_second: f64,
+    /// What part that is of the recoveries; null where these are.
+    pub recovery_share: Option<f64>,
     pub answer_ms: Quantiles,
     pub receipt_ms: Quantiles,
     pub everywhere_ms: Option<Quantiles>,
@@ -129,7 +140,8 @@ impl Report {
     pub fn of(findings: &Findings, options: &Options) -> Self {
         Self {
             format: FORMAT,
-            measurements: findings.rows.iter().map(|row| measurement(row, options)).collect(),
+            measurements: findings.rows.iter().map(|row| measurement(row, findings.ceiling, options)).collect(),
+            recovery: findings.ceiling.map(|Ceiling { cores, per_second }| Recovery { cores, per_second }),
             history: findings.history.map(|found| History { blocks: found.blocks, receipts: found.receipts }),
             watts_per_core: options.watts_per_core,
         }
@@ -147,7 +159,7 @@ impl Measurement {
     }
 }
 
-fn measurement(row: &Row, options: &Options) -> Measurement {
+fn measurement(row: &Row, ceiling: Option<Ceiling>, options: &Options) -> Measurement {
     let Row { shape, rate, connections, measured, cost, memory } = row;
     let count = measured.confirmed.max(1) as f64;
     let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count;
@@ -189,6 +201,7 @@ fn measurement(row: &Row, options: &Options) -> Measurement {
         blocks: (measured.blocks > 0).then_some(measured.blocks),
         seconds,
         transactions_per_second: measured.per_second(),
+        recovery_share: ceiling.map(|ceiling| measured.per_second() / ceiling.per_second),
         answer_ms: Quantiles::of(&measured.answer),
         receipt_ms: Quantiles::of(&measured.receipt),
         everywhere_ms: (measured.everywhere.count() > 0).then(|| Quantiles::of(&measured.everywhere)),

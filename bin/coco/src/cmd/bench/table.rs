@@ -1,6 +1,6 @@
 //! A report for people: two tables, the time line of a long measurement, and what does not fit in a table.
 
-use super::report::{Measurement, Report};
+use super::report::{Measurement, Recovery, Report};
 use crate::printer::{Printer, Tone};
 
 const SPEED: &str = "\
@@ -15,6 +15,7 @@ pub fn print(report: &Report, printer: &Printer) {
     let rows = &report.measurements;
     printer.data(table(&SPEED_COLUMNS, rows.iter().map(speed)));
     printer.data(format!("\n{SPEED}\n"));
+    recovery(report, printer);
     printer.data(table(&COST_COLUMNS, rows.iter().map(cost)));
     printer.data(format!("\n{COST} at {} W for a busy core; it is not measured.\n", report.watts_per_core));
     for row in rows {
@@ -96,6 +97,17 @@ fn disk(row: &Measurement, printer: &Printer) {
         .map(|(part, bytes)| format!("{part} {bytes:.0}"))
         .collect();
     printer.data(format!("disk, {} {} {}: {}", row.workload, row.batch, row.load, parts.join(", ")));
+}
+
+/// Rates as parts of what signatures alone allow, so that they mean the same on another machine.
+fn recovery(report: &Report, printer: &Printer) {
+    let Some(Recovery { cores, per_second }) = &report.recovery else { return };
+    printer.data(format!(
+        "This machine recovers {per_second:.0} senders a second from signatures on {cores} cores if it does nothing else. Of that is"
+    ));
+    let shares = report.measurements.iter().filter(|row| row.rate.is_none());
+    let shares = shares.filter_map(|row| Some(format!("{} {}: {:.2}", row.workload, row.batch, row.recovery_share?)));
+    printer.data(format!("{}\n", shares.collect::<Vec<_>>().join(", ")));
 }
 
 /// What makes a figure worth less.

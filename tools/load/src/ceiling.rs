@@ -1,0 +1,76 @@
+//! What signatures alone allow.
+
+use std::num::NonZero;
+use std::thread::{available_parallelism, scope};
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{Address, B256, keccak256};
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+use secp256k1::{Message, Secp256k1};
+
+use crate::Account;
+
+/// Signatures to recover from, so that nothing is learnt by heart.
+const SIGNATURES: usize = 64;
+
+/// How many senders a machine recovers from signatures on all its cores at once while it does nothing else: no ledger whose
+/// clients sign is faster on it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Ceiling {
+    pub cores: usize,
+    /// Of all cores together.
+    pub per_second: f64,
+}
+
+impl Ceiling {
+    /// Keeps all cores busy for so long.
+    #[must_use]
+    pub fn measure(time: Duration) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let rates = scope(|scope| {
+            let threads: Vec<_> = (0..cores).map(|core| scope.spawn(move || recoveries(core, time))).collect();
+            threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
+        });
+        Self { cores, per_second: rates }
+    }
+}
+
+/// Recoveries a second on this thread.
+fn recoveries(core: usize, time: Duration) -> f64 {
+    let signed: Vec<(B256, RecoverableSignature, Address)> = Account::derived("ceiling", SIGNATURES)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(i, account)| {
+            let digest = keccak256([core, i].map(usize::to_be_bytes).concat());
+            let signature = account.sign(digest);
+            let id = RecoveryId::try_from(i32::from(signature.v())).ok()?;
+            let mut compact = [0; 64];
+            compact[..32].copy_from_slice(&signature.r().to_be_bytes::<32>());
+            compact[32..].copy_from_slice(&signature.s().to_be_bytes::<32>());
+            Some((digest, RecoverableSignature::from_compact(&compact, id).ok()?, account.address()))
+        })
+        .collect();
+    let curve = Secp256k1::verification_only();
+    let begun = Instant::now();
+    let mut done = 0.0;
+    while begun.elapsed() < time {
+        for (digest, signature, address) in &signed {
+            let key = curve.recover_ecdsa(Message::from_digest(digest.0), signature);
+            let key = key.map(|key| Address::from_raw_public_key(&key.serialize_uncompressed()[1..]));
+            done += f64::from(u8::from(key == Ok(*address)));
+        }
+    }
+    done / begun.elapsed().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_core_recovers_what_was_signed() {
+        let Ceiling { cores, per_second } = Ceiling::measure(Duration::from_millis(20));
+        // A wrong sender would not be counted.
+        assert!(cores > 0 && per_second >= cores as f64 * SIGNATURES as f64, "{per_second} on {cores}");
+    }
+}
