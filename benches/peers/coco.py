@@ -2,9 +2,13 @@
 
 import contextlib
 import json
+from dataclasses import replace
 
 from load import bench
 from machine import process, run, until
+
+# Callers at a time.
+MANY = 64
 
 
 class Coco:
@@ -22,10 +26,13 @@ class Coco:
     def prepare(self):
         pass
 
-    def settings(self, _cell):
-        return ["as it comes"]
+    def settings(self, cell):
+        """As many connections as others have, and for batches as many as single calls have: nodes answer once all is on disk,
+        so more callers at a time are no burden to them."""
+        return list(dict.fromkeys(f"{connections} connections" for connections in (cell.connections, MANY)))
 
-    def measure(self, _setting, cell, seconds, place):
+    def measure(self, setting, cell, seconds, place):
+        cell = replace(cell, connections=int(setting.split()[0]))
         with self.running(place) as child:
             return bench(self.program, ["--dir", place / "network"], child.pid, cell, seconds)
 

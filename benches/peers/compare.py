@@ -29,7 +29,7 @@ from postgres_server import Postgres
 from results import Measured, cells, markdown, put_between_markers, summary, table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
-OTHERS = ("anvil", "hardhat", "postgres")
+OTHERS = ("anvil", "hardhat", "postgres", "postgres-hash", "postgres-hash-replicated")
 LOADS = {"transfer": "transfer", "erc20": "erc20"}
 TUNING_SECONDS = 3
 
@@ -111,7 +111,7 @@ class Comparison:
 
 def all_peers(chosen):
     coco = chosen.coco.resolve()
-    peers = [Coco(3, coco), Coco(1, coco), Anvil(coco), Hardhat(coco), Postgres()]
+    peers = [Coco(3, coco), Coco(1, coco), Anvil(coco), Hardhat(coco), Postgres(), Postgres(by_hash=True), Postgres(by_hash=True, standbys=2)]
     return {peer.name: peer for peer in peers if peer.name not in OTHERS or peer.name in (chosen.only or OTHERS)}
 
 

@@ -31,13 +31,15 @@ PIPELINED = {f"{clients} connections, {batch} transactions a round trip": (batch
 
 
 class Postgres:
-    name = "postgres"
-    title = "PostgreSQL 15"
-    does = "each transfer synced to disk before it is answered"
-    does_not = "check signatures, replicate here, encrypt, sign what it did; no Ethereum, no roots"
-
-    def __init__(self):
+    def __init__(self, by_hash=False, standbys=0):
         self.programs = None
+        self.by_hash, self.standbys = by_hash, standbys
+        self.name = "-".join(["postgres", *["hash"] * by_hash, *["replicated"] * bool(standbys)])
+        self.title = ", ".join(["PostgreSQL 15", *["by hash"] * by_hash, *[f"{1 + standbys} nodes"] * bool(standbys)])
+        self.does = ("each transfer synced to disk " + ("here and on a standby " if standbys else "") + "before it is answered, and found "
+                     + ("by a hash, as in a ledger" if by_hash else "by a number"))
+        self.does_not = ("check signatures, " + ("" if standbys else "replicate here, ")
+                         + "encrypt, sign what it did; no Ethereum, no roots")
 
     def prepare(self):
         self.programs = postgres()
@@ -50,22 +52,22 @@ class Postgres:
 
     def measure(self, setting, _cell, seconds, place):
         batch, clients = (SINGLE | PIPELINED)[setting]
-        with self.running(place) as (child, connect):
+        with self.running(place) as (servers, connect):
             script = place / "load.sql"
             script.write_text(pipeline((SQL / "transfer.sql").read_text(), batch))
             command = [*connect("pgbench"), "--no-vacuum", "--protocol=prepared", f"--client={clients}", "--jobs=2",
                        f"--define=accounts={ACCOUNTS}", f"--file={script}"]
             run([*command, f"--time={WARM_UP}"], 60, "pgbench")
-            before = cpu_of(tree(child.pid))
+            before = cpu_of_all(servers)
             output = run([*command, f"--time={seconds}"], seconds + 60, "pgbench")
             # What connections used that are closed by now counts for the server, which waited for them.
-            used = cpu_of(tree(child.pid)) - before
+            used = cpu_of_all(servers) - before
             self.check(connect)
             return figure(output, batch, used)
 
     @contextlib.contextmanager
     def running(self, place):
-        data, log = place / "data", place / "postgres.log"
+        data = place / "data"
         become = as_somebody_else(place)
         # Only the superuser of this server, over a socket in a folder of its own.
         initdb = [*become, self.programs / "initdb", f"--pgdata={data}", "--username=bench", "--auth=trust", "--encoding=UTF8",
@@ -77,13 +79,38 @@ class Postgres:
         def connect(program):
             return [*client, self.programs / program]
 
-        command = [*become, self.programs / "postgres", "-D", data, "-k", place, *options]
-        # SIGINT: connections are closed, then it ends.
-        with process(command, log, signal.SIGINT, cwd=place) as child:
-            until(lambda: (place / ".s.PGSQL.5432").exists() or None, child, log, self.title)
+        def server(data, socket):
+            log = place / f"{data.name}.log"
+            command = [*become, self.programs / "postgres", "-D", data, "-k", socket, *options]
+            # SIGINT: connections are closed, then it ends.
+            child = stack.enter_context(process(command, log, signal.SIGINT, cwd=place))
+            until(lambda: (socket / ".s.PGSQL.5432").exists() or None, child, log, self.title)
+            return child, log
+
+        with contextlib.ExitStack() as stack:
+            child, log = server(data, place)
             until(lambda: self.answers(connect), child, log, self.title)
-            run([*connect("psql"), "--quiet", "-v", "ON_ERROR_STOP=1", "-v", f"accounts={ACCOUNTS}", "-f", SQL / "schema.sql"], 60, "psql")
-            yield child, connect
+            run([*connect("psql"), "--quiet", "-v", "ON_ERROR_STOP=1", "-v", f"accounts={ACCOUNTS}",
+                 "-v", f"by_hash={int(self.by_hash)}", "-f", SQL / "schema.sql"], 60, "psql")
+            servers = [child]
+            for name in (f"standby{number + 1}" for number in range(self.standbys)):
+                source = f"host={place} user=bench application_name={name}"
+                run([*become, self.programs / "pg_basebackup", "--pgdata", place / name, "--write-recovery-conf", "--dbname", source,
+                     "--checkpoint=fast"], 120, "pg_basebackup", cwd=place)
+                # Its socket is in its own folder, which is there now.
+                servers.append(server(place / name, place / name)[0])
+            if self.standbys:
+                # On the disk of any one of them, which with this node's is a majority of three.
+                names = ", ".join(f"standby{number + 1}" for number in range(self.standbys))
+                for statement in (f"alter system set synchronous_standby_names = 'ANY 1 ({names})'", "select pg_reload_conf()"):
+                    run([*connect("psql"), "--quiet", f"--command={statement}"], 10, "psql")
+                until(lambda: self.follow(connect), child, log, self.title)
+            yield servers, connect
+
+    def follow(self, connect):
+        """Whether all standbys count for a commit."""
+        query = "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'quorum'"
+        return run([*connect("psql"), "--tuples-only", "--no-align", f"--command={query}"], 10, "psql").strip() == str(self.standbys) or None
 
     def answers(self, connect):
         with contextlib.suppress(Failed):
@@ -97,6 +124,10 @@ class Postgres:
         balances, nonces, transfers = map(int, output.strip().split("|"))
         if balances != ACCOUNTS * 10**12 or nonces != transfers:
             raise Failed(f"PostgreSQL's books do not add up: {balances} in all, {nonces} nonces used, {transfers} transfers")
+
+
+def cpu_of_all(servers):
+    return sum(cpu_of(tree(server.pid)) for server in servers)
 
 
 def as_somebody_else(place):

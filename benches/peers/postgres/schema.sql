@@ -1,6 +1,7 @@
 -- What a ledger keeps of transfers: who has how much, how many transfers each has made, and every transfer.
--- In PostgreSQL's favour: keys are small integers rather than 20-byte addresses, amounts are 64 and not 256 bits wide, and a
--- transfer is found by its number, so there is no 32-byte hash with an index of its own.
+-- In PostgreSQL's favour: keys are small integers rather than 20-byte addresses, and amounts are 64 and not 256 bits wide.
+-- Clients of a ledger know a transfer by a hash of 32 bytes and find it by that; `by_hash` says whether they do here. Without it
+-- a transfer is found by its number.
 
 create table accounts (
   id integer primary key,
@@ -16,6 +17,11 @@ create table transfers (
   amount bigint not null,
   at timestamptz not null default now()
 );
+
+\if :by_hash
+alter table transfers add column hash bytea not null unique
+  generated always as (sha256(int4send(sender) || int8send(nonce))) stored;
+\endif
 
 insert into accounts select n, 1000000000000, 0 from generate_series(1, :accounts) n;
 
