@@ -183,10 +183,11 @@ Examples:
   coco bench ethereum                                          everything, about five minutes
   coco bench ethereum --workload swap,erc20 --batch 1 --load full,80%,2000
   coco bench ethereum --workload transfer --batch 100 --count 1000000 --accounts 100000
+  coco bench ethereum --workload balance,call,logs             reads, of every node in turns
   coco bench ethereum --soak 10m --plot soak.svg               ten minutes at 80 % of the peak: does it drift, does it stall?
   coco bench ethereum --rpc http://127.0.0.1:8545 --json       a node that runs already; docs/formats/bench.md explains the JSON")]
 pub struct BenchEthereum {
-    /// What the transactions do [default: all, one after the other; with --soak: transfer]
+    /// What the transactions do, or what is read [default: all transactions, one after the other; with --soak: transfer]
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub workload: Vec<Workload>,
     /// Transactions in a request; 1 = single calls [default: 100, then 1; with --soak: 100]
@@ -273,6 +274,19 @@ pub enum Workload {
     Erc20,
     Swap,
     PurchaseOrder,
+    /// Read: eth_getBalance
+    Balance,
+    /// Read: eth_call of a token's balanceOf
+    Call,
+    /// Read: eth_getLogs, the tokens that an account ever got
+    Logs,
+}
+
+impl Workload {
+    /// Nothing is written: single calls, and no receipts.
+    pub const fn reads(self) -> bool {
+        matches!(self, Self::Balance | Self::Call | Self::Logs)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -61,6 +61,18 @@ fn every_workload_of_ethereum_succeeds_in_batches_and_in_single_calls() {
 }
 
 #[test]
+fn every_account_is_found_by_every_read() {
+    let args = ["ethereum", "--workload=balance,call,logs", "--accounts=50", "--seconds=1", "--load=full,200"];
+    let Some(report) = bench(&args) else { return };
+    let all =
+        ["balance", "call", "logs"].into_iter().flat_map(|workload| [(workload, 1, "full"), (workload, 1, "200")]);
+    check(&report, &all.collect::<Vec<_>>());
+    for row in report["measurements"].as_array().unwrap() {
+        assert!(row["everywhere_ms"].is_null() && row["blocks"].is_null(), "{row:#}");
+    }
+}
+
+#[test]
 fn a_counted_load_sends_as_many_as_it_says() {
     let args = ["ethereum", "--workload=purchase-order", "--batch=7", "--accounts=9", "--count=100"];
     let Some(report) = bench(&args) else { return };

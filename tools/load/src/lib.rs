@@ -18,6 +18,7 @@
 
 mod account;
 mod book;
+mod calls;
 mod ceiling;
 mod contracts;
 mod endpoint;
@@ -29,6 +30,7 @@ mod history;
 mod http;
 mod keyvalue;
 mod pace;
+mod reads;
 mod rpc;
 mod run;
 mod supply;
@@ -47,6 +49,7 @@ pub use history::{ReadBack, read_back};
 pub use http::Wire;
 pub use keyvalue::{Access, Values, run_values};
 pub use pace::Pace;
+pub use reads::{Read, run_reads};
 pub use rpc::{Refusal, Rpc};
 pub use run::run;
 pub use supply::{AHEAD, Amount, Feed, Supply};

@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 use crate::Error;
 use crate::workload::{Lane, Plan, Request, Sender};
 
-/// Transactions signed ahead over all lanes: some 110 MB.
-pub const AHEAD: usize = 400_000;
+/// Transactions signed ahead over all lanes: some 130 MB.
+pub const AHEAD: usize = 500_000;
 /// Transactions in a piece, unless that is more than a lane's share: a lane asks for more once a piece.
 const PIECE: usize = 64;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use indicatif::ProgressBar;
-use load::{Account, Amount, Endpoint, Feed, Measured, Plan, Preparing, Rpc, Sender, Signer, Supply, Workload};
+use load::{Account, Amount, Endpoint, Feed, Measured, Plan, Preparing, Read, Rpc, Sender, Signer, Supply, Workload};
 
 use super::measure::Sending;
 use super::plan::Options;
@@ -14,7 +14,7 @@ use crate::printer::Printer;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Signed ahead for each second at full load: more than two cores can take.
-const PER_SECOND_MAX: f64 = 40_000.0;
+const PER_SECOND_MAX: f64 = 50_000.0;
 /// The same accounts every time, so that a second run on a network finds them funded.
 const PURPOSE: &str = "coco bench";
 /// Connections over which accounts do their own part of the preparation.
@@ -69,7 +69,8 @@ impl Ethereum {
         for funder in &mut funders {
             let mut preparing = Preparing { rpc: &mut rpc, signer, funder, progress: &mut progress };
             preparing.fund(&accounts).await?;
-            if options.measures(cli::Workload::Erc20) {
+            let tokens = [cli::Workload::Erc20, cli::Workload::Call, cli::Workload::Logs];
+            if tokens.into_iter().any(|workload| options.measures(workload)) {
                 ethereum.token = Some(preparing.token(&accounts).await?);
             }
             if options.measures(cli::Workload::Swap) {
@@ -89,7 +90,6 @@ impl Ethereum {
 
     /// Signs ahead.
     pub async fn ready(&mut self, workload: cli::Workload, sending: &Sending<'_>) -> Result<(), load::Error> {
-        let missing = || load::Error::Load("a contract of this workload was not put up".into());
         let workload = match workload {
             cli::Workload::Transfer => Workload::Transfer,
             cli::Workload::Erc20 => Workload::Token { token: self.token.ok_or_else(missing)? },
@@ -97,6 +97,7 @@ impl Ethereum {
             cli::Workload::PurchaseOrder => {
                 Workload::PurchaseOrders { contract: self.purchase_orders.ok_or_else(missing)? }
             }
+            cli::Workload::Balance | cli::Workload::Call | cli::Workload::Logs => return Ok(()),
         };
         let plan = Plan { workload, signer: self.signer, addresses: self.addresses.clone() };
         let expected = sending.expected(PER_SECOND_MAX);
@@ -106,7 +107,24 @@ impl Ethereum {
         Ok(())
     }
 
-    pub async fn send(&mut self, sending: Sending<'_>) -> Result<Measured, load::Error> {
+    pub async fn send(&mut self, workload: cli::Workload, sending: Sending<'_>) -> Result<Measured, load::Error> {
+        let token = self.token.ok_or_else(missing);
+        match workload {
+            cli::Workload::Balance => self.read(Read::Balance, sending).await,
+            cli::Workload::Call => self.read(Read::Call { token: token? }, sending).await,
+            cli::Workload::Logs => self.read(Read::Logs { token: token? }, sending).await,
+            _ => self.write(sending).await,
+        }
+    }
+
+    async fn read(&self, read: Read, sending: Sending<'_>) -> Result<Measured, load::Error> {
+        let Sending { endpoints, connections, bar, .. } = sending;
+        let asked = (read, self.addresses.clone());
+        load::run_reads(endpoints, connections, asked, sending.total(), sending.pace(), |done| bar.set_position(done))
+            .await
+    }
+
+    async fn write(&mut self, sending: Sending<'_>) -> Result<Measured, load::Error> {
         let Some((supply, mut feeds)) = self.supplied.take() else {
             return Err(load::Error::Load("nothing was signed for this run".into()));
         };
@@ -115,4 +133,8 @@ impl Ethereum {
         self.senders = supply.end(feeds).await?;
         Ok(measured)
     }
+}
+
+fn missing() -> load::Error {
+    load::Error::Load("a contract of this workload was not put up".into())
 }

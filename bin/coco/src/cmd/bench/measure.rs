@@ -77,7 +77,7 @@ impl Subject {
 
     async fn send(&mut self, sending: Sending<'_>) -> Result<Measured, load::Error> {
         match (self, sending.shape.work) {
-            (Self::Ethereum(ethereum), Work::Ethereum(_)) => ethereum.send(sending).await,
+            (Self::Ethereum(ethereum), Work::Ethereum(workload)) => ethereum.send(workload, sending).await,
             (Self::KeyValue(keyvalue), Work::KeyValue(access)) => keyvalue.send(access, sending).await,
             _ => Err(load::Error::Load("this ledger has no such workload".into())),
         }

@@ -85,6 +85,9 @@ impl Work {
             Self::Ethereum(Workload::Erc20) => "erc20",
             Self::Ethereum(Workload::Swap) => "swap",
             Self::Ethereum(Workload::PurchaseOrder) => "purchase-order",
+            Self::Ethereum(Workload::Balance) => "balance",
+            Self::Ethereum(Workload::Call) => "call",
+            Self::Ethereum(Workload::Logs) => "logs",
             Self::KeyValue(Access::Put) => "put",
             Self::KeyValue(Access::Get) => "get",
         }
@@ -193,6 +196,7 @@ fn shapes(work: &[Work], batches: &[usize], loads: &[Load], length: Length) -> V
     };
     let mut shapes = Vec::new();
     for &work in work {
+        let batches = if matches!(work, Work::Ethereum(workload) if workload.reads()) { &[1] } else { batches };
         for &batch in batches {
             let full = loads.iter().position(|load| *load == Load::Full);
             let share = loads.iter().position(|load| matches!(load, Load::Share(_)));
@@ -235,6 +239,7 @@ mod tests {
         assert_eq!(plan(&one), ["erc20 1 9"]);
         let counted = ["ethereum", "--workload=transfer", "--batch=50", "--count=7"];
         assert_eq!(plan(&counted), ["transfer 50 full"]);
+        assert_eq!(plan(&["ethereum", "--workload=logs", "--load=full"]), ["logs 1 full"]);
         let some = ["ethereum", "--workload=swap,purchase-order", "--batch=1", "--load=full,2000"];
         assert_eq!(plan(&some), ["swap 1 full", "swap 1 2000", "purchase-order 1 full", "purchase-order 1 2000"]);
     }

@@ -46,7 +46,7 @@ pub struct Measurement {
     pub blocks: Option<u64>,
     pub seconds: f64,
     pub transactions_per_second: f64,
-    /// What part that is of the recoveries; null where these are.
+    /// What part that is of the recoveries; null where these are, and of reads.
     pub recovery_share: Option<f64>,
     pub answer_ms: Quantiles,
     pub receipt_ms: Quantiles,
@@ -201,7 +201,9 @@ fn measurement(row: &Row, ceiling: Option<Ceiling>, options: &Options) -> Measur
         blocks: (measured.blocks > 0).then_some(measured.blocks),
         seconds,
         transactions_per_second: measured.per_second(),
-        recovery_share: ceiling.map(|ceiling| measured.per_second() / ceiling.per_second),
+        recovery_share: ceiling
+            .filter(|_| measured.blocks > 0)
+            .map(|ceiling| measured.per_second() / ceiling.per_second),
         answer_ms: Quantiles::of(&measured.answer),
         receipt_ms: Quantiles::of(&measured.receipt),
         everywhere_ms: (measured.everywhere.count() > 0).then(|| Quantiles::of(&measured.everywhere)),

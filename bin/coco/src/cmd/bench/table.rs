@@ -102,12 +102,14 @@ fn disk(row: &Measurement, printer: &Printer) {
 /// Rates as parts of what signatures alone allow, so that they mean the same on another machine.
 fn recovery(report: &Report, printer: &Printer) {
     let Some(Recovery { cores, per_second }) = &report.recovery else { return };
-    printer.data(format!(
-        "This machine recovers {per_second:.0} senders a second from signatures on {cores} cores if it does nothing else. Of that is"
-    ));
-    let shares = report.measurements.iter().filter(|row| row.rate.is_none());
-    let shares = shares.filter_map(|row| Some(format!("{} {}: {:.2}", row.workload, row.batch, row.recovery_share?)));
-    printer.data(format!("{}\n", shares.collect::<Vec<_>>().join(", ")));
+    let rows = report.measurements.iter().filter(|row| row.rate.is_none());
+    let shares = rows.filter_map(|row| Some(format!("{} {}: {:.2}", row.workload, row.batch, row.recovery_share?)));
+    let shares = shares.collect::<Vec<_>>().join(", ");
+    if !shares.is_empty() {
+        printer.data(format!(
+            "This machine recovers {per_second:.0} senders a second from signatures on {cores} cores if it does nothing else.\nThe rates are of that: {shares}\n"
+        ));
+    }
 }
 
 /// What makes a figure worth less.
