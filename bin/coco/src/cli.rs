@@ -196,6 +196,10 @@ pub struct BenchEthereum {
     /// Accounts that send to each other
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=2_000_000))]
     pub accounts: usize,
+    /// Transactions that are signed and held before the clock starts, 270 bytes each; what a longer run needs more is signed
+    /// while it is measured, and takes CPU from the nodes
+    #[arg(long, value_name = "N", default_value_t = load::AHEAD, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=20_000_000))]
+    pub ahead: usize,
     /// Measure whatever answers at this address, with WebSocket at the same place; what it takes of its machine is not seen
     #[arg(long, value_name = "URL", conflicts_with_all = ["dir", "nodes"])]
     pub rpc: Option<String>,

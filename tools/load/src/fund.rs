@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::contracts::{self, Contract, Function, Word, number};
 use crate::pace::Pace;
-use crate::supply::{Amount, Supply};
+use crate::supply::{AHEAD, Amount, Supply};
 use crate::transaction::{Signed, Signer};
 use crate::workload::{Plan, Sender, Workload};
 use crate::{Account, Endpoint, Error, Rpc, run};
@@ -120,7 +120,7 @@ impl Preparing<'_> {
             let total = senders.len();
             // The accounts of one lane take turns, so as many transactions as accounts are one of each.
             let pace = Pace { batch: 50, rate: None, length: None };
-            let amount = Amount { batch: pace.batch, expected: total, total: Some(total) };
+            let amount = Amount { batch: pace.batch, expected: total, ahead: AHEAD, total: Some(total) };
             let (supply, mut feeds) = Supply::begin(plan, senders, lanes, amount).await?;
             let progress = |done| (self.progress)("accounts ready to swap", done as usize, total);
             let measured = run(nodes, &mut feeds, pace, progress).await?;

@@ -1,7 +1,7 @@
 //! Signed requests for each connection: many before the clock starts, more while it runs, and never more than a bound.
 //!
 //! ```text
-//! before    all cores sign ──▶ each lane's queue, until all is signed or AHEAD transactions are
+//! before    all cores sign ──▶ each lane's queue, until all is signed or as many as may be
 //! running   a lane takes a piece ──▶ one thread signs the next piece for it, if the run needs more than was signed ahead
 //! after     what was not sent is taken back, and the senders' nonces are right for the next run
 //! ```
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::Error;
 use crate::workload::{Lane, Plan, Request, Sender};
 
-/// Transactions signed ahead over all lanes: some 130 MB.
+/// Transactions that are signed ahead over all lanes unless somebody wants it otherwise: some 130 MB.
 pub const AHEAD: usize = 500_000;
 /// Transactions in a piece, unless that is more than a lane's share: a lane asks for more once a piece.
 const PIECE: usize = 64;
@@ -58,8 +58,10 @@ struct Making {
 pub struct Amount {
     /// Transactions in a request.
     pub batch: usize,
-    /// Transactions that will be needed, about. So many are signed before the clock, but never more than [`AHEAD`].
+    /// Transactions that will be needed, about. So many are signed before the clock, but never more than `ahead`.
     pub expected: usize,
+    /// Transactions that are held at a time.
+    pub ahead: usize,
     /// After so many there are no more; `None` = until nobody takes any more.
     pub total: Option<usize>,
 }
@@ -76,11 +78,11 @@ impl Supply {
             return Err(Error::Load("a load needs an account and a batch of one at least".into()));
         }
         let lanes = lanes.clamp(1, senders.len());
-        let share = amount.expected.min(AHEAD).div_ceil(lanes).next_multiple_of(amount.batch);
+        let share = amount.expected.min(amount.ahead).div_ceil(lanes).next_multiple_of(amount.batch);
         let piece = PIECE.min(share.div_ceil(2)).next_multiple_of(amount.batch);
         let depth = share.div_ceil(piece).max(2);
         // What a short run needs is there before its clock starts; only if it takes more than expected is more signed.
-        let enough = if amount.expected > AHEAD { depth } else { 1 };
+        let enough = if amount.expected > amount.ahead { depth } else { 1 };
         let filled = tokio::task::spawn_blocking(move || {
             let plan = Arc::new(plan);
             let share = senders.len().div_ceil(lanes);
@@ -211,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_total_is_spread_over_the_lanes_and_then_there_is_no_more() {
-        let amount = Amount { batch: 7, expected: 20, total: Some(500) };
+        let amount = Amount { batch: 7, expected: 20, ahead: AHEAD, total: Some(500) };
         let (supply, mut feeds) = begin(9, 3, amount).await;
         let mut sizes = Vec::new();
         for feed in &mut feeds {
@@ -229,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_not_sent_is_taken_back_and_senders_keep_their_order() {
-        let (supply, mut feeds) = begin(8, 3, Amount { batch: 1, expected: 100, total: None }).await;
+        let (supply, mut feeds) = begin(8, 3, Amount { batch: 1, expected: 100, ahead: AHEAD, total: None }).await;
         for _ in 0..200 {
             feeds[1].next().await.unwrap();
         }
@@ -244,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_is_signed_ahead_than_was_asked_for() {
-        let (supply, mut feeds) = begin(4, 2, Amount { batch: 10, expected: 400, total: None }).await;
+        let (supply, mut feeds) = begin(4, 2, Amount { batch: 10, expected: 400, ahead: AHEAD, total: None }).await;
         let mut ahead = 0;
         for feed in &mut feeds {
             feed.wanted = None;
@@ -258,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_to_sign_is_an_error() {
-        let amount = Amount { batch: 1, expected: 1, total: None };
+        let amount = Amount { batch: 1, expected: 1, ahead: AHEAD, total: None };
         assert!(Supply::begin(plan(&[]), Vec::new(), 1, amount).await.is_err());
     }
 }

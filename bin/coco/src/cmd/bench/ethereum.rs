@@ -22,6 +22,8 @@ const PREPARING: usize = 8;
 
 pub struct Ethereum {
     signer: Signer,
+    /// Transactions that are signed before the clock, at most.
+    ahead: usize,
     addresses: Arc<Vec<Address>>,
     /// Empty while a supply has them.
     senders: Vec<Sender>,
@@ -35,7 +37,7 @@ impl Ethereum {
     pub async fn prepare(
         endpoints: &[Endpoint],
         options: &Options,
-        accounts: usize,
+        (accounts, ahead): (usize, usize),
         funder: &Account,
         printer: &Printer,
     ) -> Result<Self, load::Error> {
@@ -46,6 +48,7 @@ impl Ethereum {
         let mut funders = load::senders(&mut rpc, std::slice::from_ref(funder)).await?;
         let mut ethereum = Self {
             signer,
+            ahead,
             addresses: Arc::new(accounts.iter().map(Account::address).collect()),
             senders: load::senders(&mut rpc, &accounts).await?,
             token: None,
@@ -101,7 +104,7 @@ impl Ethereum {
         };
         let plan = Plan { workload, signer: self.signer, addresses: self.addresses.clone() };
         let expected = sending.expected(PER_SECOND_MAX);
-        let amount = Amount { batch: sending.shape.batch, expected, total: sending.total() };
+        let amount = Amount { batch: sending.shape.batch, expected, ahead: self.ahead, total: sending.total() };
         let senders = std::mem::take(&mut self.senders);
         self.supplied = Some(Supply::begin(plan, senders, sending.connections, amount).await?);
         Ok(())

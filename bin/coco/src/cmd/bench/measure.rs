@@ -117,9 +117,11 @@ impl<'a> Bench<'a> {
     async fn prepare(&self) -> Result<Subject, load::Error> {
         let endpoints = &self.place.endpoints;
         Ok(match &self.options.ledger {
-            Ledger::Ethereum { accounts, funder } => {
+            Ledger::Ethereum { accounts, funder, ahead } => {
                 self.printer.note(format!("preparing {accounts} accounts at {}", endpoints[0]));
-                Subject::Ethereum(Ethereum::prepare(endpoints, self.options, *accounts, funder, self.printer).await?)
+                Subject::Ethereum(
+                    Ethereum::prepare(endpoints, self.options, (*accounts, *ahead), funder, self.printer).await?,
+                )
             }
             Ledger::KeyValue { keys, value_bytes } => {
                 self.printer.note(format!("preparing {keys} keys at {}", endpoints[0]));

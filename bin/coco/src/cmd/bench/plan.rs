@@ -39,6 +39,8 @@ pub enum Ledger {
     Ethereum {
         accounts: usize,
         funder: Account,
+        /// Transactions that are signed before the clock, at most.
+        ahead: usize,
     },
     KeyValue {
         keys: usize,
@@ -133,7 +135,7 @@ pub fn settle_ethereum(args: cli::BenchEthereum) -> Result<Options, Failure> {
     let all = [Workload::Transfer, Workload::Erc20, Workload::Swap, Workload::PurchaseOrder];
     let work = named_or(args.workload, if soak { &all[..1] } else { &all }).into_iter().map(Work::Ethereum).collect();
     let batches = named_or(args.batch, if soak { &[BATCH_DEFAULT] } else { &[BATCH_DEFAULT, 1] });
-    let ledger = Ledger::Ethereum { accounts: args.accounts, funder: funder? };
+    let ledger = Ledger::Ethereum { accounts: args.accounts, funder: funder?, ahead: args.ahead };
     settle(args.common, args.rpc, ledger, work, &batches)
 }
 
