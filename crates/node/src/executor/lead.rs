@@ -272,6 +272,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_rest_is_over_once_enough_entries_share_a_batch() {
+        let opening = Opening { time: 1, view: View(1), first: Seqno(1), entropy: [0; 32] };
+        let mut leading = Leading {
+            view: View(1),
+            open: Some(Open::new(opening, 0)),
+            in_flight: VecDeque::new(),
+            ready: Ready::default(),
+            waiting: Vec::new(),
+            time: 1,
+            rests_until: Instant::now() + Duration::from_secs(3_600),
+        };
+        let rests = (1..=REST_ENTRIES).map(|entries| {
+            let draft = || Draft { writes: WriteSet::default(), claims: base::Digest::ZERO, slot: None };
+            leading.open.as_mut().unwrap().drafts.resize_with(entries, draft);
+            leading.rest().is_some()
+        });
+        let rests: Vec<bool> = rests.collect();
+        assert_eq!(rests.iter().filter(|rests| **rests).count(), REST_ENTRIES - 1);
+        assert_eq!(rests.last(), Some(&false));
+    }
+
+    #[test]
     fn the_road_rests_as_long_as_the_batch_was_and_never_long() {
         let ms = Duration::from_millis;
         assert_eq!([0, 1, 3, 4, 1_000, usize::MAX].map(rest_after), [ms(0), ms(1), ms(3), ms(4), ms(4), ms(4)]);
