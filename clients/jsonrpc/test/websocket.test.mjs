@@ -15,16 +15,29 @@ class Connection {
   #messages = [];
   #waiting = [];
   #id = 0;
+  /** Why nothing more comes. */
+  #ended = null;
 
   constructor() {
     this.#socket.on('message', (text) => {
       this.#messages.push(JSON.parse(text));
-      for (const wake of this.#waiting.splice(0)) wake();
+      this.#wake();
     });
+    this.#socket.on('error', (error) => this.#end(`failed: ${error.message}`));
+    this.#socket.on('close', (code) => this.#end(`was closed with code ${code}`));
+  }
+
+  #wake() {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #end(how) {
+    this.#ended ??= how;
+    this.#wake();
   }
 
   async open() {
-    await new Promise((resolve, reject) => this.#socket.once('open', resolve).once('error', reject));
+    await within(new Promise((resolve, reject) => this.#socket.once('open', resolve).once('error', reject)), 'a connection');
     return this;
   }
 
@@ -33,6 +46,7 @@ class Connection {
     for (;;) {
       const at = this.#messages.findIndex(fits);
       if (at >= 0) return this.#messages.splice(at, 1)[0];
+      if (this.#ended) throw new Error(`the connection ${this.#ended}`);
       await within(new Promise((resolve) => this.#waiting.push(resolve)), 'a message');
     }
   }

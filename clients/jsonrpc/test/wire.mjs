@@ -1,13 +1,14 @@
-import { http } from '../../network.mjs';
+import { http, within } from '../../network.mjs';
 
 /** POSTs a body as it is: {status, body} with the body parsed, or null when it is empty. */
 export async function post(text, headers = {}) {
-  const response = await fetch(http, {
+  const asked = fetch(http, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: text,
   });
-  const answer = await response.text();
+  const response = await within(asked, 'an answer');
+  const answer = await within(response.text(), 'the rest of an answer');
   let body = null;
   try {
     body = answer === '' ? null : JSON.parse(answer);

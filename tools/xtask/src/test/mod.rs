@@ -6,6 +6,7 @@ mod count;
 mod network;
 mod steps;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -25,6 +26,14 @@ pub struct Context {
     vectors: Option<PathBuf>,
     crash_cycles: u64,
     simulator_seeds: u64,
+    /// What failed steps have to say: told once more where people look first.
+    afterwords: RefCell<Vec<String>>,
+}
+
+impl Context {
+    pub fn tell_at_the_end(&self, text: String) {
+        self.afterwords.borrow_mut().push(text);
+    }
 }
 
 /// One step.
@@ -53,6 +62,7 @@ pub fn run(args: &[String]) -> anyhow::Result<bool> {
         vectors: vectors(),
         crash_cycles: options.crash_cycles,
         simulator_seeds: options.simulator_seeds,
+        afterwords: RefCell::default(),
     };
     let chosen = |step: &&Step| {
         let named = |list: &[String]| list.iter().any(|name| name == step.name);
@@ -82,6 +92,7 @@ pub fn run(args: &[String]) -> anyhow::Result<bool> {
         }
     }
     say("");
+    context.afterwords.borrow().iter().for_each(|text| say(text));
     table.iter().for_each(|line| say(line));
     if context.vectors.is_none() {
         say(

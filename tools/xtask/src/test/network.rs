@@ -16,6 +16,9 @@ pub enum Role {
     Backup,
 }
 
+/// Lines of a node's log that are shown after a failure.
+const COMPLAINTS: usize = 12;
+
 /// A running network; it is stopped when this goes out of scope.
 pub struct Network {
     coco: PathBuf,
@@ -53,6 +56,26 @@ impl Network {
         let tool = Tool::new("python3").arg(repository().join("clients/run.py")).arg("--network-file");
         let tool = tool.arg(&self.ready_file).args(&["--http", http]);
         Ok(tool.args(&["--ws", &http.replacen("http", "ws", 1)]))
+    }
+
+    /// What somebody looks for first when a test failed: which nodes still run, and what they complained about last.
+    pub fn post_mortem(&self) -> String {
+        let nodes = self.ready["nodes"].as_array().into_iter().flatten().enumerate();
+        nodes.map(|(place, node)| self.post_mortem_of(place + 1, node)).collect()
+    }
+
+    fn post_mortem_of(&self, number: usize, node: &Value) -> String {
+        let runs = node["pid"].as_u64().is_some_and(|pid| Path::new("/proc").join(pid.to_string()).exists());
+        let mut text = format!("node {number} {}\n", if runs { "runs" } else { "DOES NOT RUN ANY MORE" });
+        let log = node["dir"].as_str().map(|dir| Path::new(dir).join("node.log"));
+        let log = log.and_then(|path| fs::read(path).ok()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let told = |line: &&str| ["\"WARN\"", "\"ERROR\"", "consensus role"].iter().any(|sign| line.contains(sign));
+        let lines: Vec<&str> = log.lines().filter(told).collect();
+        for line in &lines[lines.len().saturating_sub(COMPLAINTS)..] {
+            text.push_str(&format!("  {line}\n"));
+        }
+        text
     }
 
     /// Stops the network in good order, and gives every node's ledger directory.

@@ -15,6 +15,9 @@ use crate::report::say;
 
 pub const BUILD: &str = "build";
 
+/// Lines about failed tests that are told again at the end.
+const FAILURES: usize = 30;
+
 const fn step(name: &'static str, shows: &'static str, run: fn(&Context) -> anyhow::Result<Count>) -> Step {
     Step { name, shows, run }
 }
@@ -61,7 +64,7 @@ fn ledger_python(context: &Context) -> anyhow::Result<Count> {
 
 fn clients_primary(context: &Context) -> anyhow::Result<Count> {
     let network = Network::start(context, "clients-primary", &["--signing", "dual"])?;
-    let mut count = suites(&network, Role::Primary, &["all"])?;
+    let mut count = suites(context, &network, Role::Primary, &["all"])?;
     for dir in network.stop()? {
         let verified = Tool::new(context.metadata.binary("coco")).args(&["ledger", "verify"]).arg(&dir).succeeds()?;
         count += Count::one(verified);
@@ -86,7 +89,7 @@ fn foreign_audit(context: &Context, ledger: &Path, versions: &[u64]) -> anyhow::
 
 fn clients_backup(context: &Context) -> anyhow::Result<Count> {
     let network = Network::start(context, "clients-backup", &[])?;
-    let mut count = suites(&network, Role::Backup, &["all"])?;
+    let mut count = suites(context, &network, Role::Backup, &["all"])?;
     for dir in network.stop()? {
         count += foreign_audit(context, &dir, &[7])?;
     }
@@ -105,7 +108,7 @@ fn web3py_modules(context: &Context) -> anyhow::Result<Count> {
     fs::write(&own, serde_json::to_vec(&genesis)?)?;
     let own = own.to_str().context("a path is not text")?;
     let network = Network::start(context, "web3py-modules", &["--genesis", own])?;
-    suites(&network, Role::Primary, &["web3py-module-tests"])
+    suites(context, &network, Role::Primary, &["web3py-module-tests"])
 }
 
 fn rpc_compat(context: &Context) -> anyhow::Result<Count> {
@@ -117,7 +120,7 @@ fn rpc_compat(context: &Context) -> anyhow::Result<Count> {
     let file = |name: &str| cases.join(name).to_str().map(String::from).context("a path is not text");
     let (genesis, chain) = (file("genesis.json")?, file("chain.rlp")?);
     let network = Network::start(context, "rpc-compat", &["--blobs", "--genesis", &genesis, "--import", &chain])?;
-    suites(&network, Role::Primary, &["rpc-compat"])
+    suites(context, &network, Role::Primary, &["rpc-compat"])
 }
 
 fn crash(context: &Context) -> anyhow::Result<Count> {
@@ -128,11 +131,24 @@ fn crash(context: &Context) -> anyhow::Result<Count> {
 
 /// The suites in `clients/` against one node. Those that are judged by how many of their tests pass count what passed, and
 /// fail if that is too little: the driver knows.
-fn suites(network: &Network, role: Role, names: &[&str]) -> anyhow::Result<Count> {
+fn suites(context: &Context, network: &Network, role: Role, names: &[&str]) -> anyhow::Result<Count> {
     let (text, succeeded) = network.clients(role)?.args(names).tee()?;
-    match Count::last_of(&text) {
-        Some(Count { passed, .. }) if succeeded => Ok(Count { passed, failed: 0 }),
+    let count = Count::last_of(&text);
+    if let Some(Count { passed, .. }) = count
+        && succeeded
+    {
+        return Ok(Count { passed, failed: 0 });
+    }
+    context.tell_at_the_end(format!("{}\n{}", failures(&text), network.post_mortem()));
+    match count {
         Some(count) => Ok(count.and_succeeded(false)),
         None => bail!("the suites did not say how many tests passed"),
     }
+}
+
+/// The first failures that the suites told of, and their closing table.
+fn failures(text: &str) -> String {
+    let failed = |line: &&str| line.contains('✖') || line.contains("Error") || line.contains("FAILED");
+    let table = text.rfind("\nsuite ").map_or("", |from| &text[from..]);
+    text.lines().filter(failed).take(FAILURES).chain(table.lines()).collect::<Vec<_>>().join("\n")
 }
