@@ -22,7 +22,7 @@ const PAGE_MAX: usize = 1_000;
 pub fn listener(ledger: Arc<KeyValue>, node: Node) -> Listener {
     let router = router(ledger, node);
     let serve = |socket, stop| -> adapter::Serving { Box::pin(serve(socket, router, Limits::default(), stop)) };
-    Listener { name: "rest".into(), serve: Box::new(serve) }
+    Listener { name: "rest".into(), secured: false, serve: Box::new(serve) }
 }
 
 #[derive(Clone)]

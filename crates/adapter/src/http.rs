@@ -18,18 +18,22 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::Socket;
 use places::{Place, Places, UntilRead};
 
 /// Bounds of one door.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections_max: usize,
+    /// For a TLS handshake.
+    pub handshake_timeout: Duration,
     /// For the head of the next request, from the moment the connection is ready for it: clients keep connections and
     /// come back, so this is long. It is not what holds slow clients off; places are.
     pub idle_timeout: Duration,
@@ -39,21 +43,30 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections_max: 4_096, idle_timeout: Duration::from_secs(120), drain_timeout: Duration::from_secs(5) }
+        Self {
+            connections_max: 4_096,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            drain_timeout: Duration::from_secs(5),
+        }
     }
 }
 
 /// Serves until cancelled, then lets requests under way finish.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+pub async fn serve(Socket { tcp, tls }: Socket, router: Router, limits: Limits, stop: CancellationToken) {
     let places = Places::new(limits.connections_max);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = tcp.accept() => accepted,
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) => {
+                // Replies are written whole; waiting for more would only delay them.
+                let _ = stream.set_nodelay(true);
+                stream
+            }
             Err(error) => {
                 // Out of descriptors, most likely: let some connections end first.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -61,11 +74,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
                 continue;
             }
         };
-        let (places, router, stop) = (places.clone(), router.clone(), stop.clone());
+        let (places, router, stop, tls) = (places.clone(), router.clone(), stop.clone(), tls.clone());
         connections.spawn(async move {
-            match places.take().await {
-                Some(place) => connection(stream, router, limits, stop, place).await,
-                None => turn_away(stream).await,
+            match (places.take().await, tls) {
+                (Some(place), None) => connection(stream, router, limits, stop, place).await,
+                (Some(place), Some(tls)) => secured(stream, tls, router, limits, stop, place).await,
+                (None, None) => turn_away(stream).await,
+                // Without a handshake there is no way to tell it.
+                (None, Some(_)) => {}
             }
         });
     }
@@ -75,9 +91,35 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken, place: Place) {
-    // Replies are written whole; waiting for more would only delay them.
-    let _ = stream.set_nodelay(true);
+/// A client that keeps the node waiting in the handshake may lose its place like any other.
+async fn secured(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+    place: Place,
+) {
+    let wanted = place.wanted();
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(limits.handshake_timeout, tls.accept(stream)) => shaken,
+        () = wanted.cancelled() => return,
+        () = stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => connection(stream, router, limits, stop, place).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+    place: Place,
+) {
     let wanted = place.wanted();
     let place = Arc::new(place);
     let service = service_fn(move |request: Request<Incoming>| {

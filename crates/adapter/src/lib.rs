@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use kv::{Derived, Snapshot, State, TableId, Tx, WriteSet};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
@@ -69,8 +70,17 @@ pub trait Adapter: Send + Sync + 'static {
 pub struct Listener {
     /// Names the port in the node's configuration and in its logs.
     pub name: String,
+    /// Whether callers meet TLS first, and know the node by a certificate that its service endorsed.
+    pub secured: bool,
     /// Serves until cancelled, then finishes what is under way and returns.
-    pub serve: Box<dyn FnOnce(TcpListener, CancellationToken) -> Serving + Send>,
+    pub serve: Box<dyn FnOnce(Socket, CancellationToken) -> Serving + Send>,
+}
+
+/// What a listener listens on. The node makes it: an adapter has no key.
+pub struct Socket {
+    pub tcp: TcpListener,
+    /// Comes below the listener's own protocol, if it asked for it.
+    pub tls: Option<TlsAcceptor>,
 }
 
 /// A listener at work.

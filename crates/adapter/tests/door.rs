@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::Socket;
 use adapter::http::{Limits, serve};
 use axum::Router;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use crypto::KeyPair;
+use crypto::certificate::{self, Validity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -42,7 +45,7 @@ impl Door {
         // Nobody is thrown out for being slow alone in these tests.
         let limits = Limits { connections_max: PLACES, idle_timeout: Duration::from_secs(3_600), ..Limits::default() };
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, router, limits, stop.clone()));
+        tokio::spawn(serve(Socket { tcp: listener, tls: None }, router, limits, stop.clone()));
         Self { address, begun, done, stop }
     }
 
@@ -104,4 +107,40 @@ async fn a_client_that_is_worked_for_keeps_its_place() {
         let answer = rest(&mut client).await;
         assert!(answer.ends_with("slow"), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn tls_comes_first_where_it_is_asked_for() {
+    let (service_key, node_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let always = Validity { from: 0, until: 4_000_000_000 };
+    let service = certificate::service(&service_key, "a service", always).unwrap();
+    let node = certificate::node(node_key.public(), &service_key, &service, &[], always).unwrap();
+    let chain = vec![node.der().to_vec().into()];
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(node_key.to_pkcs8_der().unwrap().to_vec().into());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = [&rustls::version::TLS13];
+    let server = rustls::ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions);
+    let server = server.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/echo", post(|body: Bytes| async move { body }));
+    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let socket = Socket { tcp: listener, tls: Some(Arc::new(server).into()) };
+    tokio::spawn(serve(socket, router, limits, CancellationToken::new()));
+
+    // Who shakes no hands holds the only place, and loses it to who does.
+    let mute = TcpStream::connect(address).await.unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(service.der().to_vec().into()).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).unwrap();
+    let client = client.with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = "127.0.0.1".try_into().unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
+    let request = "POST /echo HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("hi"), "{reply}");
+    drop(mute);
 }

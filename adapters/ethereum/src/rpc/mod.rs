@@ -108,9 +108,10 @@ pub(crate) fn listen(ethereum: Arc<Ethereum>, node: Node) -> Vec<Listener> {
     let rpc = Arc::new(Rpc::new(ethereum, node));
     vec![Listener {
         name,
-        serve: Box::new(move |listener, stop| {
+        secured: false,
+        serve: Box::new(move |socket, stop| {
             let router = server::router(rpc, stop.clone());
-            Box::pin(adapter::http::serve(listener, router, Limits::default(), stop))
+            Box::pin(adapter::http::serve(socket, router, Limits::default(), stop))
         }),
     }]
 }

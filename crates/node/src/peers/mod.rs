@@ -6,7 +6,7 @@
 
 mod frame;
 mod inbound;
-mod tls;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::io;

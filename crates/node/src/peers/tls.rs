@@ -1,4 +1,4 @@
-//! Mutual TLS 1.3 between the nodes of a network.
+//! TLS 1.3: mutual between the nodes of a network, and for strangers.
 //!
 //! A certificate is believed if its key is the one that the network lists for a node: names, dates and issuers say
 //! nothing more. (When nodes join by attestation, the list is what attestation made of them.)
@@ -36,6 +36,15 @@ pub fn server(credentials: &Credentials<'_>, nodes: Vec<NodeId>) -> Result<Serve
     ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key.into())
+}
+
+/// For strangers, who know the service's certificate. They show none of their own.
+pub fn public(credentials: &Credentials<'_>) -> Result<ServerConfig, Error> {
+    let (chain, key) = show(credentials)?;
+    ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_no_client_auth()
         .with_single_cert(chain, key.into())
 }
 

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use adapter::{Fault, Plumbing, Role, Status};
 use base::limits::QUEUE_WORK_MAX;
-use base::{NodeId, Seqno, View};
+use base::{Seqno, View};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crypto::{Certificate, KeyPair};
 use ledger::{LedgerKeys, Signer};
@@ -90,9 +90,10 @@ impl Assembly {
         let (keep_sender, keeps) = bounded(KEEPS_MAX);
         let on_disk = Arc::new(AtomicU64::new(replayed.head.seqno().0));
 
+        let certificate = secrets.certificate_of(own.0)?;
         let node_key = Arc::new(secrets.node_key);
         let inbox = Arc::new(Inbox::default());
-        let peers = start_peers(settings, own, &secrets.node_certificates, &node_key, inbox.clone(), peers_runtime)?;
+        let peers = start_peers(settings, own.1, certificate, &node_key, inbox.clone(), peers_runtime)?;
         let route = Arc::new(Route::new(work_sender, answer_sender, peers.clone())?);
         inbox.open(event_sender.clone(), keep_sender.clone(), route.clone());
 
@@ -225,8 +226,7 @@ pub(super) struct Running {
 fn genesis(settings: &Settings, secrets: &Secrets, tables: ServiceTables, hosted: &[Hosted]) -> Result<Genesis, Fault> {
     let mut nodes = Vec::new();
     for (_, id, address) in &settings.nodes {
-        let certificate = secrets.node_certificates.iter().find(|(node, _)| node == id);
-        let (_, certificate) = certificate.ok_or_else(|| Fault::new(format!("node {id} has no certificate")))?;
+        let certificate = secrets.certificate_of(*id)?;
         let public_key = certificate.public_key().map_err(Fault::new)?.to_pem();
         let peer_address = address.to_string();
         nodes.push(Founder { id: *id, certificate: certificate.to_pem(), public_key, peer_address });
@@ -242,8 +242,8 @@ fn genesis(settings: &Settings, secrets: &Secrets, tables: ServiceTables, hosted
 
 fn start_peers(
     settings: &Settings,
-    (id, address): (NodeId, SocketAddr),
-    certificates: &[(NodeId, Certificate)],
+    address: SocketAddr,
+    certificate: Certificate,
     key: &KeyPair,
     inbox: Arc<Inbox>,
     runtime: &tokio::runtime::Runtime,
@@ -251,8 +251,6 @@ fn start_peers(
     let others = settings.nodes.iter().filter(|(number, ..)| *number != settings.number);
     let peers: Vec<_> =
         others.map(|(number, id, address)| Peer { number: *number, id: *id, address: *address }).collect();
-    let certificate = certificates.iter().find(|(node, _)| *node == id).map(|(_, certificate)| certificate.clone());
-    let certificate = certificate.ok_or_else(|| Fault::new("this node has no certificate"))?;
     let credentials = Credentials { certificate, key };
     runtime.block_on(async {
         let listener = bind(address).await?;

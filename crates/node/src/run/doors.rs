@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use adapter::{Fault, Plumbing, Status};
+use adapter::{Fault, Plumbing, Socket, Status};
 use base::Seqno;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::Hosted;
@@ -20,13 +21,14 @@ pub(super) async fn open_doors(
     shown: Shown,
     hosted: Vec<Hosted>,
     plumbing: Arc<Plumbing>,
+    tls: TlsAcceptor,
     leveled: impl Future<Output = Result<(), Fault>>,
     serving: Arc<AtomicBool>,
     stop: CancellationToken,
 ) -> Result<(), Fault> {
     let listener = bind(http_address).await?;
     let own = tokio::spawn(adapter::http::serve(
-        listener,
+        Socket { tcp: listener, tls: None },
         http::router(shown),
         adapter::http::Limits::default(),
         stop.clone(),
@@ -47,7 +49,8 @@ pub(super) async fn open_doors(
             )));
         }
         for (listener, address) in listeners.into_iter().zip(listen) {
-            let socket = bind(address).await?;
+            let tls = listener.secured.then(|| tls.clone());
+            let socket = Socket { tcp: bind(address).await?, tls };
             tracing::info!(ledger = name, listener = listener.name, %address, "listening");
             doors.push(tokio::spawn((listener.serve)(socket, stop.clone())));
         }

@@ -25,12 +25,14 @@ use adapter::Fault;
 use crossbeam_channel::unbounded;
 use kv::{TableError, Tables};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::claim::claim;
 use crate::genesis::ServiceTables;
 use crate::http::Shown;
 use crate::ordering::Event;
+use crate::peers::{Credentials, tls};
 
 pub use settings::{Hosted, Secrets, Settings};
 
@@ -66,6 +68,7 @@ pub fn run(
     claim(&settings.dir)?;
     let metrics = PrometheusBuilder::new().install_recorder().map_err(Fault::new)?;
     let (serve, peers_runtime) = (runtime("listeners", listeners())?, runtime("peers", 1)?);
+    let tls = public_tls(settings, &secrets)?;
     let node = Assembly::new(settings, secrets, prepared, &hosted, &peers_runtime)?;
     let (ended, ends) = unbounded();
     let Running { events, plumbing, route, level, threads, snapshots } = node.start(&ended)?;
@@ -80,7 +83,8 @@ pub fn run(
         metrics,
     };
     let leveled = level_at(plumbing.node.watch(), level.subscribe());
-    let doors = serve.spawn(open_doors(settings.http, shown, hosted, plumbing, leveled, serving, listeners.clone()));
+    let doors =
+        serve.spawn(open_doors(settings.http, shown, hosted, plumbing, tls, leveled, serving, listeners.clone()));
 
     let outcome = serve.block_on(async {
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
@@ -123,6 +127,12 @@ pub fn run(
 /// Batches, and calls that take long, are worked on by threads of their own, on all cores.
 fn listeners() -> usize {
     available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
+/// How this node shows itself to callers who ask for TLS.
+fn public_tls(settings: &Settings, secrets: &Secrets) -> Result<TlsAcceptor, Fault> {
+    let credentials = Credentials { certificate: secrets.certificate_of(settings.own()?.0)?, key: &secrets.node_key };
+    Ok(TlsAcceptor::from(Arc::new(tls::public(&credentials).map_err(Fault::new)?)))
 }
 
 fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, Fault> {

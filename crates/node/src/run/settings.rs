@@ -43,6 +43,14 @@ pub struct Secrets {
     pub members: Vec<Certificate>,
 }
 
+impl Secrets {
+    pub(super) fn certificate_of(&self, node: NodeId) -> Result<Certificate, Fault> {
+        let certificate = self.node_certificates.iter().find(|(id, _)| *id == node);
+        let (_, certificate) = certificate.ok_or_else(|| Fault::new(format!("node {node} has no certificate")))?;
+        Ok(certificate.clone())
+    }
+}
+
 /// A hosted ledger and where it listens.
 pub struct Hosted {
     pub kind: String,

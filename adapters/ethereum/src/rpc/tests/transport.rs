@@ -25,7 +25,8 @@ async fn serve() -> Served {
     let door = listen(network.ethereum.clone(), network.node.clone()).pop().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let task = AbortOnDropHandle::new(tokio::spawn((door.serve)(listener, stop.clone())));
+    let task =
+        AbortOnDropHandle::new(tokio::spawn((door.serve)(adapter::Socket { tcp: listener, tls: None }, stop.clone())));
     Served { network, address, stop, task }
 }
 
