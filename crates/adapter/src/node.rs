@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base::{NodeId, TxId, View};
+use base::{Digest, NodeId, TxId, View};
 use kv::Snapshot;
 use tokio::sync::{broadcast, oneshot, watch};
 
@@ -32,6 +32,8 @@ pub struct Status {
     pub view: View,
     /// The newest committed entry that readers of this node see.
     pub committed: TxId,
+    /// The root of the ledger's Merkle tree over all entries up to `committed`.
+    pub root: Digest,
     /// Entries committed since this node started: a ledger's transactions, and the blocks they are in.
     pub transactions: u64,
     /// Nodes of the network, this one included.

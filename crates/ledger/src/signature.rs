@@ -41,6 +41,12 @@ impl Head {
         self.txid.seqno
     }
 
+    /// The root of [`Head::frontier`].
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        self.frontier().root()
+    }
+
     /// The tree over all entries so far, the signature included.
     #[must_use]
     pub fn frontier(&self) -> Frontier {

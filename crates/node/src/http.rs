@@ -53,7 +53,7 @@ pub fn router(shown: Shown) -> Router {
 
 async fn status(State(shown): State<Shown>) -> Json<StatusBody> {
     let serving = shown.serving.load(Ordering::Acquire);
-    let Status { id, role, view, committed, transactions, nodes } = shown.node.status();
+    let Status { id, role, view, committed, root: _, transactions, nodes } = shown.node.status();
     let number_of = |id: NodeId| shown.numbers.iter().find(|(_, known)| *known == id).map(|(number, _)| *number);
     let (word, primary) = match role {
         Role::Primary => ("primary", Some(shown.number)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adapter::{Adapter, Committed, Plumbing, Reject, Submitted};
-use base::{Seqno, TxId};
+use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, select};
 use kv::Snapshot;
@@ -26,6 +26,8 @@ pub enum Publication {
 pub struct Published {
     pub snapshot: Snapshot,
     pub committed: Arc<Committed>,
+    /// Of the ledger's tree over all entries up to this batch's last.
+    pub root: Digest,
     /// The batch as it goes into the ledger file; empty if it is there already.
     pub bytes: Bytes,
     /// Answers to work in this batch.
@@ -74,11 +76,12 @@ impl Publisher {
         let _ = self.history.send(Keep::Stop);
     }
 
-    fn publish(&self, Published { snapshot, committed, bytes, answers }: Published) {
+    fn publish(&self, Published { snapshot, committed, root, bytes, answers }: Published) {
         let last = committed.last;
         self.plumbing.publish(snapshot.clone());
         self.plumbing.status.send_modify(|status| {
             status.committed = last;
+            status.root = root;
             status.transactions += committed.entries.len() as u64;
         });
         for adapter in &self.adapters {

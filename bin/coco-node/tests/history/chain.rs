@@ -260,13 +260,21 @@ impl Door {
     fn open(ethereum: &Arc<Ethereum>, snapshot: Snapshot) -> Self {
         let id = NodeId(Digest::ZERO);
         let committed = TxId { view: VIEW, seqno: snapshot.seqno() };
-        let status = Status { id, role: Role::Primary, view: VIEW, committed, nodes: 1, transactions: 0 };
+        let status = Status {
+            id,
+            role: Role::Primary,
+            view: VIEW,
+            committed,
+            root: base::Digest::ZERO,
+            nodes: 1,
+            transactions: 0,
+        };
         let plumbing = Plumbing::new(snapshot, status, drop);
         let listener = ethereum.clone().listeners(plumbing.node.clone()).remove(0);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = socket.local_addr().unwrap();
-        runtime.spawn((listener.serve)(socket, CancellationToken::new()));
+        runtime.spawn((listener.serve)(adapter::Socket { tcp: socket, tls: None }, CancellationToken::new()));
         Self { address, plumbing, _runtime: runtime }
     }
 

@@ -30,7 +30,14 @@ impl Executor {
         let snapshot = self.store.commit(self.committed.seqno());
         let answers = self.unsettled();
         let committed = Arc::new(Committed { last: self.committed.txid, entries });
-        self.publish(Publication::Batch(Box::new(Published { snapshot, committed, bytes: batch.clone(), answers })));
+        let root = self.committed.root();
+        self.publish(Publication::Batch(Box::new(Published {
+            snapshot,
+            committed,
+            root,
+            bytes: batch.clone(),
+            answers,
+        })));
         self.forget_history();
         Ok(())
     }

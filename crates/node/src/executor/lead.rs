@@ -262,7 +262,14 @@ impl Executor {
         self.committed = head.clone();
         let snapshot = self.store.commit(self.committed.seqno());
         let committed = Arc::new(Committed { last: self.committed.txid, entries });
-        self.publish(Publication::Batch(Box::new(Published { snapshot, committed, bytes: bytes.clone(), answers })));
+        let root = self.committed.root();
+        self.publish(Publication::Batch(Box::new(Published {
+            snapshot,
+            committed,
+            root,
+            bytes: bytes.clone(),
+            answers,
+        })));
         true
     }
 }

@@ -119,6 +119,7 @@ impl Assembly {
             role,
             view: View(0),
             committed: head.txid,
+            root: head.root(),
             transactions: 0,
             nodes: settings.nodes.len(),
         };

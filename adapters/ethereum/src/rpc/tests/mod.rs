@@ -38,7 +38,8 @@ impl Network {
         let (submit, submitted) = mpsc::channel();
         let id = NodeId(Digest::ZERO);
         let committed = executor.last();
-        let status = Status { id, role: Role::Primary, view: View(2), committed, nodes: 3, transactions: 0 };
+        let status =
+            Status { id, role: Role::Primary, view: View(2), committed, root: Digest::ZERO, nodes: 3, transactions: 0 };
         let plumbing = Arc::new(Plumbing::new(executor.store.snapshot(), status.clone(), move |submission| {
             // Without the executor the submission is dropped, and so answered.
             let _ = submit.send(submission);
