@@ -10,23 +10,30 @@
 //! | signature of a ledger root by the service | COSE_Sign1, ES384 | [`cose`] |
 //! | signature of a ledger root by a node | ECDSA P-384 over a SHA-256 digest, DER | [`KeyPair::sign_digest`] |
 //! | certificates of service, nodes and members | X.509, ECDSA P-384 with SHA-384 | [`certificate`] |
+//! | signatures by members' own keys, and what a constitution verifies | ECDSA on three curves, RSA, Ed25519 | [`ForeignKey`] |
+//! | certificates that others issued, and chains of them | X.509 | [`bundle`] |
 //! | secrets and identifiers | the provider's generator | [`Secret::random`], [`random`] |
 //!
 //! What a foreign protocol signs or hashes with (secp256k1, keccak) belongs to its adapter, and TLS to `rustls`.
 //! Nothing that holds a secret implements `Debug`.
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 pub mod certificate;
 pub mod cose;
+mod der;
 mod error;
+pub mod foreign_key;
 mod hash;
 mod key;
 mod pem;
 mod seal;
 mod secret;
 
+pub use bundle::ForeignCertificate;
 pub use certificate::Certificate;
 pub use error::Error;
+pub use foreign_key::ForeignKey;
 pub use hash::{MacKey, Sha256, sha256, sha256_pair};
 pub use key::{KeyPair, PublicKey};
 pub use seal::{IV_BYTES, SealingKey, TAG_BYTES};

@@ -53,6 +53,11 @@ impl State {
         Ok(self.find(table, key)?.map(|row| row.value))
     }
 
+    /// The entry that wrote a row.
+    pub fn version(&self, table: TableId, key: &[u8]) -> Result<Option<Seqno>, HistoryError> {
+        Ok(self.find(table, key)?.map(|row| row.version))
+    }
+
     pub(crate) fn find(&self, table: TableId, key: &[u8]) -> Result<Option<Row>, HistoryError> {
         if self.tables.get(table).kind == Kind::State {
             return Ok(self.maps[table.index()].get(key).cloned());

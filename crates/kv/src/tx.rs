@@ -69,6 +69,28 @@ impl<'a> Tx<'a> {
         self.base
     }
 
+    /// The version that this transaction would leave now, for a reader that must own what it reads (a script, a thread).
+    /// What such a reader reads is not noted in [`Reads`].
+    #[must_use]
+    pub fn preview(&self) -> State {
+        let mut state = self.base.clone();
+        let sections = self.changes.iter().map(|(table, changes)| {
+            let mut section = Section { table: *table, puts: Vec::new(), removes: Vec::new() };
+            for (key, value) in changes {
+                match value {
+                    Some(value) => section.puts.push((key.clone(), value.clone())),
+                    None => section.removes.push(key.clone()),
+                }
+            }
+            section
+        });
+        let writes = WriteSet { sections: sections.collect() };
+        if !writes.is_empty() {
+            state.apply(state.seqno().next(), &writes);
+        }
+        state
+    }
+
     pub fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Blob>, HistoryError> {
         if let Some(change) = self.changes_of(table).and_then(|changes| changes.get(key)) {
             return Ok(change.clone());

@@ -220,3 +220,21 @@ fn a_reversed_range_is_empty_and_no_panic() {
     }
     assert!(tx.finish().reads.hold(&state).unwrap());
 }
+
+#[test]
+fn a_preview_is_what_the_transaction_would_leave() {
+    let rows = Rows::from([((0, vec![1]), 1), ((0, vec![2]), 2), ((1, vec![3]), 3)]);
+    let (state, ids) = state_of(&rows);
+    let mut tx = Tx::new(&state);
+    assert_eq!(tx.preview().seqno(), state.seqno());
+    tx.put(ids[0], &[1][..], [7]);
+    tx.remove(ids[0], &[2][..]);
+    tx.put(ids[1], &[4][..], [4]);
+    let preview = tx.preview();
+    tx.put(ids[1], &[5][..], [5]);
+    let found = |table: TableId| preview.range(table, ..).map(|(key, value)| (key[0], value[0])).collect::<Vec<_>>();
+    assert_eq!((found(ids[0]), found(ids[1])), (vec![(1, 7)], vec![(3, 3), (4, 4)]));
+    assert_eq!(state.get(ids[0], &[1]).unwrap(), Some(Blob::from([1])));
+    assert_eq!(state.version(ids[1], &[3]).unwrap(), Some(Seqno(3)));
+    assert_eq!(state.version(ids[1], &[4]).unwrap(), None);
+}
