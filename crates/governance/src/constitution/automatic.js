@@ -1,0 +1,51 @@
+// Conditions under which an action needs no votes. They are written into a policy, and hold or do not hold by rows alone.
+
+const CONDITIONS = {
+  // A member brings a node of its own, which runs approved code in an approved kind of TEE; up to so many nodes a member.
+  own_node: {
+    fields: { nodes_max: integer(1, 1000) },
+    holds({ nodes_max }, action, proposer, claimed) {
+      if (action.name !== "transition_node_to_trusted" || (action.args.owner ?? proposer) !== proposer) return false;
+      const node = ofCcf("nodes.info").get(action.args.node_id);
+      if (node?.status !== "Pending" || !isApproved(node)) return false;
+      // A proposal may bring several: those before this one count too.
+      claimed.add(action.args.node_id);
+      return trustedNodesOf(proposer) + claimed.size <= nodes_max;
+    },
+  },
+  // One of these members proposes it.
+  proposer_in: {
+    fields: { members: listOf(id) },
+    holds: ({ members }, _, proposer) => members.includes(proposer),
+  },
+  // A member proposes it whose data has this field with this value: an operator, say.
+  proposer_data: {
+    fields: { field: text, value: anything },
+    holds: ({ field, value }, _, proposer) => ofCcf("members.info").get(proposer)?.member_data?.[field] === value,
+  },
+};
+
+function condition(value, name) {
+  object(value, name);
+  const known = Object.hasOwn(CONDITIONS, value.when) ? CONDITIONS[value.when] : fail(`${name}.when is no known condition`);
+  shape({ when: text, ...known.fields })(value, name);
+}
+
+const isAutomatic = (policy, action, proposer, claimed) =>
+  (policy.automatic ?? []).some((one) => CONDITIONS[one.when].holds(one, action, proposer, claimed));
+
+const TEE_OF_FORMAT = { OE_SGX_v1: "sgx", AMD_SEV_SNP_v1: "snp", Insecure_Virtual: "virtual" };
+const codeKey = (tee, measurement) => `${tee}:${measurement}`;
+
+function isApproved(node) {
+  const now = Date.now();
+  const stands = (row) => row !== undefined && (row.expires === undefined || row.expires > now);
+  const tee = TEE_OF_FORMAT[node.quote_info?.format] ?? node.quote_info?.format;
+  return stands(ofCoco("manifest.tee").get(`${tee}`)) && stands(ofCoco("manifest.code").get(codeKey(tee, node.code_digest)));
+}
+
+function trustedNodesOf(owner) {
+  const nodes = ofCcf("nodes.info");
+  return ofCoco("nodes.owners").rows().filter(([node, row]) => row.owner === owner && nodes.get(node)?.status === "Trusted")
+    .length;
+}

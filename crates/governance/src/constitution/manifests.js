@@ -1,0 +1,81 @@
+// What nodes may run, and in what: the manifests of code and of TEEs, and CCF's tables for the same.
+
+const tee = oneOf("sgx", "snp", "tdx", "nitro", "cca", "vtpm", "vbs", "virtual");
+const expires = optional(time);
+
+// Whoever adds code that may read everything changes what others vote on.
+function approve(name, fields, apply, check) {
+  define(
+    name,
+    fields,
+    (args, proposalId) => {
+      apply(args);
+      dropOthers(proposalId);
+    },
+    check,
+  );
+}
+
+approve("add_code", { tee, measurement: hex, version: optional(text), expires }, ({ tee, measurement, ...row }) =>
+  ofCoco("manifest.code").set(codeKey(tee, measurement), { tee, measurement, ...row }));
+define("remove_code", { tee, measurement: hex }, ({ tee, measurement }) =>
+  ofCoco("manifest.code").remove(codeKey(tee, measurement)));
+
+// Debugging is for a TEE that protects nothing anyway.
+approve(
+  "add_tee",
+  { tee, minimum_tcb: optional(object), debug: optional(flag), expires },
+  ({ tee, ...row }) => ofCoco("manifest.tee").set(tee, { tee, ...row }),
+  ({ tee, debug }) => !debug || tee === "virtual" || fail("a TEE that may be debugged protects nothing"),
+);
+define("remove_tee", { tee }, ({ tee }) => ofCoco("manifest.tee").remove(tee));
+
+const ALLOWED = "AllowedToJoin";
+for (const kind of ["snp", "virtual"]) {
+  approve(`add_${kind}_measurement`, { measurement: text }, ({ measurement }) =>
+    ofCcf(`nodes.${kind}.measurements`).set(measurement, ALLOWED));
+  define(`remove_${kind}_measurement`, { measurement: text }, ({ measurement }) =>
+    ofCcf(`nodes.${kind}.measurements`).remove(measurement));
+  define(`remove_${kind}_host_data`, { host_data: text }, ({ host_data }) =>
+    ofCcf(`nodes.${kind}.host_data`).remove(host_data));
+}
+
+approve("add_virtual_host_data", { host_data: text, metadata: optional(text) }, ({ host_data, metadata = "" }) =>
+  ofCcf("nodes.virtual.host_data").set(host_data, metadata));
+
+approve(
+  "add_snp_host_data",
+  { host_data: hex, security_policy: text },
+  ({ host_data, security_policy }) => ofCcf("nodes.snp.host_data").set(host_data, security_policy),
+  ({ host_data, security_policy }) => {
+    if (security_policy === "") return;
+    const digest = new Uint8Array(ccf.crypto.digest("SHA-256", ccf.strToBuf(security_policy))).toHex();
+    if (digest !== host_data) fail(`the security policy hashes to ${digest}, not to host_data`);
+  },
+);
+
+const endorsements = () => ofCcf("nodes.snp.uvm_endorsements");
+approve("add_snp_uvm_endorsement", { did: text, feed: text, svn: text }, ({ did, feed, svn }) =>
+  endorsements().set(did, { ...endorsements().get(did), [feed]: { svn } }));
+define("remove_snp_uvm_endorsement", { did: text, feed: text }, ({ did, feed }) => {
+  const { [feed]: _, ...left } = endorsements().get(did) ?? {};
+  Object.keys(left).length > 0 ? endorsements().set(did, left) : endorsements().remove(did);
+});
+
+const byte = integer(0, 255);
+const versions = () => ofCcf("nodes.snp.tcb_versions");
+approve(
+  "set_snp_minimum_tcb_version",
+  { cpuid, tcb_version: shape({ boot_loader: byte, tee: byte, snp: byte, microcode: byte }) },
+  (args) => versions().set(args.cpuid, args.tcb_version),
+);
+approve(
+  "set_snp_minimum_tcb_version_hex",
+  { cpuid, tcb_version: matching(/^[0-9a-f]{16}$/, "16 lower-case hexadecimal characters") },
+  (args) => versions().set(args.cpuid, ccf.tcbHexToPolicy(args.cpuid, args.tcb_version)),
+);
+define("remove_snp_minimum_tcb_version", { cpuid }, ({ cpuid }) =>
+  versions().remove(cpuid) || fail(`CPUID ${cpuid} has no minimum`));
+
+define("set_node_join_policy", { policy: text }, ({ policy }) => ofCcf("nodes.node_join_policy").setText(ONE, policy));
+define("remove_node_join_policy", nothing, () => ofCcf("nodes.node_join_policy").remove(ONE));

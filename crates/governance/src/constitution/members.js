@@ -1,0 +1,120 @@
+// Members, participants, users and organisations.
+
+const isRecovering = () => ["Recovering", "WaitingForRecoveryShares"].includes(ofCcf("service.info").get(ONE)?.status);
+const isRecoveryMember = (member) => ofCcf("members.encryption_public_keys").has(member);
+
+function activeRecoveryMembers() {
+  const active = activeMembers();
+  return ofCcf("members.encryption_public_keys").ids().filter((member) => active.includes(member)).length;
+}
+
+// Shares are being collected: who holds one cannot change meanwhile.
+function checkHolderMayChange(member, key) {
+  if (isRecovering() && (key || isRecoveryMember(member))) fail("recovery members cannot change while the service recovers");
+}
+
+function checkThreshold(threshold) {
+  const { status } = existing(ofCcf("service.info"), ONE, "service information");
+  if (status === "Open" && threshold > activeRecoveryMembers()) {
+    fail(`a recovery threshold of ${threshold} is more than the ${activeRecoveryMembers()} active recovery members`);
+  }
+}
+
+define(
+  "set_member",
+  {
+    cert: certificate,
+    encryption_pub_key: optional(rsaKey),
+    member_data: optional(object),
+    recovery_role: optional(oneOf("NonParticipant", "Participant", "Owner")),
+  },
+  ({ cert, encryption_pub_key, member_data, recovery_role }) => {
+    const member = ccf.pemToId(cert);
+    checkHolderMayChange(member, encryption_pub_key);
+    const signature = table("public:ccf.internal.signatures").get(ONE) ?? fail("there is no signed state to acknowledge yet");
+    ofCcf("members.certs").setText(member, cert);
+    const keys = ofCcf("members.encryption_public_keys");
+    encryption_pub_key ? keys.setText(member, encryption_pub_key) : keys.remove(member);
+    ofCcf("members.info").set(member, { status: "Accepted", member_data, recovery_role });
+    ofCcf("members.acks").set(member, { state_digest: signature.root });
+    checkSatisfiable();
+  },
+  ({ encryption_pub_key, recovery_role }) =>
+    !recovery_role || encryption_pub_key || fail("a recovery role needs an encryption_pub_key"),
+);
+
+// Takes a member out of those who decide, and says whether it held a share.
+function retire(member, act) {
+  const info = ofCcf("members.info").get(member);
+  const holder = info.status === "Active" && isRecoveryMember(member);
+  if (holder) {
+    checkHolderMayChange(member);
+    const { recovery_threshold = 1 } = existing(ofCcf("service.config"), ONE, "service configuration");
+    if (activeRecoveryMembers() - 1 < recovery_threshold) fail("fewer active recovery members than the recovery threshold");
+  }
+  act(info);
+  checkSatisfiable();
+  // What is written from now on is not for the one who left.
+  if (holder) ccf.node.triggerLedgerRekey();
+}
+
+define("remove_member", { member_id: id }, ({ member_id }) => {
+  if (!ofCcf("members.info").has(member_id)) return;
+  retire(member_id, () => {
+    for (const rows of ["info", "certs", "acks", "encryption_public_keys"]) ofCcf(`members.${rows}`).remove(member_id);
+  });
+});
+
+define("suspend_member", { member_id: id }, ({ member_id }) => {
+  const members = ofCcf("members.info");
+  const { status } = existing(members, member_id, "member");
+  if (status === "Suspended") return;
+  retire(member_id, (info) => members.set(member_id, { ...info, status: "Suspended", suspended_from: status }));
+});
+
+define("restore_member", { member_id: id }, ({ member_id }) => {
+  const members = ofCcf("members.info");
+  const { suspended_from, ...info } = existing(members, member_id, "member");
+  if (info.status !== "Suspended") return;
+  members.set(member_id, { ...info, status: suspended_from });
+  if (suspended_from === "Active" && isRecoveryMember(member_id)) ccf.node.triggerRecoverySharesRefresh();
+});
+
+define("set_member_data", { member_id: id, member_data: object }, ({ member_id, member_data }) => {
+  const members = ofCcf("members.info");
+  members.set(member_id, { ...existing(members, member_id, "member"), member_data });
+});
+
+function setUserData(user, user_data) {
+  user_data ? ofCcf("users.info").set(user, { user_data }) : ofCcf("users.info").remove(user);
+}
+
+define("set_user", { cert: certificate, user_data: optional(object) }, ({ cert, user_data }) => {
+  ofCcf("users.certs").setText(ccf.pemToId(cert), cert);
+  setUserData(ccf.pemToId(cert), user_data);
+});
+
+define("remove_user", { user_id: id }, ({ user_id }) => {
+  ofCcf("users.certs").remove(user_id);
+  ofCcf("users.info").remove(user_id);
+});
+
+define("set_user_data", { user_id: id, user_data: optional(object) }, ({ user_id, user_data }) =>
+  setUserData(user_id, user_data));
+
+define("set_participant", { cert: certificate, participant_data: optional(object) }, ({ cert, participant_data }) =>
+  ofCoco("participants").set(ccf.pemToId(cert), { cert, participant_data }));
+
+define("remove_participant", { participant_id: id }, ({ participant_id }) => ofCoco("participants").remove(participant_id));
+
+// A company's certificates, intermediates included: whoever has a certificate under them is one of its people.
+define(
+  "set_organisation",
+  { name, owner: id, cert_bundle: bundle, organisation_data: optional(object) },
+  ({ name, owner, cert_bundle, organisation_data }) => {
+    if (!ofCcf("members.info").has(owner) && !ofCoco("participants").has(owner)) fail(`${owner} is no member or participant`);
+    ofCoco("organisations").set(name, { owner, cert_bundle, organisation_data });
+  },
+);
+
+define("remove_organisation", { name }, ({ name }) => ofCoco("organisations").remove(name));

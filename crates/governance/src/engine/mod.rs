@@ -1,0 +1,147 @@
+//! Runs the scripts of governance: the constitution's `validate`, `resolve` and `apply`, and the ballots' `vote`.
+//!
+//! ```text
+//!   Job { script, call, state, bounds … } ──run──▶ Done { answer, writes, effects, log }   or   Failure
+//! ```
+//!
+//! A call is a function of its job: it owns a version of the store, reads and writes that, and gives back what it wrote.
+//! Each call has a fresh runtime of the engine (QuickJS), which sees no clock, no file and no other call; time and chance
+//! are numbers in the job. Nothing of a failed call is kept, so there is nothing to undo.
+//!
+//! Bounds: heap, stack, steps, time, size of the script, rows and bytes written. Not bounded by the engine is the time of a
+//! single built-in function between two looks at the meter: see [`Watched`].
+
+mod binding;
+mod bounds;
+mod effect;
+mod host;
+mod jwt;
+mod keys;
+mod rights;
+mod runner;
+mod sandbox;
+mod snp;
+
+use std::sync::Arc;
+
+use kv::{Blob, State, TableId};
+
+pub use bounds::{Bounds, Late};
+pub use effect::{Effect, NoService, Service};
+pub use rights::Given;
+pub use runner::{Clock, Inline, Runner, Watched};
+pub use sandbox::check_constitution;
+
+/// What a client reads when a call took longer than its bounds allow.
+pub const OVERRUN: &str = "Operation took too long to complete.";
+
+/// The steps of a proposal's life in which a script speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Validate,
+    Ballot,
+    Resolve,
+    Apply,
+}
+
+/// The function to call, with its arguments.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// `validate(text)`
+    Validate { proposal: Arc<str> },
+    /// `vote(text, proposerId)`
+    Vote { proposal: Arc<str>, proposer: String },
+    /// `resolve(text, proposerId, [{member_id, vote}], proposalId)`
+    Resolve { proposal: Arc<str>, proposer: String, votes: Vec<(String, bool)>, proposal_id: String },
+    /// `apply(text, proposalId)`
+    Apply { proposal: Arc<str>, proposal_id: String },
+}
+
+impl Call {
+    #[must_use]
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Validate { .. } => Step::Validate,
+            Self::Vote { .. } => Step::Ballot,
+            Self::Resolve { .. } => Step::Resolve,
+            Self::Apply { .. } => Step::Apply,
+        }
+    }
+
+    /// The name of the function.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        match self.step() {
+            Step::Validate => "validate",
+            Step::Ballot => "vote",
+            Step::Resolve => "resolve",
+            Step::Apply => "apply",
+        }
+    }
+}
+
+/// One call of one script, with all that it may see. It can be sent to another thread.
+pub struct Job {
+    pub script: Arc<str>,
+    pub call: Call,
+    /// What the script reads.
+    pub state: State,
+    /// The version before the transaction: says which entry wrote a row last.
+    pub before: State,
+    pub bounds: Bounds,
+    /// What `Date.now()` says: milliseconds since 1970.
+    pub time: u64,
+    /// Where `Math.random()` starts from.
+    pub seed: u64,
+    pub service: Arc<dyn Service>,
+    pub given: Given,
+}
+
+/// What a call leaves.
+#[derive(Debug)]
+pub struct Done {
+    pub answer: Answer,
+    /// In the order in which they were made; absent values are removals. Only `apply` writes.
+    pub writes: Vec<Write>,
+    pub effects: Vec<Effect>,
+    /// What the script said on its console.
+    pub log: Vec<String>,
+}
+
+/// A row that a script wrote, or removed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Write {
+    pub table: TableId,
+    pub key: Blob,
+    pub value: Option<Blob>,
+}
+
+/// What a function returned, as far as its step cares.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Validity {
+        valid: bool,
+        description: String,
+    },
+    Vote(bool),
+    /// The text that `resolve` returned.
+    Resolution(String),
+    Applied,
+}
+
+/// Why a call came to nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// The script threw, or is none, or ran out of memory.
+    Thrown { reason: String, trace: Option<String> },
+    /// It ran out of steps or time.
+    Overrun,
+    /// It was not started: too many run already that nobody could stop.
+    Busy,
+}
+
+impl Failure {
+    pub(crate) fn thrown(reason: impl Into<String>) -> Self {
+        Self::Thrown { reason: reason.into(), trace: None }
+    }
+}

@@ -1,0 +1,113 @@
+//! How members govern a network: signed requests, proposals, ballots, and the constitution that judges and carries them out.
+//!
+//! ```text
+//!   envelope ─verify▶ Signed ─┬ create ──▶ validate ─▶ store ─▶ resolve ┬─▶ Open
+//!                             ├ ballot ──▶ store ─▶ vote, vote … resolve ┼─▶ Rejected
+//!                             ├ withdraw                                 └─▶ Accepted ─▶ apply ─▶ rows, effects
+//!                             └ update, ack ─▶ a member becomes active
+//! ```
+//!
+//! Everything happens in one transaction of the store, and either all of it or nothing: a step that fails undoes what the
+//! request did. The scripts (the constitution's, and members' ballots) run in [`engine`]; rows are typed in [`state`]; the
+//! constitution of our own, whose rules are rows that members change by vote, is [`constitution::DEFAULT`].
+//!
+//! Tables, rows and errors are as CCF has them, so that its tools and its constitutions work unchanged.
+//!
+//! Not here: HTTP, threads of the node, clocks, randomness, keys. What a request is judged against is handed in as [`At`].
+#![forbid(unsafe_code)]
+
+mod acks;
+pub mod constitution;
+pub mod engine;
+pub mod envelope;
+mod error;
+mod member;
+mod proposals;
+pub mod state;
+pub mod tables;
+
+use std::sync::Arc;
+
+use base::Digest;
+use kv::{Savepoint, TableError, Tables, Tx};
+
+use engine::{Effect, Given, Runner, Service};
+
+pub use acks::StateDigest;
+pub use envelope::{Kind, Signed};
+pub use error::{Refusal, Trouble};
+pub use member::MemberId;
+pub use proposals::Proposal;
+pub use state::proposals::ProposalState;
+pub use tables::GovernanceTables;
+
+/// Governance of one network.
+#[derive(Clone)]
+pub struct Governance {
+    tables: GovernanceTables,
+    given: Given,
+}
+
+/// What a request is judged against, beside the store.
+pub struct At<'a> {
+    /// The root of the ledger at the version that the transaction reads. Absent before the first signature.
+    pub root: Option<Digest>,
+    /// Milliseconds since 1970, by the ledger's clock: it never goes back.
+    pub time: u64,
+    /// Where scripts' random numbers start from.
+    pub seed: u64,
+    pub service: Arc<dyn Service>,
+    pub runner: &'a dyn Runner,
+}
+
+/// What a request left beside rows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome<T> {
+    /// What the client is told.
+    pub answer: T,
+    /// What the node does once the transaction is committed, in this order.
+    pub effects: Vec<Effect>,
+    /// What scripts said on their consoles.
+    pub log: Vec<String>,
+}
+
+impl<T> Outcome<T> {
+    fn plain(answer: T) -> Self {
+        Self { answer, effects: Vec::new(), log: Vec::new() }
+    }
+}
+
+impl Governance {
+    /// Registers the tables of governance. `given` are names of public application tables that `apply` may write to; they
+    /// are registered too. A constitution that writes to tables of its own needs them here.
+    pub fn register(tables: &mut Tables, given: &[&str]) -> Result<Self, TableError> {
+        let of_governance = GovernanceTables::register(tables)?;
+        for name in given {
+            if tables.find(name).is_none() {
+                tables.add(*name, kv::Kind::State)?;
+            }
+        }
+        let given = given.iter().filter(|name| name.starts_with("public:")).map(|name| (*name).to_owned());
+        Ok(Self { tables: of_governance, given: Arc::new(given.collect()) })
+    }
+
+    #[must_use]
+    pub fn tables(&self) -> &GovernanceTables {
+        &self.tables
+    }
+
+    /// Reads a request of a member and verifies who signed it, and that it is of this kind.
+    pub fn verify<'a>(&self, tx: &Tx<'_>, kind: Kind, envelope: &'a [u8]) -> Result<Signed<'a>, Refusal> {
+        envelope::verify(&self.tables, tx, kind, envelope)
+    }
+}
+
+/// Does all of something or nothing.
+fn whole<T>(tx: &mut Tx<'_>, act: impl FnOnce(&mut Tx<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    let before: Savepoint = tx.savepoint();
+    let result = act(tx);
+    if result.is_err() {
+        tx.rollback(before);
+    }
+    result
+}

@@ -1,0 +1,38 @@
+//! Which signed proposals were seen already.
+//!
+//! A window of the latest requests is kept, ordered by the time that their signers wrote into them. A request that is older
+//! than the median of the window is refused, so the window need not reach back to the beginning.
+
+use kv::{Blob, Tx};
+
+use super::service;
+use crate::{GovernanceTables, Refusal, Signed};
+
+/// Ten digits: until the year 2286.
+const CREATED_AT_MAX: u64 = 9_999_999_999;
+
+/// Notes a request to propose, unless it was seen before or is too old to tell.
+pub fn admit(tables: &GovernanceTables, tx: &mut Tx<'_>, request: &Signed<'_>, id: &str) -> Result<(), Refusal> {
+    if request.created_at > CREATED_AT_MAX {
+        return Err(Refusal::InvalidCreatedAt);
+    }
+    let key = format!("{:010}:{}", request.created_at, request.signature);
+    if let Some(known) = tx.get(tables.cose_recent_proposals, key.as_bytes())? {
+        return Err(Refusal::ProposalReplay(String::from_utf8_lossy(&known).into_owned()));
+    }
+    let mut keys: Vec<Blob> = tx.range(tables.cose_recent_proposals, ..).map(|(key, _)| key.clone()).collect();
+    if let Some(median) = keys.get(keys.len() / 2)
+        && key.as_bytes() < &median[..]
+    {
+        let time = String::from_utf8_lossy(&median[..median.len().min(10)]).into_owned();
+        return Err(Refusal::ProposalCreatedTooLongAgo(time));
+    }
+    let window = service::replay_window(tables, tx)?;
+    keys.push(Blob::from(key.as_bytes()));
+    keys.sort();
+    tx.put(tables.cose_recent_proposals, key.into_bytes(), id.as_bytes());
+    for old in &keys[..keys.len().saturating_sub(window)] {
+        tx.remove(tables.cose_recent_proposals, old.clone());
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Every table that governance reads or writes, by name. All are public: governance has no secrets.
+//!
+//! Names that begin with `public:ccf.` and the rows under them are as CCF has them, so that its tools and its constitutions
+//! read them. Ours begin with `public:coco.gov.`.
+
+use kv::{Kind, TableError, TableId, Tables};
+
+pub use ledger::tables::{NODES_ENDORSED_CERTIFICATES, NODES_INFO, SERVICE_INFO, SIGNATURES, SINGLETON};
+
+pub const CONSTITUTION: &str = "public:ccf.gov.constitution";
+pub const SERVICE_CONFIG: &str = "public:ccf.gov.service.config";
+pub const MEMBERS_CERTS: &str = "public:ccf.gov.members.certs";
+pub const MEMBERS_INFO: &str = "public:ccf.gov.members.info";
+pub const MEMBERS_ACKS: &str = "public:ccf.gov.members.acks";
+pub const MEMBERS_ENCRYPTION_KEYS: &str = "public:ccf.gov.members.encryption_public_keys";
+pub const PROPOSALS: &str = "public:ccf.gov.proposals";
+pub const PROPOSALS_INFO: &str = "public:ccf.gov.proposals_info";
+pub const COSE_HISTORY: &str = "public:ccf.gov.cose_history";
+pub const COSE_RECENT_PROPOSALS: &str = "public:ccf.gov.cose_recent_proposals";
+pub const JS_RUNTIME_OPTIONS: &str = "public:ccf.gov.js_runtime_options";
+pub const JWT_KEYS: &str = "public:ccf.gov.jwt.public_signing_keys_metadata_v2";
+
+/// When a proposal was made and its ballots came, by the ledger's clock: what delays are counted from.
+pub const PROPOSALS_TIMES: &str = "public:coco.gov.proposals_times";
+/// Per action (`*`: any other): who must agree.
+pub const POLICIES: &str = "public:coco.gov.policies";
+
+/// What CCF's default constitution uses beside the tables above, and what no constitution may do without registering.
+const OF_CCF: [&str; 28] = [
+    "public:ccf.gov.service.previous_service_identity",
+    "public:ccf.gov.users.certs",
+    "public:ccf.gov.users.info",
+    "public:ccf.gov.history",
+    "public:ccf.gov.nodes.snp.measurements",
+    "public:ccf.gov.nodes.snp.host_data",
+    "public:ccf.gov.nodes.snp.uvm_endorsements",
+    "public:ccf.gov.nodes.snp.tcb_versions",
+    "public:ccf.gov.nodes.sgx.measurements",
+    "public:ccf.gov.nodes.code_ids",
+    "public:ccf.gov.nodes.virtual.measurements",
+    "public:ccf.gov.nodes.virtual.host_data",
+    "public:ccf.gov.nodes.node_join_policy",
+    "public:ccf.gov.nodes.sealed_recovery_keys",
+    "public:ccf.gov.modules",
+    "public:ccf.gov.modules_quickjs_bytecode",
+    "public:ccf.gov.modules_quickjs_version",
+    "public:ccf.gov.interpreter.flush",
+    "public:ccf.gov.endpoints",
+    "public:ccf.gov.tls.ca_cert_bundles",
+    "public:ccf.gov.jwt.issuers",
+    "public:ccf.gov.jwt.public_signing_keys",
+    "public:ccf.gov.jwt.public_signing_keys_metadata",
+    "public:ccf.gov.jwt.public_signing_key_issuer",
+    "public:ccf.gov.roles",
+    "public:ccf.internal.recovery_shares",
+    "public:ccf.internal.historical_encrypted_ledger_secret",
+    "public:ccf.internal.encrypted_ledger_secrets",
+];
+
+/// What the constitution of our own writes beside CCF's tables.
+const OF_COCO: [&str; 9] = [
+    POLICIES,
+    "public:coco.gov.participants",
+    "public:coco.gov.organisations",
+    "public:coco.gov.nodes.owners",
+    "public:coco.gov.manifest.code",
+    "public:coco.gov.manifest.tee",
+    "public:coco.gov.lease",
+    "public:coco.gov.epoch",
+    "public:coco.gov.ledgers",
+];
+
+/// Handles on the tables that this crate itself reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct GovernanceTables {
+    pub constitution: TableId,
+    pub service_info: TableId,
+    pub service_config: TableId,
+    pub members_certs: TableId,
+    pub members_info: TableId,
+    pub members_acks: TableId,
+    pub members_encryption_keys: TableId,
+    pub proposals: TableId,
+    pub proposals_info: TableId,
+    pub proposals_times: TableId,
+    pub cose_history: TableId,
+    pub cose_recent_proposals: TableId,
+    pub js_runtime_options: TableId,
+    pub jwt_keys: TableId,
+}
+
+impl GovernanceTables {
+    /// Registers every table of governance that is not registered yet: the node has some of them already.
+    pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
+        for name in OF_CCF.into_iter().chain(OF_COCO).chain([SIGNATURES, NODES_INFO, NODES_ENDORSED_CERTIFICATES]) {
+            of(tables, name)?;
+        }
+        Ok(Self {
+            constitution: of(tables, CONSTITUTION)?,
+            service_info: of(tables, SERVICE_INFO)?,
+            service_config: of(tables, SERVICE_CONFIG)?,
+            members_certs: of(tables, MEMBERS_CERTS)?,
+            members_info: of(tables, MEMBERS_INFO)?,
+            members_acks: of(tables, MEMBERS_ACKS)?,
+            members_encryption_keys: of(tables, MEMBERS_ENCRYPTION_KEYS)?,
+            proposals: of(tables, PROPOSALS)?,
+            proposals_info: of(tables, PROPOSALS_INFO)?,
+            proposals_times: of(tables, PROPOSALS_TIMES)?,
+            cose_history: of(tables, COSE_HISTORY)?,
+            cose_recent_proposals: of(tables, COSE_RECENT_PROPOSALS)?,
+            js_runtime_options: of(tables, JS_RUNTIME_OPTIONS)?,
+            jwt_keys: of(tables, JWT_KEYS)?,
+        })
+    }
+}
+
+fn of(tables: &mut Tables, name: &str) -> Result<TableId, TableError> {
+    match tables.find(name) {
+        Some(id) => Ok(id),
+        None => tables.add(name, Kind::State),
+    }
+}
