@@ -5,18 +5,31 @@ use std::sync::Arc;
 
 use adapter::{Adapter, LedgerId};
 use anyhow::{Context, anyhow, ensure};
+use crypto::Certificate;
 use development::{LedgerFile, LedgerKind, NodeFile};
 use ethereum::{Config, Ethereum, Genesis};
+use gov::{Founding, Gov, Member};
 use keyvalue::KeyValue;
 use node::{Hosted, Tables};
 use secp256k1::SecretKey;
 use serde::Deserialize;
 
-/// Makes an adapter for each hosted ledger of the node's file.
-pub fn ledgers(dir: &Path, file: &NodeFile, tables: &mut Tables) -> anyhow::Result<Vec<Hosted>> {
+/// Makes an adapter for each hosted ledger of the node's file, and one for the network's governance.
+pub fn adapters(
+    dir: &Path,
+    file: &NodeFile,
+    members: &[Certificate],
+    tables: &mut Tables,
+) -> anyhow::Result<Vec<Hosted>> {
     ensure!(!file.ledgers.is_empty(), "node.toml names no ledger to host");
     let numbered = (0..).map(LedgerId).zip(&file.ledgers);
-    numbered.map(|(id, ledger)| hosted(dir, id, ledger, tables)).collect()
+    let mut adapters = numbered.map(|(id, ledger)| hosted(dir, id, ledger, tables)).collect::<anyhow::Result<Vec<_>>>()?;
+    let id = LedgerId(u16::try_from(adapters.len()).context("node.toml names too many ledgers")?);
+    let members = members.iter().map(|certificate| Member { certificate: certificate.clone() }).collect();
+    let founding = Founding { members, constitution: governance::constitution::DEFAULT.to_owned() };
+    let adapter = Arc::new(Gov::new(id, founding, tables)?);
+    adapters.push(Hosted { kind: None, adapter, listen: vec![file.governance] });
+    Ok(adapters)
 }
 
 fn hosted(dir: &Path, id: LedgerId, ledger: &LedgerFile, tables: &mut Tables) -> anyhow::Result<Hosted> {
@@ -28,7 +41,7 @@ fn hosted(dir: &Path, id: LedgerId, ledger: &LedgerFile, tables: &mut Tables) ->
             ("ethereum", Arc::new(Ethereum::new(name, id, config, tables)?))
         }
     };
-    Ok(Hosted { kind: kind.into(), adapter, listen: vec![ledger.listen] })
+    Ok(Hosted { kind: Some(kind.into()), adapter, listen: vec![ledger.listen] })
 }
 
 fn ethereum_config(dir: &Path, ledger: &LedgerFile) -> anyhow::Result<Config> {

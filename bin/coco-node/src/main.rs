@@ -52,7 +52,8 @@ fn run() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let mut prepared = node::prepare()?;
-    let hosted = hosted::ledgers(&dir, &file, &mut prepared.tables)?;
+    let members = identity.members.iter().map(certificate).collect::<anyhow::Result<Vec<_>>>()?;
+    let hosted = hosted::adapters(&dir, &file, &members, &mut prepared.tables)?;
     node::run(&settings(&dir, &file), secrets(identity)?, prepared, hosted, &stop)?;
     Ok(())
 }
@@ -76,18 +77,20 @@ fn secrets(identity: Identity) -> anyhow::Result<Secrets> {
         service_certificate,
         ledger_secret,
         node_certificates,
-        members,
+        members: _,
     } = identity;
-    let read = |pem: &String| Certificate::from_pem(pem).context("a certificate of this network cannot be read");
-    let nodes = node_certificates.iter().map(|(id, pem)| Ok((*id, read(pem)?))).collect::<anyhow::Result<_>>()?;
+    let nodes = node_certificates.iter().map(|(id, pem)| Ok((*id, certificate(pem)?))).collect::<anyhow::Result<_>>()?;
     Ok(Secrets {
         node_key,
         service_key,
         ledger_secret,
-        service_certificate: read(&service_certificate)?,
+        service_certificate: certificate(&service_certificate)?,
         node_certificates: nodes,
-        members: members.iter().map(read).collect::<anyhow::Result<_>>()?,
     })
+}
+
+fn certificate(pem: &String) -> anyhow::Result<Certificate> {
+    Certificate::from_pem(pem).context("a certificate of this network cannot be read")
 }
 
 /// Every connection is a descriptor; the usual soft limit is far below what the listeners' own bounds allow.

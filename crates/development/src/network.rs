@@ -21,7 +21,7 @@ const MEMBERS: [&str; 3] = ["member0", "member1", "member2"];
 const DAY: u64 = 24 * 60 * 60;
 const VALIDITY: u64 = 3_650 * DAY;
 /// The form of `network.json`.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a new network shall be.
 #[derive(Clone, Debug)]
@@ -226,6 +226,7 @@ fn write_nodes(layout: &Layout, plan: &Plan, people: &People) -> Result<(), Erro
         let file = NodeFile {
             number,
             http: ports.take(layout.dir())?,
+            governance: ports.take(layout.dir())?,
             signing: plan.signing,
             archive: false,
             nodes: peers.clone(),

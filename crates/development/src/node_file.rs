@@ -17,6 +17,8 @@ pub struct NodeFile {
     pub number: u64,
     /// Where the node answers about itself: status, metrics, health.
     pub http: SocketAddr,
+    /// Where members, and whoever wants to join, talk to it (HTTPS).
+    pub governance: SocketAddr,
     /// How ledger roots are signed.
     pub signing: Signing,
     /// Whether the node keeps every version of its state.
@@ -149,6 +151,7 @@ mod tests {
     const GOOD: &str = r#"
 number = 1
 http = "127.0.0.1:43211"
+governance = "127.0.0.1:43212"
 signing = "cose"
 [[nodes]]
 number = 1

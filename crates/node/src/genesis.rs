@@ -10,25 +10,22 @@ pub struct ServiceTables {
     info: TableId,
     nodes: TableId,
     endorsed: TableId,
-    members: TableId,
     ledgers: TableId,
 }
 
 /// Names the hosted ledgers: key = name, value = JSON.
 const LEDGERS: &str = "public:coco.gov.ledgers";
-const MEMBERS: &str = "public:ccf.gov.members.certs";
 
 impl ServiceTables {
     /// Registers every table of the framework.
     pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
         ledger::tables::register(tables)?;
-        let (members, ledgers) = (tables.add(MEMBERS, Kind::State)?, tables.add(LEDGERS, Kind::State)?);
+        let ledgers = tables.add(LEDGERS, Kind::State)?;
         let find = |name: &str| tables.find(name).ok_or_else(|| TableError::Name(name.to_owned()));
         Ok(Self {
             info: find(ledger::tables::SERVICE_INFO)?,
             nodes: find(ledger::tables::NODES_INFO)?,
             endorsed: find(ledger::tables::NODES_ENDORSED_CERTIFICATES)?,
-            members,
             ledgers,
         })
     }
@@ -50,14 +47,12 @@ pub struct Genesis {
     /// PEM.
     pub service_certificate: String,
     pub nodes: Vec<Founder>,
-    /// PEM.
-    pub members: Vec<(String, crypto::Certificate)>,
     /// Kind and name of each hosted ledger.
     pub ledgers: Vec<(String, String)>,
 }
 
 impl Genesis {
-    /// One entry that opens the service with its members, nodes and ledgers, and one that declares it open.
+    /// One entry that opens the service with its nodes and ledgers, and one that declares it open.
     pub fn entries(&self) -> Vec<WriteSet> {
         let tables = &self.tables;
         let key = |id: NodeId| Blob::from(node_key(id));
@@ -70,9 +65,6 @@ impl Genesis {
             (key(node.id), Blob::from(info))
         });
         let endorsed = self.nodes.iter().map(|node| (key(node.id), row(&node.certificate)));
-        let members = self.members.iter().map(|(pem, certificate)| {
-            (Blob::from(crypto::sha256(certificate.der()).to_string().into_bytes()), row(pem))
-        });
         let ledgers = self.ledgers.iter().map(|(kind, name)| {
             let value = serde_json::json!({ "kind": kind, "status": "Open" });
             (row(name), Blob::from(value.to_string().into_bytes()))
@@ -83,7 +75,6 @@ impl Genesis {
                 (tables.info, vec![(singleton(), opening.into())]),
                 (tables.nodes, nodes.collect()),
                 (tables.endorsed, endorsed.collect()),
-                (tables.members, members.collect()),
                 (tables.ledgers, ledgers.collect()),
             ]),
             write_set(vec![(tables.info, vec![(singleton(), open.into())])]),

@@ -42,6 +42,8 @@ pub struct ReadyNode {
     pub dir: PathBuf,
     /// The node's own endpoints.
     pub http: String,
+    /// Where members talk to it: HTTPS, by the service's certificate.
+    pub governance: String,
     /// The node's own RPC address.
     pub ethereum: String,
     pub primary: bool,
@@ -59,6 +61,7 @@ impl ReadyFile {
                 pid: status.pid,
                 dir: node.layout.dir().to_owned(),
                 http: format!("http://{}", node.file.http),
+                governance: format!("https://{}", node.file.governance),
                 ethereum: format!("http://{}", node.ethereum.ok_or_else(missing)?),
                 primary: status.role == Role::Primary,
             })

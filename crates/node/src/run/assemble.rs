@@ -236,8 +236,10 @@ fn genesis(settings: &Settings, secrets: &Secrets, tables: ServiceTables, hosted
         tables,
         service_certificate: secrets.service_certificate.to_pem(),
         nodes,
-        members: secrets.members.iter().map(|member| (member.to_pem(), member.clone())).collect(),
-        ledgers: hosted.iter().map(|hosted| (hosted.kind.clone(), hosted.adapter.name().to_owned())).collect(),
+        ledgers: hosted
+            .iter()
+            .filter_map(|hosted| Some((hosted.kind.clone()?, hosted.adapter.name().to_owned())))
+            .collect(),
     })
 }
 

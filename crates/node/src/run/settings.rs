@@ -40,7 +40,6 @@ pub struct Secrets {
     pub service_certificate: Certificate,
     /// Of every node.
     pub node_certificates: Vec<(NodeId, Certificate)>,
-    pub members: Vec<Certificate>,
 }
 
 impl Secrets {
@@ -53,7 +52,8 @@ impl Secrets {
 
 /// A hosted ledger and where it listens.
 pub struct Hosted {
-    pub kind: String,
+    /// `None`: it is the framework's own, and no ledger that anyone could close.
+    pub kind: Option<String>,
     pub adapter: Arc<dyn Adapter>,
     /// One address for each of the adapter's listeners, in its order.
     pub listen: Vec<SocketAddr>,

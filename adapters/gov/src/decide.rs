@@ -1,0 +1,161 @@
+//! A request, carried out: scripts run on what is committed, and what they decided goes down the road.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use adapter::{Blame, Node, Reject, Submitted, Work};
+use base::{Digest, Seqno, TxId};
+use governance::engine::{Effect, Late, NoService, Watched};
+use governance::tables::{SIGNATURES, SINGLETON};
+use governance::{At, Outcome, Refusal};
+use kv::{Section, State, Tx, WriteSet};
+use tokio::sync::Mutex;
+
+use crate::Gov;
+use crate::change::{Change, number};
+
+/// How often a request is judged anew because something else was decided meanwhile.
+const ATTEMPTS: usize = 16;
+
+/// Why nothing was decided.
+#[derive(Debug)]
+pub enum Undecided {
+    Refused(Refusal),
+    Rejected(Reject),
+    /// It was decided on something that this node cannot do.
+    NotImplemented(&'static str),
+}
+
+impl From<Refusal> for Undecided {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Reject> for Undecided {
+    fn from(reject: Reject) -> Self {
+        Self::Rejected(reject)
+    }
+}
+
+/// Carries out requests on one node.
+#[derive(Clone)]
+pub struct Deciding {
+    pub gov: Arc<Gov>,
+    pub node: Node,
+    runner: Watched,
+    /// Whoever lost a race takes turns with the others that did.
+    turn: Arc<Mutex<()>>,
+}
+
+/// What a request is judged against, but for the service and its scripts.
+struct Now {
+    root: Option<Digest>,
+    time: u64,
+    seed: u64,
+}
+
+impl Deciding {
+    pub fn new(gov: Arc<Gov>, node: Node) -> Self {
+        let clock = |time: Duration| -> Late {
+            let end = Instant::now() + time;
+            Box::new(move || Instant::now() >= end)
+        };
+        Self { gov, node, runner: Watched::new(Arc::new(clock)), turn: Arc::default() }
+    }
+
+    /// Carries out a request: `act` judges it in a transaction, again if need be. Resolves once what was decided is committed
+    /// and visible on this node. The place in the ledger is absent where there was nothing to decide.
+    pub async fn decide<T, F>(&self, act: F) -> Result<(T, Option<TxId>), Undecided>
+    where
+        T: Send + 'static,
+        F: Fn(&Gov, &mut Tx<'_>, &At<'_>) -> Result<Outcome<T>, Refusal> + Send + Sync + 'static,
+    {
+        let act = Arc::new(act);
+        let mut turn = None;
+        for _ in 0..ATTEMPTS {
+            let seen = self.node.status().committed.seqno;
+            let (answer, change) = self.judge(act.clone()).await?;
+            let Some(change) = change else { return Ok((answer, None)) };
+            match self.node.submit(Work { ledger: self.gov.ledger, body: change.encode() }).await {
+                Ok(Submitted::Committed { txid, .. }) => return Ok((answer, Some(txid))),
+                Ok(Submitted::Waiting) => return Err(Reject::new(Blame::Node, 0, "a decision never waits").into()),
+                Err(reject) if reject.blame == Blame::Conflict => {
+                    if turn.is_none() {
+                        turn = Some(self.turn.lock().await);
+                    }
+                    self.newer_than(seen).await;
+                }
+                Err(reject) => return Err(reject.into()),
+            }
+        }
+        Err(Reject::busy().into())
+    }
+
+    /// Waits until this node sees what came between, or a moment.
+    async fn newer_than(&self, seen: Seqno) {
+        let mut status = self.node.watch();
+        let newer = status.wait_for(|status| status.committed.seqno > seen);
+        let _ = tokio::time::timeout(Duration::from_millis(100), newer).await;
+    }
+
+    /// Runs scripts on a thread that may take its time. A request that only reads leaves no change.
+    async fn judge<T, F>(&self, act: Arc<F>) -> Result<(T, Option<Change>), Undecided>
+    where
+        T: Send + 'static,
+        F: Fn(&Gov, &mut Tx<'_>, &At<'_>) -> Result<Outcome<T>, Refusal> + Send + Sync + 'static,
+    {
+        let deciding = self.clone();
+        let judged = tokio::task::spawn_blocking(move || {
+            let Now { root, time, seed } = deciding.now();
+            let version = deciding.signed_version(root);
+            let mut tx = Tx::new(&version);
+            let seen = number(deciding.gov.decisions, &tx)?;
+            let at = At { root, time, seed, service: Arc::new(NoService), runner: &deciding.runner };
+            let Outcome { answer, effects, log } = act(&deciding.gov, &mut tx, &at)?;
+            for line in log {
+                tracing::info!(target: "gov::script", line);
+            }
+            if let Some(effect) = effects.iter().find_map(beyond_this_node) {
+                return Err(Undecided::NotImplemented(effect));
+            }
+            let writes = tx.finish().writes;
+            let change = (!writes.is_empty()).then(|| Change::new(seen, &writes, version.tables()));
+            Ok((answer, change))
+        });
+        judged.await.map_err(|_| Undecided::Rejected(Reject::new(Blame::Node, 0, "the request's handler crashed")))?
+    }
+
+    /// What is committed, and the row that a node's signature of it is: constitutions read the root there that new members are
+    /// to sign. The store has no rows of signatures, and a service whose nodes do not sign has none in its ledger either.
+    fn signed_version(&self, root: Option<Digest>) -> State {
+        let mut version = State::clone(self.node.snapshot().state());
+        if let (Some(root), Some(table)) = (root, version.tables().find(SIGNATURES)) {
+            let row = serde_json::json!({ "root": root.to_string() }).to_string();
+            let section = Section { table, puts: vec![(SINGLETON[..].into(), row.as_bytes().into())], removes: vec![] };
+            version.apply(version.seqno().next(), &WriteSet { sections: vec![section] });
+        }
+        version
+    }
+
+    fn now(&self) -> Now {
+        let status = self.node.status();
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Now {
+            root: (status.committed.seqno > Seqno(0)).then_some(status.root),
+            time: u64::try_from(time).unwrap_or(u64::MAX),
+            seed: rand::random(),
+        }
+    }
+}
+
+/// What a node would have to do after the decision and cannot: better to refuse than to decide on what does not happen.
+fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
+    match effect {
+        Effect::OpenService { .. } | Effect::RefreshBytecode => None,
+        Effect::RekeyLedger => Some("a new ledger secret"),
+        Effect::RefreshRecoveryShares => Some("recovery shares"),
+        Effect::CloseChunk => Some("a new ledger chunk on demand"),
+        Effect::TakeSnapshot => Some("a snapshot on demand"),
+    }
+}

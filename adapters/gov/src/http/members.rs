@@ -1,0 +1,49 @@
+//! `/gov/members/state-digests…`: a member signs the state before it counts.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use governance::{Kind, MemberId, Outcome, Refusal};
+use kv::Tx;
+
+use super::answer::{Problem, placed, signed, with_place};
+use super::{Door, snapshot};
+
+pub async fn state_digest(State(deciding): Door, Path(member): Path<String>) -> Result<Response, Problem> {
+    let id = MemberId::parse(&member).ok_or_else(|| Refusal::NoAckRecord(member))?;
+    let snapshot = snapshot(&deciding);
+    Ok(placed(&deciding.gov.governance.state_digest(&Tx::new(snapshot.state()), &id)?, None))
+}
+
+/// `POST …/{member}:update` and `POST …/{member}:ack`
+pub async fn act(
+    State(deciding): Door,
+    Path(segment): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let Some((member, verb)) = segment.split_once(':') else { return Err(Problem::verb()) };
+    let member = member.to_owned();
+    signed(&headers)?;
+    match verb {
+        "update" => {
+            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
+                let request = gov.governance.verify(tx, Kind::StateDigest, &body)?;
+                let answer = gov.governance.update_state_digest(tx, &request, &member, at)?;
+                Ok(Outcome { answer, effects: Vec::new(), log: Vec::new() })
+            };
+            let (digest, place) = deciding.decide(act).await?;
+            Ok(placed(&digest, place))
+        }
+        "ack" => {
+            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>| {
+                let request = gov.governance.verify(tx, Kind::Ack, &body)?;
+                gov.governance.acknowledge(tx, &request, &member)
+            };
+            let ((), place) = deciding.decide(act).await?;
+            Ok(with_place(StatusCode::NO_CONTENT.into_response(), place))
+        }
+        _ => Err(Problem::not_found(format!("There is no {verb:?} here, only \"update\" and \"ack\"."))),
+    }
+}

@@ -1,0 +1,104 @@
+//! `/gov/members/proposals…`: made, voted on, withdrawn, read.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use governance::{Kind, Outcome};
+use kv::Tx;
+use serde_json::json;
+
+use super::answer::{Problem, javascript, placed, signed, with_place};
+use super::{Door, snapshot};
+
+/// `POST /gov/members/proposals:create`
+pub async fn create(
+    State(deciding): Door,
+    Path(verb): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    if verb != "proposals:create" {
+        return Err(Problem::not_found(format!("There is nothing called {verb:?} to be done to members.")));
+    }
+    signed(&headers)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
+        let request = gov.governance.verify(tx, Kind::Proposal, &body)?;
+        gov.governance.create(tx, &request, at)
+    };
+    let (proposal, place) = deciding.decide(act).await?;
+    Ok(placed(&proposal, place))
+}
+
+/// `POST /gov/members/proposals/{proposal}:withdraw`
+pub async fn withdraw(
+    State(deciding): Door,
+    Path(segment): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let proposal = target(&segment, "withdraw")?;
+    signed(&headers)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>| {
+        let request = gov.governance.verify(tx, Kind::Withdrawal, &body)?;
+        let answer = gov.governance.withdraw(tx, &request, &proposal)?;
+        Ok(Outcome { answer, effects: Vec::new(), log: Vec::new() })
+    };
+    match deciding.decide(act).await? {
+        (Some(proposal), place) => Ok(placed(&proposal, place)),
+        (None, place) => Ok(with_place(StatusCode::NO_CONTENT.into_response(), place)),
+    }
+}
+
+/// `POST /gov/members/proposals/{proposal}/ballots/{member}:submit`
+pub async fn vote(
+    State(deciding): Door,
+    Path((proposal, segment)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let member = target(&segment, "submit")?;
+    signed(&headers)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
+        let request = gov.governance.verify(tx, Kind::Ballot, &body)?;
+        gov.governance.submit_ballot(tx, &request, &proposal, &member, at)
+    };
+    let (proposal, place) = deciding.decide(act).await?;
+    Ok(placed(&proposal, place))
+}
+
+pub async fn list(State(deciding): Door) -> Result<Response, Problem> {
+    let snapshot = snapshot(&deciding);
+    let proposals = deciding.gov.governance.proposals(&Tx::new(snapshot.state()))?;
+    Ok(placed(&json!({ "value": proposals }), None))
+}
+
+pub async fn show(State(deciding): Door, Path(proposal): Path<String>) -> Result<Response, Problem> {
+    let snapshot = snapshot(&deciding);
+    Ok(placed(&deciding.gov.governance.proposal(&Tx::new(snapshot.state()), &proposal)?, None))
+}
+
+/// The proposal as it was submitted.
+pub async fn actions(State(deciding): Door, Path(proposal): Path<String>) -> Result<Response, Problem> {
+    let snapshot = snapshot(&deciding);
+    let body = deciding.gov.governance.actions(&Tx::new(snapshot.state()), &proposal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// A member's script.
+pub async fn ballot(
+    State(deciding): Door,
+    Path((proposal, member)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let snapshot = snapshot(&deciding);
+    Ok(javascript(deciding.gov.governance.ballot(&Tx::new(snapshot.state()), &proposal, &member)?))
+}
+
+/// The part of a path's last segment that says what a verb is for.
+pub fn target(segment: &str, verb: &str) -> Result<String, Problem> {
+    match segment.split_once(':') {
+        Some((target, named)) if named == verb => Ok(target.to_owned()),
+        Some((_, named)) => Err(Problem::not_found(format!("There is no {named:?} here, only {verb:?}."))),
+        None => Err(Problem::verb()),
+    }
+}

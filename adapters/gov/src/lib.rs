@@ -1,0 +1,96 @@
+//! Governance as an adapter: members' requests over HTTPS, on the road that every transaction takes.
+//!
+//! ```text
+//!   any node:  request ─▶ verify ─▶ scripts, on a version that is committed ─▶ Change: what it writes, and what it saw
+//!   primary:                                             nothing was decided meanwhile? ─▶ an entry
+//! ```
+//!
+//! Scripts take time and may be hostile, so they run where the request came in and never on the road. What they decided counts
+//! only if no other decision came between: each one writes the next number into a row, and a change made on an
+//! older number is refused and made again. So decisions are in one order, and each was judged by the rules in force.
+//!
+//! The API is that of CCF's `/gov`; what is behind it is the crate `governance`.
+
+mod change;
+mod decide;
+mod founding;
+mod http;
+
+use std::sync::Arc;
+
+use adapter::{
+    Adapter, Batch, Blame, Closed, Committed, Fault, LedgerId, Listener, Node, Opening, Outcome, Reject, Verdict, Work,
+};
+use governance::Governance;
+use kv::{Derived, Kind, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
+
+use change::Change;
+pub use founding::{Founding, Member};
+
+/// The number of the last decision: 8 bytes, big-endian.
+const DECISIONS: &str = "public:coco.gov.decisions";
+
+/// A network's governance, on one node.
+pub struct Gov {
+    ledger: LedgerId,
+    governance: Governance,
+    decisions: TableId,
+    founding: Founding,
+}
+
+impl Gov {
+    /// Registers the tables of governance. What `founding` says is written once, in the service's first batch.
+    pub fn new(ledger: LedgerId, founding: Founding, tables: &mut Tables) -> Result<Self, TableError> {
+        let governance = Governance::register(tables, &[])?;
+        let decisions = tables.add(DECISIONS, Kind::State)?;
+        Ok(Self { ledger, governance, decisions, founding })
+    }
+}
+
+impl Adapter for Gov {
+    fn name(&self) -> &str {
+        "governance"
+    }
+
+    fn open(&self, tx: &mut Tx<'_>) -> Result<(), Fault> {
+        self.founding.write(&self.governance, tx);
+        Ok(())
+    }
+
+    fn begin(&self, _: &State, _: &Opening) -> Result<Box<dyn Batch>, Fault> {
+        Ok(Box::new(Executing { decisions: self.decisions }))
+    }
+
+    fn derive(&self, _: Option<&Derived>, _: &State, _: &[WriteSet]) -> Result<Option<Derived>, Fault> {
+        Ok(None)
+    }
+
+    fn published(&self, _: &Snapshot, _: &Committed) {}
+
+    fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener> {
+        vec![http::listener(self, node)]
+    }
+}
+
+/// A batch in the making.
+struct Executing {
+    decisions: TableId,
+}
+
+impl Batch for Executing {
+    fn execute(&mut self, tx: &mut Tx<'_>, work: &Work) -> Verdict {
+        let decided = Change::decode(&work.body).and_then(|change| change.apply(self.decisions, tx));
+        match decided {
+            Ok(()) => Verdict::Keep(Outcome::default()),
+            Err(reject) => Verdict::Drop(reject),
+        }
+    }
+
+    fn close(self: Box<Self>, _: &mut Tx<'_>) -> Result<Closed, Fault> {
+        Ok(Closed { derived: None, seal: None })
+    }
+}
+
+fn at_fault(error: impl std::fmt::Display) -> Reject {
+    Reject::new(Blame::Node, 0, error.to_string())
+}
