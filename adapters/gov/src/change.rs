@@ -1,6 +1,6 @@
 //! A decision on its way to the primary: rows, and the number of the decision that it was made on.
 //!
-//! CBOR: `[number, [[table, [[key, value or null], …]], …]]`. Tables go by name: their numbers are a process' own.
+//! CBOR: `[number, time, [[table, [[key, value or null], …]], …]]`. Tables go by name: their numbers are a process' own.
 
 use adapter::{Blame, Reject};
 use bytes::Bytes;
@@ -13,10 +13,13 @@ use crate::at_fault;
 
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug)]
 pub struct Change {
-    /// The last decision that this one knows of.
+    /// The number of the last decision that this one knows of.
     #[n(0)]
     seen: u64,
+    /// When it was decided.
     #[n(1)]
+    time: u64,
+    #[n(2)]
     tables: Vec<Rows>,
 }
 
@@ -30,15 +33,15 @@ struct Rows {
 }
 
 impl Change {
-    /// `tx` read the version that was decided on; `writes` is what it left.
-    pub fn new(seen: u64, writes: &WriteSet, tables: &kv::Tables) -> Self {
+    /// The next decision after `last`: `writes` is what the request left on the version that it was judged on.
+    pub fn after(last: &Last, time: u64, writes: &WriteSet, tables: &kv::Tables) -> Self {
         let rows = |Section { table, puts, removes }: &Section| {
             let bytes = |blob: &kv::Blob| ByteVec::from(blob.to_vec());
             let puts = puts.iter().map(|(key, value)| (bytes(key), Some(bytes(value))));
             let removes = removes.iter().map(|key| (bytes(key), None));
             Rows { table: tables.get(*table).name.clone(), rows: puts.chain(removes).collect() }
         };
-        Self { seen, tables: writes.sections.iter().map(rows).collect() }
+        Self { seen: last.number, time, tables: writes.sections.iter().map(rows).collect() }
     }
 
     pub fn encode(&self) -> Bytes {
@@ -51,7 +54,7 @@ impl Change {
 
     /// Writes the rows, if the decision was made on the last one before it.
     pub fn apply(self, decisions: TableId, tx: &mut Tx<'_>) -> Result<(), Reject> {
-        if number(decisions, tx)? != self.seen {
+        if Last::read(decisions, tx)?.number != self.seen {
             return Err(Reject::new(Blame::Conflict, 0, "something else was decided meanwhile"));
         }
         let ids: Result<Vec<TableId>, Reject> = self.tables.iter().map(|rows| table(&rows.table, tx)).collect();
@@ -63,7 +66,8 @@ impl Change {
                 }
             }
         }
-        tx.put(decisions, &SINGLETON[..], &(self.seen + 1).to_be_bytes()[..]);
+        let row = [(self.seen + 1).to_be_bytes(), self.time.to_be_bytes()].concat();
+        tx.put(decisions, &SINGLETON[..], &row[..]);
         Ok(())
     }
 }
@@ -74,11 +78,21 @@ fn table(name: &str, tx: &Tx<'_>) -> Result<TableId, Reject> {
     id.ok_or_else(|| at_fault("a node of this network decided on rows of a table that governance does not have"))
 }
 
-/// How many decisions there were.
-pub fn number(decisions: TableId, tx: &Tx<'_>) -> Result<u64, Reject> {
-    let Some(row) = tx.get(decisions, &SINGLETON).map_err(at_fault)? else { return Ok(0) };
-    let row: &[u8] = &row;
-    Ok(u64::from_be_bytes(row.try_into().map_err(|_| at_fault("the number of decisions cannot be read"))?))
+/// The last decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Last {
+    pub number: u64,
+    /// Milliseconds since 1970.
+    pub time: u64,
+}
+
+impl Last {
+    pub fn read(decisions: TableId, tx: &Tx<'_>) -> Result<Self, Reject> {
+        let Some(row) = tx.get(decisions, &SINGLETON).map_err(at_fault)? else { return Ok(Self::default()) };
+        let read = row.split_first_chunk().and_then(|(number, rest)| Some((*number, rest.try_into().ok()?)));
+        let (number, time) = read.ok_or_else(|| at_fault("the row of the last decision cannot be read"))?;
+        Ok(Self { number: u64::from_be_bytes(number), time: u64::from_be_bytes(time) })
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +114,7 @@ mod tests {
     fn decided(seen: u64, table: &str) -> Change {
         let row = |key: &[u8], value: Option<&[u8]>| (key.to_vec().into(), value.map(|value| value.to_vec().into()));
         let rows = vec![row(b"a", Some(b"1")), row(b"b", None)];
-        Change { seen, tables: vec![Rows { table: table.into(), rows }] }
+        Change { seen, time: 9, tables: vec![Rows { table: table.into(), rows }] }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use kv::{Section, State, Tx, WriteSet};
 use tokio::sync::Mutex;
 
 use crate::Gov;
-use crate::change::{Change, number};
+use crate::change::{Change, Last};
 
 /// How often a request is judged anew because something else was decided meanwhile.
 const ATTEMPTS: usize = 16;
@@ -46,13 +46,6 @@ pub struct Deciding {
     runner: Watched,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
-}
-
-/// What a request is judged against, but for the service and its scripts.
-struct Now {
-    root: Option<Digest>,
-    time: u64,
-    seed: u64,
 }
 
 impl Deciding {
@@ -107,10 +100,13 @@ impl Deciding {
     {
         let deciding = self.clone();
         let judged = tokio::task::spawn_blocking(move || {
-            let Now { root, time, seed } = deciding.now();
+            let root = deciding.root();
             let version = deciding.signed_version(root);
             let mut tx = Tx::new(&version);
-            let seen = number(deciding.gov.decisions, &tx)?;
+            let last = Last::read(deciding.gov.decisions, &tx)?;
+            // Clocks of nodes differ; that of the ledger does not go back.
+            let time = last.time.max(now());
+            let seed = rand::random();
             let at = At { root, time, seed, service: Arc::new(NoService), runner: &deciding.runner };
             let Outcome { answer, effects, log } = act(&deciding.gov, &mut tx, &at)?;
             for line in log {
@@ -120,7 +116,7 @@ impl Deciding {
                 return Err(Undecided::NotImplemented(effect));
             }
             let writes = tx.finish().writes;
-            let change = (!writes.is_empty()).then(|| Change::new(seen, &writes, version.tables()));
+            let change = (!writes.is_empty()).then(|| Change::after(&last, time, &writes, version.tables()));
             Ok((answer, change))
         });
         judged.await.map_err(|_| Undecided::Rejected(Reject::new(Blame::Node, 0, "the request's handler crashed")))?
@@ -138,15 +134,17 @@ impl Deciding {
         version
     }
 
-    fn now(&self) -> Now {
+    /// Of what is committed. Absent before the first signature.
+    fn root(&self) -> Option<Digest> {
         let status = self.node.status();
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Now {
-            root: (status.committed.seqno > Seqno(0)).then_some(status.root),
-            time: u64::try_from(time).unwrap_or(u64::MAX),
-            seed: rand::random(),
-        }
+        (status.committed.seqno > Seqno(0)).then_some(status.root)
     }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    u64::try_from(now).unwrap_or(u64::MAX)
 }
 
 /// What a node would have to do after the decision and cannot: better to refuse than to decide on what does not happen.

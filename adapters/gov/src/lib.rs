@@ -15,6 +15,7 @@ mod change;
 mod decide;
 mod founding;
 mod http;
+mod settle;
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use kv::{Derived, Kind, Snapshot, State, TableError, TableId, Tables, Tx, WriteS
 use change::Change;
 pub use founding::{Founding, Member};
 
-/// The number of the last decision: 8 bytes, big-endian.
+/// The number of the last decision and its time in milliseconds since 1970: 8 bytes each, big-endian.
 const DECISIONS: &str = "public:coco.gov.decisions";
 
 /// A network's governance, on one node.

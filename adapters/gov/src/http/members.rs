@@ -11,7 +11,7 @@ use super::answer::{Problem, placed, signed, with_place};
 use super::{Door, snapshot};
 
 pub async fn state_digest(State(deciding): Door, Path(member): Path<String>) -> Result<Response, Problem> {
-    let id = MemberId::parse(&member).ok_or_else(|| Refusal::NoAckRecord(member))?;
+    let id = MemberId::parse(&member).ok_or(Refusal::NoAckRecord(member))?;
     let snapshot = snapshot(&deciding);
     Ok(placed(&deciding.gov.governance.state_digest(&Tx::new(snapshot.state()), &id)?, None))
 }

@@ -25,9 +25,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kv::Snapshot;
+use tokio_util::sync::CancellationToken;
 
-use crate::Gov;
 use crate::decide::Deciding;
+use crate::{Gov, settle};
 use answer::Problem;
 
 /// A proposal may bring a constitution or an application.
@@ -36,9 +37,14 @@ const BODY_MAX: usize = 4 << 20;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub fn listener(gov: Arc<Gov>, node: Node) -> Listener {
-    let router = router(Deciding::new(gov, node));
+    let deciding = Deciding::new(gov, node);
+    let router = router(deciding.clone());
     let limits = Limits { connections_max: 1_024, ..Limits::default() };
-    let serve = move |socket, stop| -> adapter::Serving { Box::pin(serve(socket, router, limits, stop)) };
+    let serve = move |socket, stop: CancellationToken| -> adapter::Serving {
+        Box::pin(async move {
+            tokio::join!(serve(socket, router, limits, stop.clone()), settle::run(deciding, stop));
+        })
+    };
     Listener { name: "governance".into(), secured: true, serve: Box::new(serve) }
 }
 

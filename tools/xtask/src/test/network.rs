@@ -58,6 +58,11 @@ impl Network {
         Ok(tool.args(&["--ws", &http.replacen("http", "ws", 1)]))
     }
 
+    /// What `coco up` wrote for programs.
+    pub fn ready_file(&self) -> &Path {
+        &self.ready_file
+    }
+
     /// What somebody looks for first when a test failed: which nodes still run, and what they complained about last.
     pub fn post_mortem(&self) -> String {
         let nodes = self.ready["nodes"].as_array().into_iter().flatten().enumerate();

@@ -1,7 +1,7 @@
 //! The steps, in the order in which they run: what is quick and finds much comes first.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -28,6 +28,7 @@ pub const STEPS: &[Step] = &[
     step("simulator", "whole clusters in one thread, one seed each", simulator),
     step("instructions", "what each stage takes of the CPU is at most 5 % above what it took", instructions),
     step("ledger-python", "CCF's own Python package verifies our ledgers, and finds flipped bits", ledger_python),
+    step("governance", "CCF's own member tools govern networks, which they audit then", governance),
     step("clients-primary", "real clients against the primary, then an audit of all ledgers", clients_primary),
     step("clients-backup", "the same clients against a backup", clients_backup),
     step("web3py-modules", "web3.py's own module tests; enough must pass", web3py_modules),
@@ -73,14 +74,41 @@ fn clients_primary(context: &Context) -> anyhow::Result<Count> {
     Ok(count)
 }
 
+/// One network for each version of the tools.
+fn governance(context: &Context) -> anyhow::Result<Count> {
+    let mut count = Count::default();
+    for version in [7, 6] {
+        let bin = tools_of_ccf(context, version)?;
+        let network = Network::start(context, "governance", &["--signing", "dual"])?;
+        let life = repository().join("clients/ccf/life.py");
+        let (text, succeeded) = Tool::new(bin.join("python")).arg(life).arg(network.ready_file()).tee()?;
+        match Count::last_of(&text) {
+            Some(told) => count += told.and_succeeded(succeeded),
+            None => bail!("the tools of CCF {version} did not say what passed"),
+        }
+        if !succeeded {
+            context.tell_at_the_end(format!("{}\n{}", failures(&text), network.post_mortem()));
+        }
+        for dir in network.stop()? {
+            count += foreign_audit(context, &dir, &[version])?;
+        }
+    }
+    Ok(count)
+}
+
+/// Where the programs of CCF's own package are, in this version.
+fn tools_of_ccf(context: &Context, version: u64) -> anyhow::Result<PathBuf> {
+    let environment = context.metadata.python_environment(&format!("ccf{version}"));
+    let make = repository().join("crates/ledger/tests/python/python-env.sh");
+    Tool::new("sh").arg(make).arg(&environment).args(&[&version.to_string()]).must()?;
+    Ok(environment.join("bin"))
+}
+
 /// CCF's own package, in these versions, on a whole ledger: the chunk that is still open too.
 fn foreign_audit(context: &Context, ledger: &Path, versions: &[u64]) -> anyhow::Result<Count> {
     let mut count = Count::default();
     for version in versions {
-        let environment = context.metadata.python_environment(&format!("ccf{version}"));
-        let make = repository().join("crates/ledger/tests/python/python-env.sh");
-        Tool::new("sh").arg(make).arg(&environment).args(&[&version.to_string()]).must()?;
-        let bin = environment.join("bin");
+        let bin = tools_of_ccf(context, *version)?;
         let read = Tool::new(bin.join("python")).arg(bin.join("read_ledger.py")).args(&["-q", "--uncommitted"]);
         count += Count::one(read.arg(ledger).succeeds()?);
     }
