@@ -10,8 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use governance::engine::{Bounds, check_constitution};
-use serde_json::{Value, json};
-use world::{World, YES, clock};
+use world::actions::{cases, cases_of_applications, check};
+use world::{World, clock};
 
 fn constitution() -> Option<String> {
     let Some(folder) = std::env::var_os("COCO_CCF_CONSTITUTION").map(PathBuf::from) else {
@@ -29,15 +29,8 @@ fn the_default_constitution_of_ccf_is_a_constitution() {
 }
 
 #[test]
-fn smoke() {
+fn every_action_of_ccf_is_carried_out_and_refuses_what_it_must() {
     let Some(script) = constitution() else { return };
-    let mut world = World::new(&script, 3);
-    let user = world::Member::new("user").pem;
-    let proposal = world.act(0, "set_user", json!({ "cert": user })).unwrap();
-    let p = world.vote(1, &proposal.proposal_id, YES).unwrap();
-    eprintln!("{p:?}");
-    let p = world.vote(2, &proposal.proposal_id, YES).unwrap();
-    eprintln!("{p:?} {:?}", world.log);
-    let _: Option<Value> = world.json("public:ccf.gov.users.info", b"x");
-    assert_eq!(world.rows("public:ccf.gov.users.certs"), 1);
+    let actions = |world: &World| [cases(world, &script), cases_of_applications()].concat();
+    assert_eq!(check(&script, actions), 43);
 }

@@ -330,7 +330,6 @@ fn a_script_that_eats_memory_starves_alone() {
         "let a = []; for (let i = 0; i < 1e6; i++) a = [a]; JSON.stringify(a)",
         "new RegExp('('.repeat(1e5) + ')'.repeat(1e5))",
         "Array.from({ length: 1e9 })",
-        "new Array(2 ** 31).join('xxxxxxxxxx')",
         "'a'.padEnd(2 ** 30)",
         "let m = new Map(); for (let i = 0; ; i++) m.set(i, {})",
         "ccf.strToBuf('x'.repeat(1e7)); const a = []; for (;;) a.push(ccf.strToBuf('x'.repeat(1e5)))",
@@ -431,9 +430,10 @@ fn a_constitution_has_its_three_functions() {
 
 #[test]
 fn a_script_that_does_not_listen_keeps_nobody_waiting() {
-    // A search that takes minutes and never looks at the meter: its caller goes on, and soon nobody else is let in.
+    // Built-in functions that never look at the meter: their callers go on, and soon nobody else is let in.
     let world = World::new("", 1);
-    let script = "export function vote() { const a = 'a'.repeat(2e5); for (let i = 0; i < 4; i++) a.lastIndexOf('b' + a.slice(0, 1e5)), a.indexOf(a.slice(0, 1e5) + 'b'); }";
+    let script =
+        "export function vote() { const a = 'a'.repeat(1e5); a.indexOf(a.slice(5e4) + 'b'); new Array(5e7).join(''); }";
     let time = Duration::from_millis(20);
     let watched = Watched::new(Arc::new(clock));
     let bounds = Bounds { time, ..LEAST };

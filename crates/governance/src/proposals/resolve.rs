@@ -41,7 +41,6 @@ impl Scripts<'_> {
 }
 
 /// How members voted.
-#[derive(Default)]
 struct Votes {
     cast: BTreeMap<MemberId, bool>,
     failures: BTreeMap<MemberId, StoredTrouble>,
@@ -69,11 +68,16 @@ impl Governance {
         let state = tx.preview();
         let votes = vote(&scripts, &info, body, &state, &mut log)?;
         info.state = judge(&scripts, id, &info, body, &votes, &state, &mut log)?;
+        let mut failures = votes.failures;
         if info.state == ProposalState::Open {
+            // Of an open proposal only what must not happen twice is kept.
+            failures.retain(|_, failure| failure.reason == OVERRUN);
+            info.vote_failures = Some(failures).filter(|failures| !failures.is_empty());
+            proposals::set_info(&self.tables, tx, id, &info);
             return Ok(Outcome { answer: Proposal::of(id, info), effects: Vec::new(), log });
         }
         info.final_votes = Some(votes.cast);
-        info.vote_failures = Some(votes.failures).filter(|failures| !failures.is_empty());
+        info.vote_failures = Some(failures).filter(|failures| !failures.is_empty());
         proposals::forget_others(&self.tables, tx, id)?;
         proposals::set_info(&self.tables, tx, id, &info);
         let mut effects = Vec::new();
@@ -109,7 +113,8 @@ impl Governance {
     }
 }
 
-/// Asks every ballot. One that fails is no vote.
+/// Asks every ballot. One that fails is no vote, and one that took too long before is not asked again: a ballot may cost
+/// the network its time once, not with each ballot of another.
 fn vote(
     scripts: &Scripts<'_>,
     info: &ProposalInfo,
@@ -117,8 +122,11 @@ fn vote(
     state: &State,
     log: &mut Vec<String>,
 ) -> Result<Votes, Refusal> {
-    let mut votes = Votes::default();
+    let mut votes = Votes { cast: BTreeMap::new(), failures: info.vote_failures.clone().unwrap_or_default() };
     for (member, ballot) in &info.ballots {
+        if votes.failures.contains_key(member) {
+            continue;
+        }
         let call = Call::Vote { proposal: body.clone(), proposer: info.proposer_id.to_string() };
         match scripts.run(ballot.as_str().into(), call, state) {
             Ok(done) => {

@@ -1,7 +1,9 @@
 //! A small network for tests: a store, members with keys, and requests as their tools would sign them.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
-use std::sync::Arc;
+pub mod actions;
+
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use base::{Digest, Seqno};
@@ -91,10 +93,16 @@ impl Service for Obliging {
     }
 }
 
+/// Members are made once: keys take time.
+fn pool() -> &'static [Arc<Member>] {
+    static POOL: OnceLock<Vec<Arc<Member>>> = OnceLock::new();
+    POOL.get_or_init(|| (0..10).map(|place| Arc::new(Member::new(&format!("member{place}")))).collect())
+}
+
 pub struct World {
     pub store: Store,
     pub governance: Governance,
-    pub members: Vec<Member>,
+    pub members: Vec<Arc<Member>>,
     pub service_pem: String,
     pub root: Option<Digest>,
     /// Milliseconds.
@@ -115,7 +123,7 @@ impl World {
         let mut world = Self {
             store: Store::new(Arc::new(tables), Arc::new(NoHistory)),
             governance,
-            members: (0..members).map(|place| Member::new(&format!("member{place}"))).collect(),
+            members: pool()[..members].to_vec(),
             service_pem,
             root: Some(crypto::sha256(b"root")),
             time: 1_800_000_000_000,
