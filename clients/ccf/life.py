@@ -412,12 +412,15 @@ def a_constitution_is_replaced_by_vote(network, people):
 
 @case
 def what_the_node_cannot_do_is_not_decided(network, people):
-    answer = people[0].propose(network, ("trigger_snapshot", {})).must(200)
-    for member in people:
-        answer = member.vote(network, answer.body["proposalId"])
-        if answer.status != 200:
-            break
-    answer.must(501, "NotImplemented")
+    node = network.curl("/node/network/nodes/self", version=None).must(200).body["node_id"]
+    for action in ("trigger_snapshot", {}), ("remove_node", {"node_id": node}):
+        answer = people[0].propose(network, action).must(200)
+        for member in people:
+            answer = member.vote(network, answer.body["proposalId"])
+            if answer.status != 200:
+                break
+        answer.must(501, "NotImplemented")
+    assert {told["status"] for told in network.curl("/gov/service/nodes").must(200).body["value"]} == {"Trusted"}
 
 
 @case

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
 use governance::engine::{Effect, Late, NoService, Watched};
-use governance::tables::{SIGNATURES, SINGLETON};
+use governance::tables::{NODES_INFO, SIGNATURES, SINGLETON};
 use governance::{At, Outcome, Refusal};
-use kv::{Section, State, Tx, WriteSet};
+use kv::{Section, State, Tables, Tx, WriteSet};
 use tokio::sync::Mutex;
 
 use crate::Gov;
@@ -112,10 +112,13 @@ impl Deciding {
             for line in log {
                 tracing::info!(target: "gov::script", line);
             }
-            if let Some(effect) = effects.iter().find_map(beyond_this_node) {
-                return Err(Undecided::NotImplemented(effect));
+            if let Some(what) = effects.iter().find_map(beyond_this_node) {
+                return Err(Undecided::NotImplemented(what));
             }
             let writes = tx.finish().writes;
+            if let Some(what) = beyond_this_version(&writes, version.tables()) {
+                return Err(Undecided::NotImplemented(what));
+            }
             let change = (!writes.is_empty()).then(|| Change::after(&last, time, &writes, version.tables()));
             Ok((answer, change))
         });
@@ -156,4 +159,20 @@ fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
         Effect::CloseChunk => Some("a new ledger chunk on demand"),
         Effect::TakeSnapshot => Some("a snapshot on demand"),
     }
+}
+
+/// Rows that no node acts on yet. Nobody shall believe that a node has left, or a ledger is closed, because a row says so.
+const NOT_ACTED_ON: [(&str, &str); 7] = [
+    (NODES_INFO, "nodes that join or leave"),
+    ("public:coco.gov.ledgers", "hosted ledgers that open or close by vote"),
+    ("public:coco.gov.lease", "leases of nodes"),
+    ("public:coco.gov.epoch", "epochs of the ledger secret"),
+    ("public:ccf.gov.modules", "applications in JavaScript"),
+    ("public:ccf.gov.endpoints", "applications in JavaScript"),
+    ("public:ccf.gov.jwt.issuers", "tokens of issuers"),
+];
+
+fn beyond_this_version(writes: &WriteSet, tables: &Tables) -> Option<&'static str> {
+    let written = |name: &str| writes.sections.iter().any(|section| tables.get(section.table).name == name);
+    NOT_ACTED_ON.iter().find(|(name, _)| written(name)).map(|(_, what)| *what)
 }
