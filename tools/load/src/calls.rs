@@ -12,8 +12,9 @@ use crate::http::Wire;
 use crate::pace::{Due, Pace, Schedule};
 use crate::timeline::Timeline;
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const BREATH: Duration = Duration::from_millis(5);
+/// How long a call is made again, and how often.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const BREATH: Duration = Duration::from_millis(5);
 
 /// One connection, and what is said over it.
 pub(crate) trait Caller {
@@ -23,6 +24,11 @@ pub(crate) trait Caller {
 
     /// What went over the connection.
     fn wire(&self) -> Wire;
+
+    /// After the last call: puts in order what is left of them. It does not count.
+    async fn end(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// All callers make calls until the time is over or `total` are made. `progress` hears how many were answered.
@@ -111,7 +117,7 @@ async fn send<C: Caller>(
         tally.borrow_mut().answered(at, well, busy);
     }
     tally.borrow_mut().measured.wire += caller.wire();
-    Ok(())
+    caller.end().await
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub enum Error {
     Foreign { at: String, what: String },
     #[error("{at} refused {what}: {refusal}")]
     Refused { at: String, what: String, refusal: Refusal },
+    #[error("{at} denied members {what}: {why}")]
+    Denied { at: String, what: String, why: String },
     #[error("{0}")]
     Load(String),
 }

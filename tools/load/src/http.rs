@@ -4,19 +4,18 @@
 //! a call, no header map, no allocation once the buffers have grown.
 
 use std::io;
+use std::net::SocketAddr;
 use std::ops::AddAssign;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
-use crate::{Endpoint, Error};
+use crate::stream::Stream;
+use crate::{Endpoint, Error, Trust};
 
 /// Bounds on what a server may send.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const BODY_BYTES_MAX: usize = 256 << 20;
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of HTTP in both directions, heads included; what TCP and IP add is not.
+/// Bytes of HTTP in both directions, heads included; what TLS, TCP and IP add is not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Wire {
     pub sent: u64,
@@ -35,7 +34,7 @@ pub struct Connection {
     at: String,
     authority: String,
     path: String,
-    stream: TcpStream,
+    stream: Stream,
     out: Vec<u8>,
     input: Vec<u8>,
     wire: Wire,
@@ -57,15 +56,29 @@ enum Body {
 
 impl Connection {
     pub async fn open(endpoint: &Endpoint) -> Result<Self, Error> {
-        let at = endpoint.to_string();
-        let opened = async {
-            let stream = TcpStream::connect(&endpoint.authority).await?;
-            stream.set_nodelay(true)?;
-            Ok(stream)
-        };
-        let stream = opened.await.map_err(|source| Error::Unreachable { at: at.clone(), source })?;
         let Endpoint { authority, path } = endpoint.clone();
-        Ok(Self { at, authority, path, stream, out: Vec::new(), input: Vec::new(), wire: Wire::default() })
+        Self::over(Stream::plain(&endpoint.authority).await, endpoint.to_string(), authority, path)
+    }
+
+    /// Opens one to the service that is trusted.
+    pub async fn open_secured(address: SocketAddr, trust: &Trust) -> Result<Self, Error> {
+        let stream = Stream::secured(address, trust).await;
+        Self::over(stream, format!("https://{address}"), address.to_string(), "/".into())
+    }
+
+    fn over(stream: io::Result<Stream>, at: String, authority: String, path: String) -> Result<Self, Error> {
+        match stream {
+            Ok(stream) => {
+                Ok(Self { at, authority, path, stream, out: Vec::new(), input: Vec::new(), wire: Wire::default() })
+            }
+            Err(source) => Err(Error::Unreachable { at, source }),
+        }
+    }
+
+    /// What it leads to.
+    #[must_use]
+    pub fn at(&self) -> &str {
+        &self.at
     }
 
     /// Sends a JSON document and gives the answer's. After an error the connection is of no more use.
@@ -85,6 +98,16 @@ impl Connection {
     /// of no more use.
     pub async fn request(&mut self, method: &str, below: &str, body: &[u8]) -> Result<(u16, &[u8]), Error> {
         self.begin(method, below);
+        let status = self.send(body).await?;
+        Ok((status, &self.input))
+    }
+
+    /// As [`Connection::request`]: posts a document of the given type.
+    pub async fn post_as(&mut self, media_type: &str, below: &str, body: &[u8]) -> Result<(u16, &[u8]), Error> {
+        self.begin("POST", below);
+        for part in ["content-type: ", media_type, "\r\n"] {
+            self.out.extend_from_slice(part.as_bytes());
+        }
         let status = self.send(body).await?;
         Ok((status, &self.input))
     }
@@ -231,6 +254,8 @@ impl Head {
                 closes = true;
             }
         }
+        const NO_CONTENT: u16 = 204;
+        let body = body.or((status == NO_CONTENT).then_some(Body::Length(0)));
         Ok(Self { status, body: body.ok_or("its answer has no length")?, closes })
     }
 }
@@ -241,6 +266,7 @@ fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -281,6 +307,12 @@ mod tests {
         assert_eq!(answered(&["HTTP/1.1 200", " OK\r\ncontent-length:5\r\n\r", "\nhe", "llo"]).await, ok);
         let chunked = ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r", "\n2;x=y\r\nlo\r\n0\r\n\r\n"];
         assert_eq!(answered(Box::leak(Box::new(chunked))).await, ok);
+    }
+
+    #[test]
+    fn an_answer_without_content_needs_no_length() {
+        let head = Head::read(b"HTTP/1.1 204 No Content\r\n\r\n");
+        assert_eq!(head, Ok(Head { status: 204, body: Body::Length(0), closes: false }));
     }
 
     #[tokio::test]
