@@ -1,13 +1,18 @@
 //! What can be typed: every command, its flags, defaults and examples. Nothing but `main` and the settling of a command sees it.
 
+mod bench;
+mod governance;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::bench::{BenchBeside, BenchGovernance};
+pub use self::governance::{At, Constitution, Member, Proposal, Signer};
 use crate::printer::Color;
 
-/// Consortium ledgers at database speed: a development network, its state, its ledgers.
+/// Consortium ledgers at database speed: a development network, its state, its ledgers, its members.
 #[derive(Parser)]
 #[command(name = "coco", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
 #[command(after_help = "Exit codes: 0 done; 1 it failed, or the answer is no; 2 the command line is wrong.")]
@@ -33,6 +38,15 @@ pub enum Command {
     Up(Up),
     Down(Down),
     Status(Status),
+    /// Who governs a network
+    #[command(subcommand)]
+    Member(Member),
+    /// Changes of a network that members vote on
+    #[command(subcommand)]
+    Proposal(Proposal),
+    /// The script that decides what members may do, and when they agree
+    #[command(subcommand)]
+    Constitution(Constitution),
     /// Read and check ledger files, offline
     #[command(subcommand)]
     Ledger(Ledger),
@@ -171,6 +185,7 @@ pub struct LedgerShow {
 pub enum Bench {
     Ethereum(BenchEthereum),
     Keyvalue(BenchKeyvalue),
+    Governance(BenchGovernance),
 }
 
 /// Send signed transactions to an Ethereum ledger and time them until their receipts are on every node
@@ -185,6 +200,7 @@ Examples:
   coco bench ethereum --workload transfer --batch 100 --count 1000000 --accounts 100000
   coco bench ethereum --workload balance,call,logs             reads, of every node in turns
   coco bench ethereum --soak 10m --plot soak.svg               ten minutes at 80 % of the peak: does it drift, does it stall?
+  coco bench ethereum --workload transfer --load half --governance-rate 50    does it harm that members vote?
   coco bench ethereum --rpc http://127.0.0.1:8545 --json       a node that runs already; docs/formats/bench.md explains the JSON")]
 pub struct BenchEthereum {
     /// What the transactions do, or what is read [default: all transactions, one after the other; with --soak: transfer]
@@ -206,6 +222,8 @@ pub struct BenchEthereum {
     /// The private key of an account that pays for the others [default: the first development account]
     #[arg(long, value_name = "KEY", env = "COCO_BENCH_KEY", hide_env_values = true)]
     pub key: Option<String>,
+    #[command(flatten)]
+    pub beside: BenchBeside,
     #[command(flatten)]
     pub common: BenchCommon,
 }
@@ -229,6 +247,8 @@ pub struct BenchKeyvalue {
     /// Bytes in each value
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
     pub value_bytes: usize,
+    #[command(flatten)]
+    pub beside: BenchBeside,
     #[command(flatten)]
     pub common: BenchCommon,
 }

@@ -1,4 +1,5 @@
-//! `coco`: what people run. Starts and stops development networks, shows what they do, and reads their ledgers.
+//! `coco`: what people run. Starts and stops development networks, shows what they do, governs
+//! networks here and elsewhere, and reads their ledgers.
 //!
 //! Parse ([`cli`]) → settle and run ([`cmd`]) → exit code. A command is a plain function of settled values; it prints through
 //! one [`printer`], and fails with a sentence and a hint ([`failure`]). It never links the node: nodes are processes of their own.
@@ -7,6 +8,7 @@
 mod cli;
 mod cmd;
 mod failure;
+mod governance;
 mod import;
 mod network;
 mod printer;

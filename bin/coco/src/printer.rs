@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -66,6 +67,20 @@ impl Printer {
             // Whoever reads the pipe has seen enough (`coco ledger show DIR | head`): there is nobody left to work for.
             std::process::exit(if e.kind() == io::ErrorKind::BrokenPipe { 0 } else { 1 });
         }
+    }
+
+    /// A document that was asked for, exactly as it is.
+    pub fn document(&self, text: &str) {
+        if let Err(e) = io::stdout().write_all(text.as_bytes()) {
+            std::process::exit(if e.kind() == io::ErrorKind::BrokenPipe { 0 } else { 1 });
+        }
+    }
+
+    /// What was asked for, for machines.
+    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value);
+        self.data(text.map_err(|e| Failure::from_error("cannot write the result as JSON", &e))?);
+        Ok(())
     }
 
     /// A line for a person who started something and wants to know what they got. Nobody needs to listen.

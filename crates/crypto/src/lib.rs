@@ -11,6 +11,7 @@
 //! | signature of a ledger root by a node | ECDSA P-384 over a SHA-256 digest, DER | [`KeyPair::sign_digest`] |
 //! | certificates of service, nodes and members | X.509, ECDSA P-384 with SHA-384 | [`certificate`] |
 //! | signatures by members' own keys, and what a constitution verifies | ECDSA on three curves, RSA, Ed25519 | [`ForeignKey`] |
+//! | signatures with members' own keys | ECDSA on three curves | [`SigningKey`] |
 //! | certificates that others issued, and chains of them | X.509 | [`bundle`] |
 //! | secrets and identifiers | the provider's generator | [`Secret::random`], [`random`] |
 //!
@@ -29,6 +30,7 @@ mod key;
 mod pem;
 mod seal;
 mod secret;
+mod signing_key;
 
 pub use bundle::ForeignCertificate;
 pub use certificate::Certificate;
@@ -38,3 +40,4 @@ pub use hash::{MacKey, Sha256, sha256, sha256_pair};
 pub use key::{KeyPair, PublicKey};
 pub use seal::{IV_BYTES, SealingKey, TAG_BYTES};
 pub use secret::{Secret, random, unwrap, wrap};
+pub use signing_key::SigningKey;

@@ -1,8 +1,12 @@
 //! The commands, one file each, as the command line groups them.
 
 mod bench;
+mod columns;
+mod constitution;
 mod down;
 mod ledger;
+mod member;
+mod proposal;
 mod status;
 mod up;
 
@@ -19,6 +23,9 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Up(args) => up::run(&up::settle(args)?, printer),
         Command::Down(args) => down::run(&network::absolute(&args.dir)?, printer),
         Command::Status(args) => status::run(&network::absolute(&args.dir)?, args.watch, args.json, printer),
+        Command::Member(command) => member::run(command, printer),
+        Command::Proposal(command) => proposal::run(command, printer),
+        Command::Constitution(command) => constitution::run(command, printer),
         Command::Ledger(cli::Ledger::Verify(args)) => {
             ledger::verify::run(&args.dir, args.service.as_deref(), args.json, printer)
         }
@@ -27,6 +34,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         }
         Command::Bench(cli::Bench::Ethereum(args)) => bench::run(&bench::settle_ethereum(args)?, printer),
         Command::Bench(cli::Bench::Keyvalue(args)) => bench::run(&bench::settle_keyvalue(args)?, printer),
+        Command::Bench(cli::Bench::Governance(args)) => bench::run(&bench::settle_governance(args)?, printer),
         Command::LaunchNode { program, dir } => Err(network::become_node(&program, &dir)),
     }
 }

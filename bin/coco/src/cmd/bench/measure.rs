@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use indicatif::ProgressBar;
-use load::{Ceiling, Endpoint, Measured, ReadBack, SLICE};
+use load::{Assembly, Ceiling, Endpoint, Measured, ReadBack, SLICE};
 
 use super::cost::{Cost, Look};
 use super::drift::Resident;
 use super::ethereum::Ethereum;
+use super::governance::{self, Beside};
 use super::keyvalue::KeyValue;
 use super::place::Place;
 use super::plan::{Ledger, Length, Options, Shape, Work};
@@ -28,6 +29,8 @@ pub struct Bench<'a> {
     options: &'a Options,
     printer: &'a Printer,
     seen: BTreeMap<u64, B256>,
+    /// Members who are at work beside what is measured.
+    assembly: Option<(Beside, Assembly)>,
 }
 
 /// Everything that was found out.
@@ -48,15 +51,19 @@ pub struct Row {
     pub cost: Cost,
     /// At the end of every slice.
     pub memory: Vec<Resident>,
+    /// What members did beside it.
+    pub beside: Option<(Beside, Measured)>,
 }
 
 /// What is sent to.
 enum Subject {
     Ethereum(Ethereum),
     KeyValue(KeyValue),
+    Governance(Assembly),
 }
 
 /// One run against it.
+#[derive(Clone, Copy)]
 pub struct Sending<'a> {
     pub endpoints: &'a [Endpoint],
     pub shape: Shape,
@@ -79,6 +86,7 @@ impl Subject {
         match (self, sending.shape.work) {
             (Self::Ethereum(ethereum), Work::Ethereum(workload)) => ethereum.send(workload, sending).await,
             (Self::KeyValue(keyvalue), Work::KeyValue(access)) => keyvalue.send(access, sending).await,
+            (Self::Governance(assembly), Work::Governance) => governance::send(assembly, sending).await,
             _ => Err(load::Error::Load("this ledger has no such workload".into())),
         }
     }
@@ -86,17 +94,20 @@ impl Subject {
 
 impl<'a> Bench<'a> {
     pub fn new(place: &'a Place, options: &'a Options, printer: &'a Printer) -> Self {
-        Self { place, options, printer, seen: BTreeMap::new() }
+        Self { place, options, printer, seen: BTreeMap::new(), assembly: None }
     }
 
     pub async fn run(mut self) -> Result<Findings, Failure> {
-        let mut subject = self.prepare().await.map_err(|e| failed("the network could not be made ready", &e))?;
+        if let Some(beside) = self.options.beside {
+            self.assembly = Some((beside, governance::gather(self.place).await?));
+        }
+        let mut subject = self.prepare().await?;
         let signs = matches!(subject, Subject::Ethereum(_)) && !self.place.nodes.is_empty();
         // Between the preparation and the load: nothing else runs now.
         let ceiling = signs.then(|| Ceiling::measure(CEILING));
         let mut rows: Vec<Row> = Vec::new();
         for &shape in &self.options.shapes {
-            let full = rows.iter().rev().find(|row| row.shape.load == Load::Full);
+            let full = rows.iter().rev().find(|row| row.shape.load == Load::Full && !row.shape.governed);
             let rate = match shape.load {
                 Load::Full => None,
                 Load::Share(share) => full.map(|row| row.measured.per_second() * share),
@@ -109,37 +120,39 @@ impl<'a> Bench<'a> {
         }
         let history = match subject {
             Subject::Ethereum(_) => Some(self.look_back().await.map_err(|e| failed("history is not what it was", &e))?),
-            Subject::KeyValue(_) => None,
+            Subject::KeyValue(_) | Subject::Governance(_) => None,
         };
         Ok(Findings { rows, ceiling, history })
     }
 
-    async fn prepare(&self) -> Result<Subject, load::Error> {
+    async fn prepare(&self) -> Result<Subject, Failure> {
         let endpoints = &self.place.endpoints;
+        let unready = |e| failed("the network could not be made ready", &e);
         Ok(match &self.options.ledger {
             Ledger::Ethereum { accounts, funder, ahead } => {
                 self.printer.note(format!("preparing {accounts} accounts at {}", endpoints[0]));
-                Subject::Ethereum(
-                    Ethereum::prepare(endpoints, self.options, (*accounts, *ahead), funder, self.printer).await?,
-                )
+                let ethereum = Ethereum::prepare(endpoints, self.options, (*accounts, *ahead), funder, self.printer);
+                Subject::Ethereum(ethereum.await.map_err(unready)?)
             }
             Ledger::KeyValue { keys, value_bytes } => {
                 self.printer.note(format!("preparing {keys} keys at {}", endpoints[0]));
-                Subject::KeyValue(KeyValue::prepare(endpoints, *keys, *value_bytes).await?)
+                Subject::KeyValue(KeyValue::prepare(endpoints, *keys, *value_bytes).await.map_err(unready)?)
             }
+            Ledger::Governance => Subject::Governance(governance::gather(self.place).await?),
         })
     }
 
     async fn measure(&self, subject: &mut Subject, shape: Shape, rate: Option<f64>) -> Result<Row, load::Error> {
         let connections = self.options.connections(&shape);
-        self.printer.note(describe(&shape, rate, connections));
+        let beside = self.assembly.as_ref().filter(|_| shape.governed);
+        self.printer.note(describe(&shape, rate, connections, beside.map(|(beside, _)| *beside)));
         let hidden = ProgressBar::hidden();
         let endpoints = &self.place.endpoints;
         if !self.options.warm_up.is_zero() {
             let length = Length::Time(self.options.warm_up);
             let warm_up = Sending { endpoints, shape, length, rate, connections, bar: &hidden };
             subject.ready(&warm_up).await?;
-            subject.send(warm_up).await?;
+            send(subject, warm_up, beside).await?;
         }
         let bar = match shape.length {
             Length::Count(count) => self.printer.bar(count as u64, "{bar:40} {human_pos}/{human_len} {per_sec} {eta}"),
@@ -152,12 +165,13 @@ impl<'a> Bench<'a> {
         bar.reset_elapsed();
         let mut memory = Vec::new();
         let measured = tokio::select! {
-            measured = subject.send(sending) => measured,
+            measured = send(subject, sending, beside) => measured,
             never = self.watch(&mut memory) => never,
         };
         let cost = before.until(&Look::at(self.place));
         bar.finish_and_clear();
-        Ok(Row { shape, rate, connections, measured: measured?, cost, memory })
+        let (measured, beside) = measured?;
+        Ok(Row { shape, rate, connections, measured, cost, memory, beside })
     }
 
     /// Looks at the memory of every node at the end of every slice, for ever.
@@ -181,6 +195,17 @@ impl<'a> Bench<'a> {
         }
         Ok(found)
     }
+}
+
+/// Sends, and lets members be at work beside it.
+async fn send(
+    subject: &mut Subject,
+    sending: Sending<'_>,
+    beside: Option<&(Beside, Assembly)>,
+) -> Result<(Measured, Option<(Beside, Measured)>), load::Error> {
+    let Some((beside, assembly)) = beside else { return Ok((subject.send(sending).await?, None)) };
+    let (measured, done) = tokio::try_join!(subject.send(sending), beside.send(assembly, &sending))?;
+    Ok((measured, Some((*beside, done))))
 }
 
 impl Sending<'_> {
@@ -209,7 +234,7 @@ impl Sending<'_> {
     }
 }
 
-fn describe(shape: &Shape, rate: Option<f64>, connections: usize) -> String {
+fn describe(shape: &Shape, rate: Option<f64>, connections: usize, beside: Option<Beside>) -> String {
     let workload = shape.work.name();
     let calls = if shape.batch == 1 { "single calls".into() } else { format!("batches of {}", shape.batch) };
     let load = rate.map_or_else(|| "as fast as they are answered".into(), |rate| format!("{rate:.0} a second"));
@@ -217,7 +242,11 @@ fn describe(shape: &Shape, rate: Option<f64>, connections: usize) -> String {
         Length::Time(time) if time > Duration::from_secs(60) => format!(", for {} s", time.as_secs()),
         _ => String::new(),
     };
-    format!("{workload}, {calls} over {connections} connections, {load}{time}")
+    let beside = match beside {
+        Some(beside) => format!(", {} beside it", beside.name()),
+        None => String::new(),
+    };
+    format!("{workload}, {calls} over {connections} connections, {load}{time}{beside}")
 }
 
 fn failed(what: &str, error: &load::Error) -> Failure {

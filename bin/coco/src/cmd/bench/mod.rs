@@ -4,6 +4,7 @@
 //! place    a network of its own in a temporary directory, one that runs (--dir), or any node (--rpc)
 //! plan     which measurements: workload × calls × load
 //! ethereum accounts are funded, contracts put up; keyvalue: keys are filled                    before the clock
+//! governance members sign the state; they propose and vote as a load, or beside one
 //! measure  warm-up ── send ── until every receipt was seen on every node
 //!          around it: CPU, memory, disk, wire of the nodes (cost); of long ones what changed (drift)
 //! look     blocks from the first to the last are read again on every node: history must still be there
@@ -15,6 +16,7 @@
 mod cost;
 mod drift;
 mod ethereum;
+mod governance;
 mod keyvalue;
 mod measure;
 mod metrics;
@@ -33,7 +35,7 @@ use development::LedgerKind;
 use self::measure::Bench;
 use self::place::Place;
 use self::plan::Ledger;
-pub use self::plan::{Options, settle_ethereum, settle_keyvalue};
+pub use self::plan::{Options, settle_ethereum, settle_governance, settle_keyvalue};
 use self::report::Report;
 use super::up::Stops;
 use crate::failure::Failure;
@@ -48,8 +50,9 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|e| Failure::from_error("cannot begin to measure", &e))?;
     let kind = match options.ledger {
-        Ledger::Ethereum { .. } => LedgerKind::Ethereum,
-        Ledger::KeyValue { .. } => LedgerKind::Keyvalue,
+        Ledger::Ethereum { .. } => Some(LedgerKind::Ethereum),
+        Ledger::KeyValue { .. } => Some(LedgerKind::Keyvalue),
+        Ledger::Governance => None,
     };
     let place = Place::find(&options.place, kind, &stops, printer)?;
     let stopped = async {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use development::{LedgerKind, Plan, Signing};
+use development::{Layout, LedgerKind, Plan, Signing};
 use load::Endpoint;
 use tempfile::TempDir;
 
@@ -19,6 +19,8 @@ const ASK: Duration = Duration::from_secs(1);
 pub struct Place {
     /// Where each node serves the ledger that is measured.
     pub endpoints: Vec<Endpoint>,
+    /// The members' keys, and where each node serves members; `None` if the nodes are elsewhere.
+    pub governance: Option<(Layout, Vec<SocketAddr>)>,
     /// Nodes on this machine, whose use of it can be seen.
     pub nodes: Vec<Watched>,
     own: Option<Own>,
@@ -41,15 +43,18 @@ struct Own {
 }
 
 impl Place {
-    pub fn find(place: &Where, kind: LedgerKind, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
+    /// `kind`: of the ledger that is measured, if one is.
+    pub fn find(place: &Where, kind: Option<LedgerKind>, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
         match place {
-            Where::Url(endpoint) => Ok(Self { endpoints: vec![endpoint.clone()], nodes: Vec::new(), own: None }),
+            Where::Url(endpoint) => {
+                Ok(Self { endpoints: vec![endpoint.clone()], governance: None, nodes: Vec::new(), own: None })
+            }
             Where::Dir(dir) => Self::running(dir, kind),
             Where::Temporary { nodes } => Self::make(*nodes, kind, stops, printer),
         }
     }
 
-    fn running(dir: &Path, kind: LedgerKind) -> Result<Self, Failure> {
+    fn running(dir: &Path, kind: Option<LedgerKind>) -> Result<Self, Failure> {
         let (_, nodes) = network::open(dir)?;
         let client = Client::new(ASK);
         let running: Vec<(&Node, u32)> = nodes
@@ -60,10 +65,10 @@ impl Place {
             return Err(Failure::new(format!("no node of the network in {} serves", dir.display()))
                 .hint(format!("`coco up --dir {} --detach` starts them", dir.display())));
         }
-        Self::of(&running, kind)
+        Self::of(dir, &running, kind)
     }
 
-    fn make(nodes: u64, kind: LedgerKind, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
+    fn make(nodes: u64, kind: Option<LedgerKind>, stops: &Stops, printer: &Printer) -> Result<Self, Failure> {
         let program = Program::find()?;
         let dir = tempfile::Builder::new().prefix("coco-bench-").tempdir().map_err(|e| {
             Failure::from_error("cannot make a temporary directory", &e).hint("TMPDIR names another place")
@@ -77,7 +82,7 @@ impl Place {
             Ok(statuses) => {
                 let running: Vec<(&Node, u32)> =
                     own.nodes.iter().zip(statuses.iter().map(|status| status.pid)).collect();
-                let place = Self::of(&running, kind)?;
+                let place = Self::of(own.dir.path(), &running, kind)?;
                 Ok(Self { own: Some(own), ..place })
             }
             Err(failure) => {
@@ -87,9 +92,12 @@ impl Place {
         }
     }
 
-    fn of(nodes: &[(&Node, u32)], kind: LedgerKind) -> Result<Self, Failure> {
-        let listen = |(node, _): &(&Node, u32)| node.file.ledger(kind).map(|ledger| Endpoint::from(ledger.listen));
-        let endpoints: Option<Vec<Endpoint>> = nodes.iter().map(listen).collect();
+    fn of(dir: &Path, nodes: &[(&Node, u32)], kind: Option<LedgerKind>) -> Result<Self, Failure> {
+        let endpoints: Option<Vec<Endpoint>> = nodes
+            .iter()
+            .flat_map(|(node, _)| kind.map(|kind| Some(Endpoint::from(node.file.ledger(kind)?.listen))))
+            .collect();
+        let doors = nodes.iter().map(|(node, _)| node.file.governance).collect();
         let watched = |(node, pid): &(&Node, u32)| Watched {
             number: node.number,
             pid: *pid,
@@ -98,6 +106,7 @@ impl Place {
         };
         Ok(Self {
             endpoints: endpoints.ok_or_else(|| Failure::new("the network hosts no ledger of this kind"))?,
+            governance: Some((Layout::new(dir), doors)),
             nodes: nodes.iter().map(watched).collect(),
             own: None,
         })

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use load::{Account, Endpoint};
+use load::{Account, Ballots, Endpoint};
 
+use super::governance::{self, Beside};
 use crate::cli::{self, Access, Load, Workload};
 use crate::failure::Failure;
 use crate::network;
@@ -24,6 +25,8 @@ pub struct Options {
     pub place: Where,
     pub ledger: Ledger,
     pub shapes: Vec<Shape>,
+    /// What members do while each measurement is taken a second time.
+    pub beside: Option<Beside>,
     pub warm_up: Duration,
     pub connections: Option<usize>,
     /// How long the measurements are that are looked at closely.
@@ -46,6 +49,8 @@ pub enum Ledger {
         keys: usize,
         value_bytes: usize,
     },
+    /// None: members are at work.
+    Governance,
 }
 
 pub enum Where {
@@ -72,12 +77,15 @@ pub struct Shape {
     pub batch: usize,
     pub load: Load,
     pub length: Length,
+    /// Whether members are at work beside it.
+    pub governed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Work {
     Ethereum(Workload),
     KeyValue(Access),
+    Governance,
 }
 
 impl Work {
@@ -92,6 +100,7 @@ impl Work {
             Self::Ethereum(Workload::Logs) => "logs",
             Self::KeyValue(Access::Put) => "put",
             Self::KeyValue(Access::Get) => "get",
+            Self::Governance => "governance",
         }
     }
 }
@@ -110,12 +119,16 @@ impl fmt::Display for Load {
 
 impl Options {
     pub fn connections(&self, shape: &Shape) -> usize {
-        let default = if shape.batch == 1 { CONNECTIONS_SINGLE } else { CONNECTIONS_BATCHES };
+        let default = match shape {
+            Shape { work: Work::Governance, .. } => governance::CONNECTIONS,
+            Shape { batch: 1, .. } => CONNECTIONS_SINGLE,
+            Shape { .. } => CONNECTIONS_BATCHES,
+        };
         let connections = self.connections.unwrap_or(default);
         match self.ledger {
             // Each has an account of its own at least.
             Ledger::Ethereum { accounts, .. } => connections.min(accounts),
-            Ledger::KeyValue { .. } => connections,
+            Ledger::KeyValue { .. } | Ledger::Governance => connections,
         }
     }
 
@@ -136,7 +149,7 @@ pub fn settle_ethereum(args: cli::BenchEthereum) -> Result<Options, Failure> {
     let work = named_or(args.workload, if soak { &all[..1] } else { &all }).into_iter().map(Work::Ethereum).collect();
     let batches = named_or(args.batch, if soak { &[BATCH_DEFAULT] } else { &[BATCH_DEFAULT, 1] });
     let ledger = Ledger::Ethereum { accounts: args.accounts, funder: funder?, ahead: args.ahead };
-    settle(args.common, args.rpc, ledger, work, &batches)
+    settle(args.common, args.rpc, ledger, work, &batches, beside(args.beside))
 }
 
 pub fn settle_keyvalue(args: cli::BenchKeyvalue) -> Result<Options, Failure> {
@@ -144,7 +157,17 @@ pub fn settle_keyvalue(args: cli::BenchKeyvalue) -> Result<Options, Failure> {
     let default = if args.common.soak.is_some() { &all[..1] } else { &all };
     let work = named_or(args.workload, default).into_iter().map(Work::KeyValue).collect();
     let ledger = Ledger::KeyValue { keys: args.keys, value_bytes: args.value_bytes };
-    settle(args.common, None, ledger, work, &[1])
+    settle(args.common, None, ledger, work, &[1], beside(args.beside))
+}
+
+pub fn settle_governance(args: cli::BenchGovernance) -> Result<Options, Failure> {
+    settle(args.common, None, Ledger::Governance, vec![Work::Governance], &[1], None)
+}
+
+fn beside(args: cli::BenchBeside) -> Option<Beside> {
+    let cli::BenchBeside { governance_rate: rate, governance_attack: attack } = args;
+    let ballots = if attack { Ballots::Hostile } else { Ballots::Honest };
+    (attack || rate.is_some()).then_some(Beside { rate, ballots })
 }
 
 fn settle(
@@ -153,6 +176,7 @@ fn settle(
     ledger: Ledger,
     work: Vec<Work>,
     batches: &[usize],
+    beside: Option<Beside>,
 ) -> Result<Options, Failure> {
     let place = match (args.dir, url) {
         (Some(dir), _) => Where::Dir(network::absolute(&dir)?),
@@ -176,7 +200,8 @@ fn settle(
     Ok(Options {
         place,
         ledger,
-        shapes: shapes(&work, batches, &loads, length),
+        shapes: shapes(&work, batches, &loads, length, beside.is_some()),
+        beside,
         warm_up: Duration::from_secs(args.warm_up),
         connections: args.connections,
         soak: args.soak,
@@ -190,8 +215,9 @@ fn named_or<T: Clone>(named: Vec<T>, default: &[T]) -> Vec<T> {
     if named.is_empty() { default.to_vec() } else { named }
 }
 
-/// Each kind of work, each size of a batch, each load; before a share of full load stands full load.
-fn shapes(work: &[Work], batches: &[usize], loads: &[Load], length: Length) -> Vec<Shape> {
+/// Each kind of work, each size of a batch, each load; before a share of full load stands full load. Each that was asked for
+/// once more, if members are to be at work beside it.
+fn shapes(work: &[Work], batches: &[usize], loads: &[Load], length: Length, governed: bool) -> Vec<Shape> {
     let peak_length = match length {
         Length::Time(time) => Length::Time(time.min(Duration::from_secs(SECONDS_DEFAULT))),
         Length::Count(_) => length,
@@ -203,9 +229,13 @@ fn shapes(work: &[Work], batches: &[usize], loads: &[Load], length: Length) -> V
             let full = loads.iter().position(|load| *load == Load::Full);
             let share = loads.iter().position(|load| matches!(load, Load::Share(_)));
             if share.is_some_and(|share| full.is_none_or(|full| full > share)) {
-                shapes.push(Shape { work, batch, load: Load::Full, length: peak_length });
+                shapes.push(Shape { work, batch, load: Load::Full, length: peak_length, governed: false });
             }
-            shapes.extend(loads.iter().map(|&load| Shape { work, batch, load, length }));
+            for &load in loads {
+                let alone = Shape { work, batch, load, length, governed: false };
+                shapes.push(alone);
+                shapes.extend(governed.then_some(Shape { governed, ..alone }));
+            }
         }
     }
     shapes
@@ -222,12 +252,17 @@ mod tests {
         match cli.command {
             cli::Command::Bench(cli::Bench::Ethereum(args)) => settle_ethereum(args).unwrap(),
             cli::Command::Bench(cli::Bench::Keyvalue(args)) => settle_keyvalue(args).unwrap(),
+            cli::Command::Bench(cli::Bench::Governance(args)) => settle_governance(args).unwrap(),
             _ => panic!("no benchmark"),
         }
     }
 
     fn plan(args: &[&str]) -> Vec<String> {
-        let describe = |shape: &Shape| format!("{} {} {}", shape.work.name(), shape.batch, shape.load);
+        let beside = |shape: &Shape| if shape.governed { " governed" } else { "" };
+        let describe = |shape: &Shape| {
+            let Shape { work, batch, load, .. } = shape;
+            format!("{} {batch} {load}{}", work.name(), beside(shape))
+        };
         settled(args).shapes.iter().map(describe).collect()
     }
 
@@ -257,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn beside_members_each_measurement_is_taken_twice() {
+        let rate = ["keyvalue", "--workload=put", "--load=80%", "--governance-rate=50"];
+        assert_eq!(plan(&rate), ["put 1 full", "put 1 80%", "put 1 80% governed"]);
+        assert_eq!(settled(&rate).beside, Some(Beside { rate: Some(50.0), ballots: Ballots::Honest }));
+        let attack = ["ethereum", "--workload=transfer", "--batch=1", "--load=full", "--governance-attack"];
+        assert_eq!(plan(&attack), ["transfer 1 full", "transfer 1 full governed"]);
+        assert_eq!(settled(&attack).beside, Some(Beside { rate: None, ballots: Ballots::Hostile }));
+        assert_eq!(plan(&["governance"]), ["governance 1 full", "governance 1 half"]);
+        assert_eq!(settled(&["governance"]).beside, None);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         for wrong in [
             &["ethereum", "--load", "0"][..],
@@ -268,6 +315,9 @@ mod tests {
             &["ethereum", "--rpc", "http://127.0.0.1:1", "--dir", "x"],
             &["keyvalue", "--batch", "100"],
             &["keyvalue", "--watts-per-core", "0"],
+            &["keyvalue", "--governance-rate", "0"],
+            &["keyvalue", "--governance-attack", "--count", "5"],
+            &["governance", "--governance-rate", "5"],
         ] {
             assert!(cli::Cli::try_parse_from([&["coco", "bench"], wrong].concat()).is_err(), "{wrong:?}");
         }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use load::{Ceiling, Histogram, SLICE};
+use load::{Ballots, Ceiling, Histogram, Measured, SLICE};
 use serde::Serialize;
 
 use super::drift::Drift;
+use super::governance::{self, Beside};
 use super::measure::{Findings, Row};
-use super::plan::{Length, Options};
+use super::plan::{Length, Options, Shape};
 use crate::failure::Failure;
 
 /// Changes only in that members are added.
@@ -67,6 +68,31 @@ pub struct Measurement {
     pub drift: Option<DriftShown>,
     /// Whether this is what `--soak` asked for.
     pub soak: bool,
+    /// What members did beside it; null for a measurement of its workload alone.
+    pub governance: Option<Governance>,
+}
+
+/// Members at work, and what that did to the measurement beside it.
+#[derive(Serialize)]
+pub struct Governance {
+    /// Whether their ballots were made to do harm.
+    pub attack: bool,
+    pub rate: Option<f64>,
+    pub connections: usize,
+    pub requests: u64,
+    pub failed: u64,
+    pub busy_answers: u64,
+    pub requests_per_second: f64,
+    pub answer_ms: Quantiles,
+    /// The measurement with members at work over the same without them.
+    pub ratio: Option<Ratio>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+pub struct Ratio {
+    pub transactions_per_second: f64,
+    pub p50: f64,
+    pub p99: f64,
 }
 
 #[derive(Serialize)]
@@ -138,9 +164,16 @@ pub struct History {
 
 impl Report {
     pub fn of(findings: &Findings, options: &Options) -> Self {
+        let rows = &findings.rows;
+        let measurements = rows.iter().map(|row| {
+            let alone =
+                rows.iter().find(|other| row.shape == Shape { governed: true, ..other.shape } && !other.shape.governed);
+            let governance = row.beside.as_ref().map(|beside| governed(beside, alone.map(|alone| ratio(row, alone))));
+            Measurement { governance, ..measurement(row, findings.ceiling, options) }
+        });
         Self {
             format: FORMAT,
-            measurements: findings.rows.iter().map(|row| measurement(row, findings.ceiling, options)).collect(),
+            measurements: measurements.collect(),
             recovery: findings.ceiling.map(|Ceiling { cores, per_second }| Recovery { cores, per_second }),
             history: findings.history.map(|found| History { blocks: found.blocks, receipts: found.receipts }),
             watts_per_core: options.watts_per_core,
@@ -160,10 +193,9 @@ impl Measurement {
 }
 
 fn measurement(row: &Row, ceiling: Option<Ceiling>, options: &Options) -> Measurement {
-    let Row { shape, rate, connections, measured, cost, memory } = row;
+    let Row { shape, rate, connections, measured, cost, memory, beside: _ } = row;
     let count = measured.confirmed.max(1) as f64;
     let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count;
-    let last = if measured.everywhere.count() > 0 { &measured.everywhere } else { &measured.receipt };
     let disk_parts = cost.disk().map(|parts| parts.into_iter().map(|(part, bytes)| (part, bytes / count)).collect());
     // What shrinks makes room for nothing else.
     let grown = |parts: &BTreeMap<String, f64>| parts.values().map(|bytes| bytes.max(0.0)).sum();
@@ -207,7 +239,7 @@ fn measurement(row: &Row, ceiling: Option<Ceiling>, options: &Options) -> Measur
         answer_ms: Quantiles::of(&measured.answer),
         receipt_ms: Quantiles::of(&measured.receipt),
         everywhere_ms: (measured.everywhere.count() > 0).then(|| Quantiles::of(&measured.everywhere)),
-        curve: curve(last),
+        curve: curve(last(measured)),
         longest_stall_ms: ms(measured.stall),
         client: Client {
             cpu_us: cost.client_cpu.map(micros),
@@ -233,6 +265,35 @@ fn measurement(row: &Row, ceiling: Option<Ceiling>, options: &Options) -> Measur
             resident_bytes: drift.resident_bytes,
         }),
         soak: options.soak.is_some_and(|soak| shape.length == Length::Time(soak)),
+        governance: None,
+    }
+}
+
+/// The latency that counts.
+fn last(measured: &Measured) -> &Histogram {
+    if measured.everywhere.count() > 0 { &measured.everywhere } else { &measured.receipt }
+}
+
+fn governed((beside, done): &(Beside, Measured), ratio: Option<Ratio>) -> Governance {
+    Governance {
+        attack: beside.ballots == Ballots::Hostile,
+        rate: beside.rate,
+        connections: governance::CONNECTIONS,
+        requests: done.confirmed,
+        failed: done.failed,
+        busy_answers: done.busy,
+        requests_per_second: done.per_second(),
+        answer_ms: Quantiles::of(&done.answer),
+        ratio,
+    }
+}
+
+fn ratio(row: &Row, alone: &Row) -> Ratio {
+    let over = |value: &dyn Fn(&Measured) -> f64| value(&row.measured) / value(&alone.measured).max(1e-9);
+    Ratio {
+        transactions_per_second: over(&Measured::per_second),
+        p50: over(&|measured| ms(last(measured).quantile(0.5))),
+        p99: over(&|measured| ms(last(measured).quantile(0.99))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A report for people: two tables, the time line of a long measurement, and what does not fit in a table.
 
-use super::report::{Measurement, Recovery, Report};
+use super::report::{Governance, Measurement, Recovery, Report};
 use crate::printer::{Printer, Tone};
 
 const SPEED: &str = "\
@@ -11,6 +11,10 @@ For each transaction: CPU in µs of all nodes together and of this client; WIRE 
 that nodes send to each other, DISK bytes that each node's directory grew by (average). MEMORY of the largest node.
 ENERGY in mJ of all nodes, modelled from CPU time";
 
+const BESIDE: &str = "\
+What members did beside a measurement: REQ/S signed requests, ANSWER median and ANSWER 99 until they were answered (ms). And the
+measurement with them over the same without them: its rate, its median and its 99th percentile. 1 is no harm.";
+
 pub fn print(report: &Report, printer: &Printer) {
     let rows = &report.measurements;
     printer.data(table(&SPEED_COLUMNS, rows.iter().map(speed)));
@@ -18,6 +22,11 @@ pub fn print(report: &Report, printer: &Printer) {
     recovery(report, printer);
     printer.data(table(&COST_COLUMNS, rows.iter().map(cost)));
     printer.data(format!("\n{COST} at {} W for a busy core; it is not measured.\n", report.watts_per_core));
+    if rows.iter().any(|row| row.governance.is_some()) {
+        let governed = rows.iter().filter_map(|row| row.governance.as_ref().map(|governance| beside(row, governance)));
+        printer.data(table(&BESIDE_COLUMNS, governed));
+        printer.data(format!("\n{BESIDE}\n"));
+    }
     for row in rows {
         disk(row, printer);
     }
@@ -81,8 +90,45 @@ fn cost(row: &Measurement) -> Vec<String> {
     cells
 }
 
+const BESIDE_COLUMNS: [&str; 11] = [
+    "WORKLOAD",
+    "BATCH",
+    "LOAD",
+    "REQ/S",
+    "FAILED",
+    "BUSY",
+    "ANSWER",
+    "ANSWER 99",
+    "TX/S RATIO",
+    "P50 RATIO",
+    "P99 RATIO",
+];
+
+fn beside(row: &Measurement, governance: &Governance) -> Vec<String> {
+    let mut cells = named(row);
+    cells.extend([
+        format!("{:.1}", governance.requests_per_second),
+        governance.failed.to_string(),
+        governance.busy_answers.to_string(),
+        format!("{:.1}", governance.answer_ms.p50),
+        format!("{:.1}", governance.answer_ms.p99),
+    ]);
+    let ratios = governance.ratio.map(|ratio| [ratio.transactions_per_second, ratio.p50, ratio.p99]);
+    cells.extend(ratios.map_or([(); 3].map(|()| none()), |ratios| ratios.map(|ratio| format!("{ratio:.2}"))));
+    cells
+}
+
 fn named(row: &Measurement) -> Vec<String> {
-    vec![row.workload.into(), row.batch.to_string(), row.load.clone()]
+    vec![row.workload.into(), row.batch.to_string(), load(row)]
+}
+
+/// As it was asked for, and what went on beside it.
+fn load(row: &Measurement) -> String {
+    match &row.governance {
+        Some(Governance { attack: true, .. }) => format!("{}, attack", row.load),
+        Some(_) => format!("{}, governance", row.load),
+        None => row.load.clone(),
+    }
 }
 
 fn none() -> String {
@@ -96,7 +142,7 @@ fn disk(row: &Measurement, printer: &Printer) {
         .filter(|(_, bytes)| bytes.abs() >= 0.5)
         .map(|(part, bytes)| format!("{part} {bytes:.0}"))
         .collect();
-    printer.data(format!("disk, {} {} {}: {}", row.workload, row.batch, row.load, parts.join(", ")));
+    printer.data(format!("disk, {} {} {}: {}", row.workload, row.batch, load(row), parts.join(", ")));
 }
 
 /// Rates as parts of what signatures alone allow, so that they mean the same on another machine.
@@ -114,7 +160,11 @@ fn recovery(report: &Report, printer: &Printer) {
 
 /// What makes a figure worth less.
 fn doubts(row: &Measurement, printer: &Printer) {
-    let name = format!("{} {} {}", row.workload, row.batch, row.load);
+    let name = format!("{} {} {}", row.workload, row.batch, load(row));
+    if let Some(governance) = row.governance.as_ref().filter(|governance| governance.failed > 0) {
+        let Governance { failed, requests, .. } = governance;
+        printer.warning(format!("{name}: {failed} of {requests} requests of members failed"));
+    }
     if row.failed > 0 {
         printer.warning(format!("{name}: {} of {} transactions failed", row.failed, row.transactions));
     }
@@ -143,7 +193,9 @@ fn soak(row: &Measurement, printer: &Printer) {
         cells.extend(nodes.iter().map(|number| slice.resident_bytes.get(number).copied().map_or_else(none, mebibytes)));
         cells
     };
-    printer.data(format!("\n{}, batch {}, {:.0} a second:\n", row.workload, row.batch, row.rate.unwrap_or_default()));
+    let beside = if row.governance.is_some() { ", members at work" } else { "" };
+    let rate = row.rate.unwrap_or_default();
+    printer.data(format!("\n{}, batch {}, {rate:.0} a second{beside}:\n", row.workload, row.batch));
     printer.data(table(&columns.iter().map(String::as_str).collect::<Vec<_>>(), row.slices.iter().map(line)));
     printer.data(format!(
         "\nlongest time without a committed block while work was waiting: {:.0} ms",

@@ -50,7 +50,12 @@ fn short_name(row: &Measurement) -> String {
         (None, load) => format!("{load} load"),
         (Some(rate), _) => format!("{rate:.0}/s"),
     };
-    format!("{calls}, {load}")
+    let beside = match &row.governance {
+        Some(governance) if governance.attack => ", attack",
+        Some(_) => ", governance",
+        None => "",
+    };
+    format!("{calls}, {load}{beside}")
 }
 
 /// In the order of their measurements, each once.

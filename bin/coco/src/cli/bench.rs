@@ -1,0 +1,31 @@
+//! What of benchmarks is about members: governance by itself, and beside a ledger's load.
+
+use clap::Args;
+
+use super::{BenchCommon, positive};
+
+/// Let members propose and vote over HTTPS, each time with a request that one of them signs
+///
+/// Members whose keys are in the network's directory sign the state first, if they have not. A proposal sets a member's data to what
+/// it is, and members vote on it until it is decided; an answer comes once that is committed and visible on the node that was asked.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco bench governance                                        as fast as it goes, then half of that
+  coco bench governance --load 50 --dir ./coco-network")]
+pub struct BenchGovernance {
+    #[command(flatten)]
+    pub common: BenchCommon,
+}
+
+/// What members do while a ledger is measured.
+#[derive(Args)]
+pub struct BenchBeside {
+    /// Take each measurement a second time, with so many requests of members a second beside it
+    #[arg(long, value_name = "N", value_parser = positive, conflicts_with = "count")]
+    pub governance_rate: Option<f64>,
+    /// Take each measurement a second time, while members cast ballots that do not end or eat memory: as fast as they are answered,
+    /// or at --governance-rate
+    #[arg(long, conflicts_with = "count")]
+    pub governance_attack: bool,
+}

@@ -1,0 +1,64 @@
+//! `coco member ack`: members sign the state, and count from then on.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::governance::{Place, Service, Signer, Who, plain, short};
+use crate::printer::{Printer, Tone};
+
+#[derive(Serialize)]
+struct Shown {
+    acknowledged: Vec<Acknowledged>,
+}
+
+#[derive(Serialize)]
+struct Acknowledged {
+    id: String,
+    name: String,
+    status: String,
+    state_digest: String,
+    transaction: Option<String>,
+}
+
+/// `who` signs, or everyone whose key is there.
+pub fn run(place: &Place, who: Option<&Who>, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
+    let signers = match (who, place.layout()) {
+        (None, Some(layout)) => Signer::all(&layout)?,
+        (None, None) => Vec::new(),
+        (Some(who), _) => vec![Signer::open(who, place)?],
+    };
+    let service = Service::reach(place, printer)?;
+    let mut acknowledged = Vec::with_capacity(signers.len());
+    for signer in &signers {
+        // Keys of those who are not members yet, or no more, may lie there too.
+        if who.is_none() && !service.people()?.has(&signer.id) {
+            printer.note(format!("{} is no member of this network: left out", signer.name));
+            continue;
+        }
+        let (state_digest, transaction) = service.acknowledge(signer)?;
+        let status = plain(&service.member(&signer.id)?.status);
+        if !json {
+            told(&signer.name, &status, &state_digest, transaction.as_deref(), printer);
+        }
+        let (id, name) = (signer.id.clone(), signer.name.clone());
+        acknowledged.push(Acknowledged { id, name, status, state_digest, transaction });
+    }
+    if json {
+        printer.json(&Shown { acknowledged })?;
+    } else if acknowledged.is_empty() {
+        printer.note("nobody signed: no member's key is in the directory");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(name: &str, status: &str, digest: &str, transaction: Option<&str>, printer: &Printer) {
+    let tone = if status == "Active" { Tone::Good } else { Tone::Warning };
+    let place = transaction.map(|place| format!(" (transaction {place})")).unwrap_or_default();
+    printer.data(format!(
+        "{name} signed the state {}… and is {}{place}",
+        short(digest),
+        printer.paint(tone, status.to_lowercase())
+    ));
+}

@@ -1,0 +1,35 @@
+//! `coco proposal`: changes that members vote on.
+
+mod list;
+mod new;
+mod show;
+mod stand;
+mod vote;
+mod withdraw;
+
+use std::process::ExitCode;
+
+use crate::cli::Proposal;
+use crate::failure::Failure;
+use crate::governance::{Place, Who};
+use crate::printer::Printer;
+
+/// Settles what was typed, and runs it.
+pub fn run(command: Proposal, printer: &Printer) -> Result<ExitCode, Failure> {
+    match command {
+        Proposal::New(args) => {
+            let body = new::settle(args.file.as_deref(), args.action.as_deref(), &args.args)?;
+            new::run(&Place::settle(&args.at)?, &Who::settle(args.signer), &body, args.at.json, printer)
+        }
+        Proposal::List(args) => list::run(&Place::settle(&args.at)?, args.at.json, printer),
+        Proposal::Show(args) => show::run(&Place::settle(&args.at)?, &args.id, args.at.json, printer),
+        Proposal::Vote(args) => {
+            let ballot = vote::Ballot::settle(args.yes, args.script.as_deref())?;
+            let place = Place::settle(&args.at)?;
+            vote::run(&place, &Who::settle(args.signer), &args.id, &ballot, args.at.json, printer)
+        }
+        Proposal::Withdraw(args) => {
+            withdraw::run(&Place::settle(&args.at)?, &Who::settle(args.signer), &args.id, args.at.json, printer)
+        }
+    }
+}

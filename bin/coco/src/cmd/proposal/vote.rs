@@ -1,0 +1,120 @@
+//! `coco proposal vote`: cast a ballot, which is a script.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use governance::Kind;
+use serde_json::json;
+
+use super::stand::{Changed, Shown, painted, sentence};
+use crate::failure::Failure;
+use crate::governance::{Place, Proposal, Service, Signer, Who, short};
+use crate::printer::Printer;
+
+const YES: &str = "export function vote(proposal, proposerId) { return true; }";
+const NO: &str = "export function vote(proposal, proposerId) { return false; }";
+
+/// What is cast.
+pub struct Ballot {
+    script: String,
+    kept: Kept,
+}
+
+impl Ballot {
+    /// Without a script it is a no if it is not a yes.
+    pub fn settle(yes: bool, script: Option<&Path>) -> Result<Self, Failure> {
+        let script = match (script, yes) {
+            (Some(path), _) => fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e))?,
+            (None, true) => YES.to_owned(),
+            (None, false) => NO.to_owned(),
+        };
+        Ok(Self { kept: Kept::of(&script), script })
+    }
+}
+
+/// What a ballot plainly says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    Yes,
+    No,
+    /// It must be run to know.
+    Script,
+}
+
+impl Kept {
+    /// Reads a script that does nothing but return; the tools of others write it with other names and spaces.
+    pub fn of(script: &str) -> Self {
+        let words: String = script.split_whitespace().collect();
+        let body = words.strip_prefix("exportfunctionvote(").and_then(|rest| rest.split_once("){"));
+        match body {
+            Some((parameters, "returntrue;}" | "returntrue}")) if plain_names(parameters) => Self::Yes,
+            Some((parameters, "returnfalse;}" | "returnfalse}")) if plain_names(parameters) => Self::No,
+            _ => Self::Script,
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Script => "script",
+        }
+    }
+}
+
+/// Parameters without anything that is run.
+fn plain_names(parameters: &str) -> bool {
+    parameters.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | ','))
+}
+
+pub fn run(
+    place: &Place,
+    who: &Who,
+    id: &str,
+    ballot: &Ballot,
+    json: bool,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let signer = Signer::open(who, place)?;
+    let service = Service::reach(place, printer)?;
+    let id = service.find(id)?.proposal_id;
+    let path = format!("members/proposals/{id}/ballots/{}:submit", signer.id);
+    let payload = json!({ "ballot": ballot.script }).to_string();
+    let sent = service.send(&path, &signer, Kind::Ballot, Some(&id), payload.as_bytes())?;
+    let proposal: Proposal = sent.json()?;
+    let people = service.people()?;
+    if json {
+        printer.json(&Changed { proposal: Shown::of(&proposal, &people), transaction: sent.transaction })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cast = match ballot.kept {
+        Kept::Script => "cast a ballot".to_owned(),
+        plain => format!("voted {}", plain.name()),
+    };
+    let again = if sent.transaction.is_none() { ", as before" } else { "" };
+    let state = painted(&proposal.proposal_state, printer);
+    printer.data(format!("{} {cast} on {}{again}: {state}", signer.name, short(&id)));
+    printer.note(sentence(&proposal, &people));
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_ballots_are_told_from_scripts() {
+        assert_eq!((Kept::of(YES), Kept::of(NO)), (Kept::Yes, Kept::No));
+        assert_eq!(Kept::of("export function vote (rawProposal, proposerId) {\n  return true\n}\n"), Kept::Yes);
+        for script in [
+            "export function vote(p) { return p.length > 3; }",
+            "export function vote(p = evil()) { return true; }",
+            "export function vote(p) { return true; } throw 1",
+            "export function vote(p) { /* no */ return true; }",
+            "",
+        ] {
+            assert_eq!(Kept::of(script), Kept::Script, "{script}");
+        }
+    }
+}

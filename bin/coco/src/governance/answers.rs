@@ -1,0 +1,86 @@
+//! What the service answers, as far as a person wants to know it. More may be in an answer than is read here.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct List<T> {
+    pub value: Vec<T>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    pub member_id: String,
+    pub status: String,
+    #[serde(default)]
+    pub member_data: Value,
+    pub certificate: String,
+    #[serde(default)]
+    pub recovery_role: Option<String>,
+}
+
+impl Member {
+    /// Whether it proposes and votes.
+    pub fn is_active(&self) -> bool {
+        self.status == "Active"
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    pub proposal_id: String,
+    pub proposer_id: String,
+    pub proposal_state: String,
+    #[serde(default)]
+    pub ballot_submitters: Vec<String>,
+    pub final_votes: Option<BTreeMap<String, bool>>,
+    pub vote_failures: Option<BTreeMap<String, Failed>>,
+    pub failure: Option<Failed>,
+}
+
+impl Proposal {
+    pub fn is_open(&self) -> bool {
+        self.proposal_state == "Open"
+    }
+}
+
+/// A script that came to nothing.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Failed {
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateDigest {
+    pub state_digest: String,
+}
+
+/// What was proposed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Body {
+    pub actions: Vec<Action>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Action {
+    pub name: String,
+    #[serde(default)]
+    pub args: Value,
+}
+
+/// How the service says no.
+#[derive(Debug, Deserialize)]
+pub struct Problem {
+    pub error: ProblemText,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ProblemText {
+    pub code: String,
+    pub message: String,
+}

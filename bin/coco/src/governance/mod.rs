@@ -1,0 +1,28 @@
+//! A client of the governance API: what members do from a command line, over HTTPS that trusts one service and nobody else.
+//!
+//! ```text
+//!   place ──▶ service ◀── request ◀── signer           asked, or told something that a member signed
+//!               │
+//!               ├─▶ answers ─▶ people, words           who is meant, and what an action would change
+//!               └─▶ refusal                            why not, and what to do about it
+//! ```
+//!
+//! What comes from the service may have been written by a member who means ill: it is shown without control characters.
+
+mod answers;
+mod people;
+mod place;
+mod plain;
+mod refusal;
+mod request;
+mod service;
+mod signer;
+pub mod words;
+
+pub use answers::{Member, Proposal};
+pub use people::People;
+pub use place::Place;
+pub use plain::{plain, plain_lines, short};
+pub use request::{About, seal};
+pub use service::{Service, Trouble};
+pub use signer::{Signer, Who};
