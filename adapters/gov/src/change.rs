@@ -1,10 +1,10 @@
-//! A decision on its way to the primary: rows, and the number of the decision that it was made on.
+//! A decision on its way to the primary: rows, and its number, which must be the next one.
 //!
 //! CBOR: `[number, time, [[table, [[key, value or null], …]], …]]`. Tables go by name: their numbers are a process' own.
 
 use adapter::{Blame, Reject};
 use bytes::Bytes;
-use governance::tables::SINGLETON;
+use governance::Decision;
 use kv::{Section, TableId, Tx, WriteSet};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -13,10 +13,9 @@ use crate::at_fault;
 
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug)]
 pub struct Change {
-    /// The number of the last decision that this one knows of.
+    /// Its number: one more than that of the last decision that it knows of.
     #[n(0)]
-    seen: u64,
-    /// When it was decided.
+    number: u64,
     #[n(1)]
     time: u64,
     #[n(2)]
@@ -33,15 +32,15 @@ struct Rows {
 }
 
 impl Change {
-    /// The next decision after `last`: `writes` is what the request left on the version that it was judged on.
-    pub fn after(last: &Last, time: u64, writes: &WriteSet, tables: &kv::Tables) -> Self {
+    /// `writes` is what the request left on the version that it was judged on.
+    pub fn new(decision: Decision, writes: &WriteSet, tables: &kv::Tables) -> Self {
         let rows = |Section { table, puts, removes }: &Section| {
             let bytes = |blob: &kv::Blob| ByteVec::from(blob.to_vec());
             let puts = puts.iter().map(|(key, value)| (bytes(key), Some(bytes(value))));
             let removes = removes.iter().map(|key| (bytes(key), None));
             Rows { table: tables.get(*table).name.clone(), rows: puts.chain(removes).collect() }
         };
-        Self { seen: last.number, time, tables: writes.sections.iter().map(rows).collect() }
+        Self { number: decision.number, time: decision.time, tables: writes.sections.iter().map(rows).collect() }
     }
 
     pub fn encode(&self) -> Bytes {
@@ -54,7 +53,7 @@ impl Change {
 
     /// Writes the rows, if the decision was made on the last one before it.
     pub fn apply(self, decisions: TableId, tx: &mut Tx<'_>) -> Result<(), Reject> {
-        if Last::read(decisions, tx)?.number != self.seen {
+        if Decision::last(decisions, tx).map_err(at_fault)?.number.checked_add(1) != Some(self.number) {
             return Err(Reject::new(Blame::Conflict, 0, "something else was decided meanwhile"));
         }
         let ids: Result<Vec<TableId>, Reject> = self.tables.iter().map(|rows| table(&rows.table, tx)).collect();
@@ -66,8 +65,7 @@ impl Change {
                 }
             }
         }
-        let row = [(self.seen + 1).to_be_bytes(), self.time.to_be_bytes()].concat();
-        tx.put(decisions, &SINGLETON[..], &row[..]);
+        Decision { number: self.number, time: self.time }.write(decisions, tx);
         Ok(())
     }
 }
@@ -76,23 +74,6 @@ impl Change {
 fn table(name: &str, tx: &Tx<'_>) -> Result<TableId, Reject> {
     let id = tx.base().tables().find(name).filter(|_| name.starts_with("public:"));
     id.ok_or_else(|| at_fault("a node of this network decided on rows of a table that governance does not have"))
-}
-
-/// The last decision.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Last {
-    pub number: u64,
-    /// Milliseconds since 1970.
-    pub time: u64,
-}
-
-impl Last {
-    pub fn read(decisions: TableId, tx: &Tx<'_>) -> Result<Self, Reject> {
-        let Some(row) = tx.get(decisions, &SINGLETON).map_err(at_fault)? else { return Ok(Self::default()) };
-        let read = row.split_first_chunk().and_then(|(number, rest)| Some((*number, rest.try_into().ok()?)));
-        let (number, time) = read.ok_or_else(|| at_fault("the row of the last decision cannot be read"))?;
-        Ok(Self { number: u64::from_be_bytes(number), time: u64::from_be_bytes(time) })
-    }
 }
 
 #[cfg(test)]
@@ -111,10 +92,10 @@ mod tests {
         (State::new(Arc::new(tables), Arc::new(NoHistory)), decisions, rows)
     }
 
-    fn decided(seen: u64, table: &str) -> Change {
+    fn decided(number: u64, table: &str) -> Change {
         let row = |key: &[u8], value: Option<&[u8]>| (key.to_vec().into(), value.map(|value| value.to_vec().into()));
         let rows = vec![row(b"a", Some(b"1")), row(b"b", None)];
-        Change { seen, time: 9, tables: vec![Rows { table: table.into(), rows }] }
+        Change { number, time: 9, tables: vec![Rows { table: table.into(), rows }] }
     }
 
     #[test]
@@ -148,7 +129,7 @@ mod tests {
         let (state, decisions, _) = state();
         for table in ["secret", "public:unheard"] {
             let mut tx = Tx::new(&state);
-            assert_eq!(decided(0, table).apply(decisions, &mut tx).unwrap_err().blame, Blame::Node);
+            assert_eq!(decided(1, table).apply(decisions, &mut tx).unwrap_err().blame, Blame::Node);
             assert!(tx.finish().writes.is_empty());
         }
     }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
 use governance::engine::{Effect, Late, NoService, Watched};
-use governance::tables::{NODES_INFO, SIGNATURES, SINGLETON};
-use governance::{At, Outcome, Refusal};
-use kv::{Section, State, Tables, Tx, WriteSet};
+use governance::tables::NODES_INFO;
+use governance::{At, Decision, Outcome, Refusal};
+use kv::{Tables, Tx, WriteSet};
 use tokio::sync::Mutex;
 
 use crate::Gov;
-use crate::change::{Change, Last};
+use crate::change::Change;
 
 /// How often a request is judged anew because something else was decided meanwhile.
 const ATTEMPTS: usize = 16;
@@ -101,13 +101,17 @@ impl Deciding {
         let deciding = self.clone();
         let judged = tokio::task::spawn_blocking(move || {
             let root = deciding.root();
-            let version = deciding.signed_version(root);
+            let version = deciding.gov.governance.signed(deciding.node.snapshot().state(), root);
             let mut tx = Tx::new(&version);
-            let last = Last::read(deciding.gov.decisions, &tx)?;
             // Clocks of nodes differ; that of the ledger does not go back.
-            let time = last.time.max(now());
-            let seed = rand::random();
-            let at = At { root, time, seed, service: Arc::new(NoService), runner: &deciding.runner };
+            let decision = Decision::last(deciding.gov.decisions(), &tx)?.next(now());
+            let at = At {
+                root,
+                time: decision.time,
+                seed: decision.seed(),
+                service: Arc::new(NoService),
+                runner: &deciding.runner,
+            };
             let Outcome { answer, effects, log } = act(&deciding.gov, &mut tx, &at)?;
             for line in log {
                 tracing::info!(target: "gov::script", line);
@@ -119,22 +123,10 @@ impl Deciding {
             if let Some(what) = beyond_this_version(&writes, version.tables()) {
                 return Err(Undecided::NotImplemented(what));
             }
-            let change = (!writes.is_empty()).then(|| Change::after(&last, time, &writes, version.tables()));
+            let change = (!writes.is_empty()).then(|| Change::new(decision, &writes, version.tables()));
             Ok((answer, change))
         });
         judged.await.map_err(|_| Undecided::Rejected(Reject::new(Blame::Node, 0, "the request's handler crashed")))?
-    }
-
-    /// What is committed, and the row that a node's signature of it is: constitutions read the root there that new members are
-    /// to sign. The store has no rows of signatures, and a service whose nodes do not sign has none in its ledger either.
-    fn signed_version(&self, root: Option<Digest>) -> State {
-        let mut version = State::clone(self.node.snapshot().state());
-        if let (Some(root), Some(table)) = (root, version.tables().find(SIGNATURES)) {
-            let row = serde_json::json!({ "root": root.to_string() }).to_string();
-            let section = Section { table, puts: vec![(SINGLETON[..].into(), row.as_bytes().into())], removes: vec![] };
-            version.apply(version.seqno().next(), &WriteSet { sections: vec![section] });
-        }
-        version
     }
 
     /// Of what is committed. Absent before the first signature.

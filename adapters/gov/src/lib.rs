@@ -23,19 +23,15 @@ use adapter::{
     Adapter, Batch, Blame, Closed, Committed, Fault, LedgerId, Listener, Node, Opening, Outcome, Reject, Verdict, Work,
 };
 use governance::Governance;
-use kv::{Derived, Kind, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
+use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
 pub use founding::{Founding, Member};
-
-/// The number of the last decision and its time in milliseconds since 1970: 8 bytes each, big-endian.
-const DECISIONS: &str = "public:coco.gov.decisions";
 
 /// A network's governance, on one node.
 pub struct Gov {
     ledger: LedgerId,
     governance: Governance,
-    decisions: TableId,
     founding: Founding,
 }
 
@@ -43,8 +39,11 @@ impl Gov {
     /// Registers the tables of governance. What `founding` says is written once, in the service's first batch.
     pub fn new(ledger: LedgerId, founding: Founding, tables: &mut Tables) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-        let decisions = tables.add(DECISIONS, Kind::State)?;
-        Ok(Self { ledger, governance, decisions, founding })
+        Ok(Self { ledger, governance, founding })
+    }
+
+    fn decisions(&self) -> TableId {
+        self.governance.tables().decisions
     }
 }
 
@@ -59,7 +58,7 @@ impl Adapter for Gov {
     }
 
     fn begin(&self, _: &State, _: &Opening) -> Result<Box<dyn Batch>, Fault> {
-        Ok(Box::new(Executing { decisions: self.decisions }))
+        Ok(Box::new(Executing { decisions: self.decisions() }))
     }
 
     fn derive(&self, _: Option<&Derived>, _: &State, _: &[WriteSet]) -> Result<Option<Derived>, Fault> {

@@ -93,6 +93,14 @@ impl fmt::Debug for Signed<'_> {
     }
 }
 
+/// What a request asks for, as it says itself.
+#[must_use]
+pub fn kind(envelope: &[u8]) -> Option<Kind> {
+    let headers = Headers::read(Parts::read(envelope)?.protected)?;
+    let all = [Kind::Proposal, Kind::Withdrawal, Kind::Ballot, Kind::StateDigest, Kind::Ack, Kind::RecoveryShare];
+    all.into_iter().find(|kind| kind.text() == headers.kind)
+}
+
 /// Reads a request and verifies that a member signed it who may, and that it is of the kind that the path wants.
 pub fn verify<'a>(
     tables: &GovernanceTables,

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod acks;
+pub mod audit;
 pub mod constitution;
 pub mod engine;
 pub mod envelope;
@@ -29,7 +30,7 @@ pub mod tables;
 use std::sync::Arc;
 
 use base::Digest;
-use kv::{Savepoint, TableError, Tables, Tx};
+use kv::{Savepoint, Section, State, TableError, Tables, Tx, WriteSet};
 
 use engine::{Effect, Given, Runner, Service};
 
@@ -38,6 +39,7 @@ pub use envelope::{Kind, Signed};
 pub use error::{Refusal, Trouble};
 pub use member::MemberId;
 pub use proposals::Proposal;
+pub use state::decisions::Decision;
 pub use state::proposals::ProposalState;
 pub use tables::GovernanceTables;
 
@@ -96,9 +98,30 @@ impl Governance {
         &self.tables
     }
 
+    /// A version as scripts see it: with the row that a node's signature of it is. Constitutions read the root there that new
+    /// members are to sign. The store has no rows of signatures, and a service whose nodes do not sign has none in its ledger.
+    #[must_use]
+    pub fn signed(&self, version: &State, root: Option<Digest>) -> State {
+        let mut version = version.clone();
+        if let (Some(root), Some(table)) = (root, version.tables().find(tables::SIGNATURES)) {
+            let row = serde_json::json!({ "root": root.to_string() }).to_string();
+            let section =
+                Section { table, puts: vec![(tables::SINGLETON[..].into(), row.as_bytes().into())], removes: vec![] };
+            version.apply(version.seqno().next(), &WriteSet { sections: vec![section] });
+        }
+        version
+    }
+
     /// Reads a request of a member and verifies who signed it, and that it is of this kind.
     pub fn verify<'a>(&self, tx: &Tx<'_>, kind: Kind, envelope: &'a [u8]) -> Result<Signed<'a>, Refusal> {
         envelope::verify(&self.tables, tx, kind, envelope)
+    }
+
+    /// The same where any kind will do.
+    pub fn verify_any<'a>(&self, tx: &Tx<'_>, envelope: &'a [u8]) -> Result<Signed<'a>, Refusal> {
+        let kind =
+            envelope::kind(envelope).ok_or(Refusal::InvalidAuthenticationInfo("the message is of no known type"))?;
+        self.verify(tx, kind, envelope)
     }
 }
 

@@ -20,6 +20,8 @@ pub const COSE_RECENT_PROPOSALS: &str = "public:ccf.gov.cose_recent_proposals";
 pub const JS_RUNTIME_OPTIONS: &str = "public:ccf.gov.js_runtime_options";
 pub const JWT_KEYS: &str = "public:ccf.gov.jwt.public_signing_keys_metadata_v2";
 
+/// The last decision.
+pub const DECISIONS: &str = "public:coco.gov.decisions";
 /// When a proposal was made and its ballots came, by the ledger's clock: what delays are counted from.
 pub const PROPOSALS_TIMES: &str = "public:coco.gov.proposals_times";
 /// Per action (`*`: any other): who must agree.
@@ -87,6 +89,7 @@ pub struct GovernanceTables {
     pub cose_recent_proposals: TableId,
     pub js_runtime_options: TableId,
     pub jwt_keys: TableId,
+    pub decisions: TableId,
 }
 
 impl GovernanceTables {
@@ -110,6 +113,7 @@ impl GovernanceTables {
             cose_recent_proposals: of(tables, COSE_RECENT_PROPOSALS)?,
             js_runtime_options: of(tables, JS_RUNTIME_OPTIONS)?,
             jwt_keys: of(tables, JWT_KEYS)?,
+            decisions: of(tables, DECISIONS)?,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A field that is not known here is kept: constitutions put their own into these rows.
 
 pub mod acks;
+pub mod decisions;
 pub mod members;
 pub mod proposals;
 pub mod replay;
