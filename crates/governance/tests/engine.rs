@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use governance::constitution::DEFAULT;
 use governance::engine::{Answer, Bounds, Call, Done, Effect, Failure, Job, Late, Runner, Watched, check_constitution};
 use serde_json::json;
 use world::{Obliging, World, clock, inline, put_json};
@@ -362,6 +363,16 @@ fn the_engine_holds_at_every_size_of_memory() {
         passed += usize::from(inline().run(job(&world, script, vote_call(), bounds)).is_ok());
     }
     assert!(passed > 50, "{passed}");
+    // A whole constitution with all that its actions touch.
+    let cert = json!(world.members[0].pem);
+    let proposal = format!("{{\"actions\":[{{\"name\":\"set_user\",\"args\":{{\"cert\":{cert}}}}}]}}");
+    let mut passed = 0;
+    for kilobytes in (40..1_400).step_by(7) {
+        let bounds = Bounds { heap_bytes: kilobytes << 10, steps: 100, ..LEAST };
+        let call = Call::Apply { proposal: proposal.as_str().into(), proposal_id: "id".into() };
+        passed += usize::from(inline().run(job(&world, DEFAULT, call, bounds)).is_ok());
+    }
+    assert!(passed > 20, "{passed}");
 }
 
 #[test]
