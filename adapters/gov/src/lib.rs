@@ -26,7 +26,7 @@ use governance::Governance;
 use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
-pub use founding::{Founding, Member};
+pub use founding::Founding;
 
 /// A network's governance, on one node.
 pub struct Gov {
@@ -53,8 +53,7 @@ impl Adapter for Gov {
     }
 
     fn open(&self, tx: &mut Tx<'_>) -> Result<(), Fault> {
-        self.founding.write(&self.governance, tx);
-        Ok(())
+        self.founding.write(&self.governance, tx)
     }
 
     fn begin(&self, _: &State, _: &Opening) -> Result<Box<dyn Batch>, Fault> {

@@ -5,28 +5,22 @@ use std::sync::Arc;
 
 use adapter::{Adapter, LedgerId};
 use anyhow::{Context, anyhow, ensure};
-use crypto::Certificate;
 use development::{LedgerFile, LedgerKind, NodeFile};
 use ethereum::{Config, Ethereum, Genesis};
-use gov::{Founding, Gov, Member};
+use gov::{Founding, Gov};
 use keyvalue::KeyValue;
 use node::{Hosted, Tables};
 use secp256k1::SecretKey;
 use serde::Deserialize;
 
 /// Makes an adapter for each hosted ledger of the node's file, and one for the network's governance.
-pub fn adapters(
-    dir: &Path,
-    file: &NodeFile,
-    members: &[Certificate],
-    tables: &mut Tables,
-) -> anyhow::Result<Vec<Hosted>> {
+pub fn adapters(dir: &Path, file: &NodeFile, members: &[String], tables: &mut Tables) -> anyhow::Result<Vec<Hosted>> {
     ensure!(!file.ledgers.is_empty(), "node.toml names no ledger to host");
     let numbered = (0..).map(LedgerId).zip(&file.ledgers);
-    let mut adapters = numbered.map(|(id, ledger)| hosted(dir, id, ledger, tables)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut adapters =
+        numbered.map(|(id, ledger)| hosted(dir, id, ledger, tables)).collect::<anyhow::Result<Vec<_>>>()?;
     let id = LedgerId(u16::try_from(adapters.len()).context("node.toml names too many ledgers")?);
-    let members = members.iter().map(|certificate| Member { certificate: certificate.clone() }).collect();
-    let founding = Founding { members, constitution: governance::constitution::DEFAULT.to_owned() };
+    let founding = Founding { members: members.to_vec(), constitution: governance::constitution::DEFAULT.to_owned() };
     let adapter = Arc::new(Gov::new(id, founding, tables)?);
     adapters.push(Hosted { kind: None, adapter, listen: vec![file.governance] });
     Ok(adapters)

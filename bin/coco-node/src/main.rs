@@ -52,8 +52,7 @@ fn run() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let mut prepared = node::prepare()?;
-    let members = identity.members.iter().map(certificate).collect::<anyhow::Result<Vec<_>>>()?;
-    let hosted = hosted::adapters(&dir, &file, &members, &mut prepared.tables)?;
+    let hosted = hosted::adapters(&dir, &file, &identity.members, &mut prepared.tables)?;
     node::run(&settings(&dir, &file), secrets(identity)?, prepared, hosted, &stop)?;
     Ok(())
 }
@@ -79,7 +78,8 @@ fn secrets(identity: Identity) -> anyhow::Result<Secrets> {
         node_certificates,
         members: _,
     } = identity;
-    let nodes = node_certificates.iter().map(|(id, pem)| Ok((*id, certificate(pem)?))).collect::<anyhow::Result<_>>()?;
+    let nodes =
+        node_certificates.iter().map(|(id, pem)| Ok((*id, certificate(pem)?))).collect::<anyhow::Result<_>>()?;
     Ok(Secrets {
         node_key,
         service_key,

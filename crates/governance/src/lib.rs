@@ -22,6 +22,7 @@ pub mod constitution;
 pub mod engine;
 pub mod envelope;
 mod error;
+mod founding;
 mod member;
 mod proposals;
 pub mod state;
@@ -37,6 +38,7 @@ use engine::{Effect, Given, Runner, Service};
 pub use acks::StateDigest;
 pub use envelope::{Kind, Signed};
 pub use error::{Refusal, Trouble};
+pub use founding::{Founding, FoundingMember};
 pub use member::MemberId;
 pub use proposals::Proposal;
 pub use state::decisions::Decision;
@@ -80,7 +82,7 @@ impl<T> Outcome<T> {
 }
 
 impl Governance {
-    /// Registers the tables of governance. `given` are names of public application tables that `apply` may write to; they
+    /// Registers the tables of governance, those that the node has registered before left as they are. `given` are names of public application tables that `apply` may write to; they
     /// are registered too. A constitution that writes to tables of its own needs them here.
     pub fn register(tables: &mut Tables, given: &[&str]) -> Result<Self, TableError> {
         let of_governance = GovernanceTables::register(tables)?;

@@ -11,6 +11,10 @@ use serde_json::{Map, Value, json};
 use super::answer::{Problem, javascript, placed};
 use super::{Door, snapshot};
 
+/// What is in force until members decide otherwise.
+const DAYS: u64 = 365;
+const WINDOW: u64 = 100;
+
 /// Rows of JSON and of text, by the names of their tables.
 pub struct Rows<'a>(pub &'a Version);
 
@@ -47,6 +51,7 @@ pub async fn info(State(deciding): Door) -> Result<Response, Problem> {
     let rows = Rows(snapshot.state());
     let info = rows.json(tables::SERVICE_INFO, &tables::SINGLETON)?.unwrap_or_default();
     let config = rows.json(tables::SERVICE_CONFIG, &tables::SINGLETON)?.unwrap_or_default();
+    let days = |of: &str| config[format!("maximum_{of}_certificate_validity_days")].as_u64().unwrap_or(DAYS);
     let mut body = json!({
         "status": info["status"],
         "certificate": info["cert"],
@@ -54,9 +59,9 @@ pub async fn info(State(deciding): Door) -> Result<Response, Problem> {
         "serviceData": info["service_data"],
         "configuration": {
             "recoveryThreshold": config["recovery_threshold"].as_u64().unwrap_or(0),
-            "maximumNodeCertificateValidityDays": config["maximum_node_certificate_validity_days"],
-            "maximumServiceCertificateValidityDays": config["maximum_service_certificate_validity_days"],
-            "recentCoseProposalsWindowSize": config["recent_cose_proposals_window_size"],
+            "maximumNodeCertificateValidityDays": days("node"),
+            "maximumServiceCertificateValidityDays": days("service"),
+            "recentCoseProposalsWindowSize": config["recent_cose_proposals_window_size"].as_u64().unwrap_or(WINDOW),
         },
     });
     if let Some(creation) = info["current_service_create_txid"].as_str() {

@@ -52,6 +52,10 @@ pub fn approve_opening(tables: &GovernanceTables, tx: &mut Tx<'_>) -> Result<(),
     Ok(())
 }
 
+pub fn set_config(tables: &GovernanceTables, tx: &mut Tx<'_>, config: &ServiceConfig) {
+    write(tx, tables.service_config, &SINGLETON, config);
+}
+
 /// How many requests of proposals are remembered.
 pub fn replay_window(tables: &GovernanceTables, tx: &Tx<'_>) -> Result<usize, Refusal> {
     let config: Option<ServiceConfig> = read(tx, tables.service_config, &SINGLETON)?;

@@ -11,8 +11,8 @@ use crypto::certificate::{self, Validity};
 use crypto::{ForeignCertificate, KeyPair};
 use governance::engine::{Effect, Inline, Late, Runner, Service};
 use governance::envelope::signed_bytes;
-use governance::state::service::set_constitution;
-use governance::{At, Governance, Kind, MemberId, Outcome, Proposal, Refusal};
+use governance::state::members::Status;
+use governance::{At, Founding, FoundingMember, Governance, Kind, MemberId, Outcome, Proposal, Refusal};
 use kv::{NoHistory, Store, Tables, Tx};
 use minicbor::Encoder;
 use minicbor::data::Tag;
@@ -133,18 +133,19 @@ impl World {
             runner: Box::new(inline()),
             seqno: 0,
         };
-        let rows: Vec<_> = world.members.iter().map(|member| (member.id.to_string(), member.pem.clone())).collect();
         let info = json!({ "status": "Open", "cert": world.service_pem });
         let root = world.root.unwrap().to_string();
-        let constitution = constitution.to_owned();
         world.change(|world, tx| {
-            set_constitution(world.governance.tables(), tx, &constitution);
-            for (id, pem) in &rows {
-                put(tx, "public:ccf.gov.members.certs", id.as_bytes(), pem.as_bytes());
-                put_json(tx, "public:ccf.gov.members.info", id.as_bytes(), &json!({ "status": "Active" }));
-            }
+            let members = world.members.iter().map(|member| FoundingMember {
+                certificate: member.pem.clone(),
+                encryption_key: None,
+                data: None,
+                status: Status::Active,
+            });
+            let founding = Founding { constitution, members: members.collect(), recovery_threshold: 1 };
+            let ids = world.governance.found(tx, &founding).unwrap();
+            assert!(ids.iter().eq(world.members.iter().map(|member| &member.id)));
             put_json(tx, "public:ccf.gov.service.info", &[0; 8], &info);
-            put_json(tx, "public:ccf.gov.service.config", &[0; 8], &json!({ "recovery_threshold": 1 }));
             put_json(tx, "public:ccf.internal.signatures", &[0; 8], &json!({ "root": root }));
         });
         world
