@@ -61,7 +61,8 @@ class Network:
         described = json.loads(Path(file).read_text())
         self.service = described["service_certificate"]
         self.doors = [node["governance"] for node in described["nodes"]]
-        self.ledgers = described["ledger_dirs"]
+        self.ledger = [node["ethereum"] for node in described["nodes"]]
+        self.account = described["accounts"][9]["address"]
 
     def curl(self, path, *options, node=0, stdin=None, version="2024-07-01"):
         separator = "&" if "?" in path else "?"
@@ -75,6 +76,16 @@ class Network:
     def post(self, path, envelope, node=0, content_type="application/cose"):
         options = ("--header", f"Content-Type: {content_type}", "--data-binary", "@-")
         return self.curl(path, *options, node=node, stdin=envelope)
+
+    def ethereum(self, node, method, *params):
+        request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        options = ("--header", "Content-Type: application/json", "--data-binary", "@-")
+        return json.loads(run("curl", "--silent", "--show-error", *options, self.ledger[node], stdin=request))
+
+    def transfer(self, node=0):
+        """The error of a transfer that the node signs itself, if there is one."""
+        me = self.account
+        return self.ethereum(node, "eth_sendTransaction", {"from": me, "to": me, "value": "0x1"}).get("error")
 
     def members(self, node=0):
         listed = self.curl("/gov/service/members", node=node).must(200).body["value"]
@@ -411,9 +422,21 @@ def a_constitution_is_replaced_by_vote(network, people):
 
 
 @case
+def a_hosted_ledger_pauses_and_goes_on(network, people):
+    assert network.transfer() is None
+    assert decided(network, people, ("pause_ledger", {"name": "ethereum"})) == "Accepted"
+    for node in range(len(network.doors)):
+        assert "paused" in network.transfer(node)["message"]
+    assert network.ethereum(1, "eth_blockNumber")["result"], "reads go on"
+    assert decided(network, people, ("resume_ledger", {"name": "ethereum"})) == "Accepted"
+    assert network.transfer(1) is None
+
+
+@case
 def what_the_node_cannot_do_is_not_decided(network, people):
     node = network.curl("/node/network/nodes/self", version=None).must(200).body["node_id"]
-    for action in ("trigger_snapshot", {}), ("remove_node", {"node_id": node}):
+    unheard = {"name": "second", "kind": "ethereum"}
+    for action in ("trigger_snapshot", {}), ("remove_node", {"node_id": node}), ("open_ledger", unheard):
         answer = people[0].propose(network, action).must(200)
         for member in people:
             answer = member.vote(network, answer.body["proposalId"])

@@ -8,7 +8,8 @@ use base::{Digest, Seqno, TxId};
 use governance::engine::{Effect, Late, NoService, Watched};
 use governance::tables::NODES_INFO;
 use governance::{At, Decision, Outcome, Refusal};
-use kv::{Tables, Tx, WriteSet};
+use kv::{Blob, Section, State, TableId, Tx, WriteSet};
+use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use crate::Gov;
@@ -120,7 +121,7 @@ impl Deciding {
                 return Err(Undecided::NotImplemented(what));
             }
             let writes = tx.finish().writes;
-            if let Some(what) = beyond_this_version(&writes, version.tables()) {
+            if let Some(what) = beyond_this_version(&writes, &version) {
                 return Err(Undecided::NotImplemented(what));
             }
             let change = (!writes.is_empty()).then(|| Change::new(decision, &writes, version.tables()));
@@ -154,9 +155,8 @@ fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
 }
 
 /// Rows that no node acts on yet. Nobody shall believe that a node has left, or a ledger is closed, because a row says so.
-const NOT_ACTED_ON: [(&str, &str); 7] = [
+const NOT_ACTED_ON: [(&str, &str); 6] = [
     (NODES_INFO, "nodes that join or leave"),
-    ("public:coco.gov.ledgers", "hosted ledgers that open or close by vote"),
     ("public:coco.gov.lease", "leases of nodes"),
     ("public:coco.gov.epoch", "epochs of the ledger secret"),
     ("public:ccf.gov.modules", "applications in JavaScript"),
@@ -164,7 +164,27 @@ const NOT_ACTED_ON: [(&str, &str); 7] = [
     ("public:ccf.gov.jwt.issuers", "tokens of issuers"),
 ];
 
-fn beyond_this_version(writes: &WriteSet, tables: &Tables) -> Option<&'static str> {
-    let written = |name: &str| writes.sections.iter().any(|section| tables.get(section.table).name == name);
-    NOT_ACTED_ON.iter().find(|(name, _)| written(name)).map(|(_, what)| *what)
+/// The hosted ledgers: key = name.
+const LEDGERS: &str = "public:coco.gov.ledgers";
+
+fn beyond_this_version(writes: &WriteSet, version: &State) -> Option<&'static str> {
+    let written = |name: &str| version.tables().find(name).and_then(|table| writes.section(table));
+    let not_acted_on = NOT_ACTED_ON.iter().find(|(name, _)| written(name).is_some());
+    let beyond_status = |section: &Section| {
+        let changes_more = |(name, row): &(Blob, Blob)| without_status(row) != stored(version, section.table, name);
+        !section.removes.is_empty() || section.puts.iter().any(changes_more)
+    };
+    let ledgers = written(LEDGERS).filter(|section| beyond_status(section));
+    ledgers.map(|_| "hosted ledgers that open by vote, or policies of theirs").or(not_acted_on.map(|(_, what)| *what))
+}
+
+/// A ledger's row, but for its status: that it is open, paused or closed is what nodes act on.
+fn without_status(row: &[u8]) -> Option<Map<String, Value>> {
+    let mut row: Map<String, Value> = serde_json::from_slice(row).ok()?;
+    row.remove("status")?;
+    Some(row)
+}
+
+fn stored(version: &State, table: TableId, name: &[u8]) -> Option<Map<String, Value>> {
+    without_status(&version.get(table, name).ok()??)
 }

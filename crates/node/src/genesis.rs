@@ -31,6 +31,13 @@ impl ServiceTables {
     }
 }
 
+impl ServiceTables {
+    /// The hosted ledgers, by name.
+    pub(crate) fn ledgers(&self) -> TableId {
+        self.ledgers
+    }
+}
+
 /// A node as the service knows it at its birth.
 pub struct Founder {
     pub id: NodeId,

@@ -16,6 +16,8 @@ pub struct Open {
     pub opening: Opening,
     /// What each hosted ledger has in it.
     lanes: Vec<Option<Box<dyn Batch>>>,
+    /// What those are told who bring work for a ledger that takes none now, by ledger.
+    refusals: Vec<Option<Reject>>,
     pub drafts: Vec<Draft>,
     pub answers: Vec<Answer>,
     bytes: usize,
@@ -38,9 +40,10 @@ pub enum Executed {
 }
 
 impl Open {
-    pub fn new(opening: Opening, ledgers: usize) -> Self {
-        let lanes = (0..ledgers).map(|_| None).collect();
-        Self { opening, lanes, drafts: Vec::new(), answers: Vec::new(), bytes: 0, full: false }
+    /// One refusal or none for each hosted ledger.
+    pub fn new(opening: Opening, refusals: Vec<Option<Reject>>) -> Self {
+        let lanes = refusals.iter().map(|_| None).collect();
+        Self { opening, lanes, refusals, drafts: Vec::new(), answers: Vec::new(), bytes: 0, full: false }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -64,11 +67,14 @@ impl Open {
             let reject = Reject::caller(0, "this network hosts no such ledger");
             return Ok(Executed::Refused(pending.reply, reject));
         };
+        let seen = TxId { view: self.opening.view, seqno: store.head().seqno() };
+        if let Some(reject) = &self.refusals[slot] {
+            return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject.clone()) }));
+        }
         let lane = match &mut self.lanes[slot] {
             Some(lane) => lane,
             empty => empty.insert(adapter.begin(store.head(), &self.opening)?),
         };
-        let seen = TxId { view: self.opening.view, seqno: store.head().seqno() };
         let mut tx = store.tx();
         let outcome = match lane.execute(&mut tx, &pending.work) {
             Verdict::Keep(outcome) => outcome,

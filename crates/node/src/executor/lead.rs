@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use adapter::{Committed, Fault, Opening};
+use adapter::{Adapter, Committed, Fault, Opening, Reject};
 use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
@@ -13,6 +13,7 @@ use ledger::Head;
 
 use super::Executor;
 use super::batch::{Executed, Open};
+use super::hosting::refusal;
 use crate::peers::Peers;
 use crate::publisher::{Answer, Publication, Published};
 use crate::sealer::{ClosedBatch, Draft, SealedBatch};
@@ -78,7 +79,7 @@ impl Leading {
         let lost = open.into_iter().flat_map(|open| open.answers).map(|answer| answer.to);
         let queued = std::iter::from_fn(|| ready.next()).map(|pending| pending.reply);
         for reply in lost.chain(queued) {
-            reply.answer(peers, Err(adapter::Reject::unavailable()));
+            reply.answer(peers, Err(Reject::unavailable()));
         }
         in_flight.into_iter().map(|batch| (batch.txid, batch.answers)).collect()
     }
@@ -119,7 +120,7 @@ impl Executor {
     /// Writes the first batch of a service: its own tables, then what each hosted ledger starts from.
     fn found(&mut self) -> Result<(), Fault> {
         let opening = self.opening()?;
-        let mut open = Open::new(opening, self.tools.adapters.len());
+        let mut open = Open::new(opening, self.refusals()?);
         for writes in self.tools.genesis.entries() {
             open.keep(&mut self.store, Draft { writes, claims: base::Digest::ZERO, slot: None });
         }
@@ -134,6 +135,13 @@ impl Executor {
         }
         self.derive_anew()?;
         self.close(open)
+    }
+
+    /// What each hosted ledger tells those who bring it work, if it takes none.
+    fn refusals(&self) -> Result<Vec<Option<Reject>>, Fault> {
+        let tables = &self.tools.genesis.tables;
+        let of = |adapter: &Arc<dyn Adapter>| refusal(tables, self.store.head(), &**adapter);
+        self.tools.adapters.iter().map(of).collect()
     }
 
     fn opening(&mut self) -> Result<Opening, Fault> {
@@ -180,7 +188,7 @@ impl Executor {
 
     pub(super) fn execute(&mut self, pending: Pending) -> Result<(), Fault> {
         if self.leading.as_ref().is_some_and(Leading::needs_opening) {
-            let open = Open::new(self.opening()?, self.tools.adapters.len());
+            let open = Open::new(self.opening()?, self.refusals()?);
             if let Some(leading) = &mut self.leading {
                 leading.open = Some(open);
             }
@@ -283,7 +291,7 @@ mod tests {
         let opening = Opening { time: 1, view: View(1), first: Seqno(1), entropy: [0; 32] };
         let mut leading = Leading {
             view: View(1),
-            open: Some(Open::new(opening, 0)),
+            open: Some(Open::new(opening, Vec::new())),
             in_flight: VecDeque::new(),
             ready: Ready::default(),
             waiting: Vec::new(),

@@ -12,6 +12,7 @@
 
 mod batch;
 mod follow;
+mod hosting;
 mod lead;
 mod start;
 

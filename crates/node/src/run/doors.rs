@@ -12,24 +12,31 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::Hosted;
-use crate::http::{self, Shown};
+use crate::http::Shown;
+
+/// What is to be opened.
+pub(super) struct Doors {
+    /// The node's own endpoints.
+    pub http: SocketAddr,
+    pub hosted: Vec<Hosted>,
+    /// For those who ask for TLS.
+    pub tls: TlsAcceptor,
+}
 
 /// Opens the node's own endpoints at once, and the adapters' once there is something to serve, and nothing older than was
 /// served before.
 pub(super) async fn open_doors(
-    http_address: SocketAddr,
+    Doors { http, hosted, tls }: Doors,
     shown: Shown,
-    hosted: Vec<Hosted>,
     plumbing: Arc<Plumbing>,
-    tls: TlsAcceptor,
     leveled: impl Future<Output = Result<(), Fault>>,
     serving: Arc<AtomicBool>,
     stop: CancellationToken,
 ) -> Result<(), Fault> {
-    let listener = bind(http_address).await?;
+    let listener = bind(http).await?;
     let own = tokio::spawn(adapter::http::serve(
         Socket { tcp: listener, tls: None },
-        http::router(shown),
+        crate::http::router(shown),
         adapter::http::Limits::default(),
         stop.clone(),
     ));

@@ -37,7 +37,7 @@ use crate::peers::{Credentials, tls};
 pub use settings::{Hosted, Secrets, Settings};
 
 use assemble::{Assembly, Running};
-use doors::{level_at, open_doors};
+use doors::{Doors, level_at, open_doors};
 use threads::{ended_well, first_cause};
 
 /// What waited too long on the route is let go this often.
@@ -83,8 +83,14 @@ pub fn run(
         metrics,
     };
     let leveled = level_at(plumbing.node.watch(), level.subscribe());
-    let doors =
-        serve.spawn(open_doors(settings.http, shown, hosted, plumbing, tls, leveled, serving, listeners.clone()));
+    let doors = serve.spawn(open_doors(
+        Doors { http: settings.http, hosted, tls },
+        shown,
+        plumbing,
+        leveled,
+        serving,
+        listeners.clone(),
+    ));
 
     let outcome = serve.block_on(async {
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
