@@ -140,6 +140,37 @@ fn the_id_binds_a_proposal_to_the_state_and_to_its_signature() {
 }
 
 #[test]
+fn many_requests_of_one_second_are_taken_each_once() {
+    let mut world = world();
+    with_window(&mut world, 4);
+    let requests: Vec<Vec<u8>> = (0..12)
+        .map(|number| {
+            let body = json!({ "number": number }).to_string();
+            world.members[0].sign(Kind::Proposal, 1_000, None, body.as_bytes())
+        })
+        .collect();
+    let mut taken = 0;
+    for request in &requests {
+        match world.propose_signed(request) {
+            Ok(_) => taken += 1,
+            Err(refusal) => assert_eq!(refusal.code(), "ProposalCreatedTooLongAgo"),
+        }
+    }
+    // As many as the window has places are never refused for their second alone.
+    assert!(taken >= 4, "{taken}");
+    for request in &requests {
+        assert!(world.propose_signed(request).is_err(), "a request was taken twice");
+    }
+}
+
+fn with_window(world: &mut World, window: u64) {
+    world.change(|_, tx| {
+        let config = json!({ "recent_cose_proposals_window_size": window });
+        world::put_json(tx, "public:ccf.gov.service.config", &[0; 8], &config);
+    });
+}
+
+#[test]
 fn requests_to_propose_are_taken_once_and_in_time() {
     let mut world = world();
     let sign = |world: &World, created_at: u64| world.members[0].sign(Kind::Proposal, created_at, None, b"{}");

@@ -2,6 +2,10 @@
 //!
 //! A window of the latest requests is kept, ordered by the time that their signers wrote into them. A request that is older
 //! than the median of the window is refused, so the window need not reach back to the beginning.
+//!
+//! Times are whole seconds, and within a second the order is by the hash of the signature: by chance. CCF compares that too, and
+//! refuses every other request that is signed in the second of the median. Here a request of that second is taken, unless it
+//! comes before all that the full window still has: then it may be one that has left it.
 
 use kv::{Blob, Tx};
 
@@ -21,13 +25,14 @@ pub fn admit(tables: &GovernanceTables, tx: &mut Tx<'_>, request: &Signed<'_>, i
         return Err(Refusal::ProposalReplay(String::from_utf8_lossy(&known).into_owned()));
     }
     let mut keys: Vec<Blob> = tx.range(tables.cose_recent_proposals, ..).map(|(key, _)| key.clone()).collect();
-    if let Some(median) = keys.get(keys.len() / 2)
-        && key.as_bytes() < &median[..]
-    {
-        let time = String::from_utf8_lossy(&median[..median.len().min(10)]).into_owned();
-        return Err(Refusal::ProposalCreatedTooLongAgo(time));
-    }
     let window = service::replay_window(tables, tx)?;
+    let second = |key: &[u8]| String::from_utf8_lossy(&key[..key.len().min(10)]).into_owned();
+    if let Some(median) = keys.get(keys.len() / 2).map(|median| second(median)) {
+        let forgotten = keys.len() >= window && key.as_bytes() < &keys[0][..];
+        if second(key.as_bytes()) < median || forgotten {
+            return Err(Refusal::ProposalCreatedTooLongAgo(median));
+        }
+    }
     keys.push(Blob::from(key.as_bytes()));
     keys.sort();
     tx.put(tables.cose_recent_proposals, key.into_bytes(), id.as_bytes());
