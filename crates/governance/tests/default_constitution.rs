@@ -1,6 +1,7 @@
 //! The constitution of our own: its actions, its policies, and what it never does.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use governance::constitution::DEFAULT;
