@@ -9,7 +9,8 @@
 //!
 //! Everything happens in one transaction of the store, and either all of it or nothing: a step that fails undoes what the
 //! request did. The scripts (the constitution's, and members' ballots) run in [`engine`]; rows are typed in [`state`]; the
-//! constitution of our own, whose rules are rows that members change by vote, is [`constitution::DEFAULT`].
+//! constitution of our own, whose rules are rows that members change by vote, is [`constitution::DEFAULT`]. What anybody may
+//! ask is in [`views`].
 //!
 //! Tables, rows and errors are as CCF has them, so that its tools and its constitutions work unchanged.
 //!
@@ -27,6 +28,7 @@ mod member;
 mod proposals;
 pub mod state;
 pub mod tables;
+pub mod views;
 
 use std::sync::Arc;
 

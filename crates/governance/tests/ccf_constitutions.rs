@@ -4,6 +4,7 @@
 //! `resolve.js` of CCF's default constitution, and if wanted with other models' `resolve.js` in `veto/` and `operator/`.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! The constitution of our own: its actions, its policies, and what it never does.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use governance::constitution::DEFAULT;
@@ -90,13 +91,20 @@ fn a_change_of_a_policy_is_judged_by_the_policy_that_it_changes() {
 #[test]
 fn a_spared_action_does_not_spare_the_change_of_its_policy() {
     let mut world = world(3);
-    let spared = json!({ "agree": "majority", "automatic": [{ "when": "proposer_in", "members": [id(&world, 0)] }] });
+    let spared = json!({ "agree": "unanimous", "automatic": [{ "when": "proposer_in", "members": [id(&world, 0)] }] });
     set_policy(&mut world, "trigger_snapshot", spared);
     assert_eq!(world.act(0, "trigger_snapshot", Value::Null).unwrap().proposal_state, Accepted);
     assert_eq!(world.act(1, "trigger_snapshot", Value::Null).unwrap().proposal_state, Open);
-    let change = json!({ "action": "trigger_snapshot", "policy": { "agree": { "count": 1 } } });
-    assert_eq!(world.act(0, "set_policy", change).unwrap().proposal_state, Open);
-    assert_eq!(world.act(0, "remove_policy", json!({ "action": "trigger_snapshot" })).unwrap().proposal_state, Open);
+    for (name, args) in [
+        ("set_policy", json!({ "action": "trigger_snapshot", "policy": { "agree": { "count": 1 } } })),
+        ("remove_policy", json!({ "action": "trigger_snapshot" })),
+        ("set_constitution", json!({ "constitution": DEFAULT })),
+    ] {
+        let id = world.act(0, name, args).unwrap().proposal_id;
+        world.vote(0, &id, YES).unwrap();
+        // Enough for changing policies, not enough for changing this one.
+        assert_eq!(world.vote(1, &id, YES).unwrap().proposal_state, Open, "{name}");
+    }
 }
 
 #[test]
@@ -130,9 +138,17 @@ fn delays_run_from_the_vote_that_was_enough() {
         id
     };
     let id = decide(&mut world);
+    let times = |world: &World| world.json("public:coco.gov.proposals_times", id.as_bytes()).unwrap();
+    let judged = times(&world)["judged"].clone();
+    assert_eq!(
+        judged,
+        json!({ "time": world.time - 59_999, "seed": "0000000000000001" }),
+        "asked in vain, nothing is written"
+    );
     world.time += 1;
     assert_eq!(world.settle(&id).unwrap().proposal_state, Accepted);
     assert_eq!(world.settle(&id).unwrap().proposal_state, Accepted, "said again it stays");
+    assert_eq!(times(&world)["judged"]["time"], world.time);
     assert_eq!(world.effects, [Effect::TakeSnapshot]);
     let id = decide(&mut world);
     assert_eq!(world.vote(2, &id, NO).unwrap().proposal_state, Rejected, "a veto within the delay");
@@ -217,6 +233,9 @@ fn a_members_own_node_with_approved_code_needs_no_votes() {
     let mut of_another = trust(&d);
     of_another["args"]["owner"] = json!(id(&world, 1));
     assert_eq!(state(&mut world, 2, json!([of_another])), Open, "not one's own");
+    let mut of_nobody = trust(&d)["args"].clone();
+    of_nobody["owner"] = json!("9".repeat(64));
+    assert!(pass(&mut world, "transition_node_to_trusted", of_nobody).is_err());
     let retired = pass(&mut world, "remove_node", json!({ "node_id": a })).unwrap();
     assert_eq!(
         (retired, state(&mut world, 0, json!([trust(&d)]))),

@@ -1,6 +1,7 @@
 //! What scripts can do, and above all what they cannot.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use std::sync::Arc;

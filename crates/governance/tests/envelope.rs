@@ -1,6 +1,7 @@
 //! Signed requests: what is taken, and that nothing else is.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use governance::{Kind, Refusal};

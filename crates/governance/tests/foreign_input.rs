@@ -1,6 +1,7 @@
 //! Whatever strangers and members send: no panic, and an answer that says whose fault it is.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use governance::constitution::DEFAULT;

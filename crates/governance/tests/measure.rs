@@ -1,6 +1,7 @@
 //! What calls of scripts take. Prints; asserts nothing about time.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that prints what it measures")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The constitution of our own judges as a small model in Rust does, whatever the members, the policies and the votes.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! The life of a proposal and of a member, and every way in which a request is refused.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use std::sync::Arc;

@@ -107,12 +107,16 @@ define("set_participant", { cert: certificate, participant_data: optional(object
 
 define("remove_participant", { participant_id: id }, ({ participant_id }) => ofCoco("participants").remove(participant_id));
 
+function checkParty(id) {
+  if (!ofCcf("members.info").has(id) && !ofCoco("participants").has(id)) fail(`${id} is no member or participant`);
+}
+
 // A company's certificates, intermediates included: whoever has a certificate under them is one of its people.
 define(
   "set_organisation",
   { name, owner: id, cert_bundle: bundle, organisation_data: optional(object) },
   ({ name, owner, cert_bundle, organisation_data }) => {
-    if (!ofCcf("members.info").has(owner) && !ofCoco("participants").has(owner)) fail(`${owner} is no member or participant`);
+    checkParty(owner);
     ofCoco("organisations").set(name, { owner, cert_bundle, organisation_data });
   },
 );

@@ -18,6 +18,7 @@ define(
     const nodes = ofCcf("nodes.info");
     const node = existing(nodes, node_id, "node");
     if (node.status !== "Pending") return;
+    if (owner) checkParty(owner);
     nodes.set(node_id, { ...node, status: "Trusted", ledger_secret_seqno: ccf.network.getLatestLedgerSecretSeqno() });
     endorse(node_id, node, valid_from, validity_period_days);
     ofCoco("nodes.owners").set(node_id, { owner: owner ?? ofCcf("proposals_info").get(proposalId)?.proposer_id });

@@ -47,11 +47,9 @@ impl Border {
         door.add("validateConstitution", move |ctx: Ctx<'js>, script: String| {
             check_within(&script, &bounds, &meter).map_err(|refused| Exception::throw_type(&ctx, &refused))
         })?;
-        // The first `Date` is the engine's own, which reads the machine's clock: it is kept where scripts cannot reach.
-        let (border, time) = (self.clone(), "Date");
-        let kept = Object::new(ctx.clone())?;
-        kept.set("Time", ctx.globals().get::<_, Object<'js>>(time)?)?;
-        object.set("kept", kept)?;
+        // The engine's own `Date` reads the machine's clock: it is kept where scripts cannot reach.
+        object.set("Time", ctx.globals().get::<_, Object<'js>>("Date")?)?;
+        let border = self.clone();
         door.add("part", move |ctx: Ctx<'js>, this: This<Object<'js>>, name: String| {
             border.part(&ctx, &this.0, &name)
         })?;
@@ -72,8 +70,7 @@ impl Border {
                 APPLY
             }
             "date" => {
-                let kept: Object<'js> = core.get("kept")?;
-                object.set("Time", kept.get::<_, Object<'js>>("Time")?)?;
+                object.set("Time", core.get::<_, Object<'js>>("Time")?)?;
                 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit for 285,000 years")]
                 let time = self.time as f64;
                 door.add("now", move || time)?;

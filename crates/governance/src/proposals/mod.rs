@@ -75,7 +75,7 @@ impl Governance {
             };
             proposals::set_body(&self.tables, tx, &id, request.payload);
             proposals::set_info(&self.tables, tx, &id, &info);
-            let times = ProposalTimes { submitted: at.time, ballots: BTreeMap::new() };
+            let times = ProposalTimes { submitted: at.time, ..ProposalTimes::default() };
             proposals::set_times(&self.tables, tx, &id, &times);
             acks::note(&self.tables, tx, &request.signer, request.envelope);
             replay::admit(&self.tables, tx, request, &id)?;
@@ -142,7 +142,8 @@ impl Governance {
         })
     }
 
-    /// Decides an open proposal again, without a new ballot: time has passed, and a policy may ask for time to pass.
+    /// Decides an open proposal again, without a new ballot: time has passed, and a policy may ask for time to pass. If it
+    /// stays open, and no ballot took too long now, nothing is written.
     pub fn settle(&self, tx: &mut Tx<'_>, proposal: &str, at: &At<'_>) -> Result<Outcome<Proposal>, Refusal> {
         let id = proposal.to_ascii_lowercase();
         let missing = || Refusal::ProposalNotFound(id.clone());
@@ -151,7 +152,15 @@ impl Governance {
         if info.state != ProposalState::Open {
             return Ok(Outcome::plain(Proposal::of(&id, info)));
         }
-        whole(tx, |tx| self.decide(tx, &id, info, &String::from_utf8_lossy(&body).into(), at))
+        let before = tx.savepoint();
+        let failed = info.vote_failures.as_ref().map_or(0, BTreeMap::len);
+        let outcome = whole(tx, |tx| self.decide(tx, &id, info, &String::from_utf8_lossy(&body).into(), at))?;
+        let answer = &outcome.answer;
+        let fails = answer.vote_failures.as_ref().map_or(0, BTreeMap::len);
+        if answer.proposal_state == ProposalState::Open && fails == failed {
+            tx.rollback(before);
+        }
+        Ok(outcome)
     }
 
     /// Takes a proposal back. `None`: there is none of this id (any more).

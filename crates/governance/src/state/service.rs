@@ -32,7 +32,7 @@ pub struct ServiceConfig {
 }
 
 /// Requests of proposals that are remembered, unless members decided otherwise.
-const WINDOW: u64 = 100;
+pub(crate) const WINDOW: u64 = 100;
 const WINDOW_MAX: u64 = 10_000;
 
 pub fn info(tables: &GovernanceTables, tx: &Tx<'_>) -> Result<Option<ServiceInfo>, Refusal> {

@@ -1,5 +1,4 @@
 //! A small network for tests: a store, members with keys, and requests as their tools would sign them.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod actions;
 
