@@ -13,7 +13,21 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn every_command_explains_itself_with_defaults_and_examples() {
-    for command in [&["up"][..], &["down"], &["status"], &["ledger", "verify"], &["ledger", "show"]] {
+    let governing = [
+        &["member", "list"][..],
+        &["member", "new"],
+        &["member", "ack"],
+        &["proposal", "new"],
+        &["proposal", "list"],
+        &["proposal", "show"],
+        &["proposal", "vote"],
+        &["proposal", "withdraw"],
+        &["constitution", "show"],
+        &["constitution", "check"],
+        &["constitution", "diff"],
+    ];
+    let others = [&["up"][..], &["down"], &["status"], &["ledger", "verify"], &["ledger", "show"]];
+    for command in others.into_iter().chain(governing) {
         let output = coco(&[command, &["--help"]].concat());
         assert!(output.status.success());
         assert!(said(&output).contains("Example"), "{command:?}");
@@ -28,6 +42,19 @@ fn a_wrong_command_line_is_told_apart_from_a_failure() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(said(&wrong).contains("the number of nodes is odd"), "{}", said(&wrong));
     assert_eq!(coco(&["dance"]).status.code(), Some(2));
+    for wrong in [
+        &["proposal", "vote", "3f"][..],
+        &["proposal", "vote", "3f", "--yes", "--no"],
+        &["proposal", "new"],
+        &["proposal", "new", "f", "--action", "a"],
+        &["member", "list", "--url", "https://a"],
+        &["member", "ack", "--all", "--as", "ann"],
+        &["member", "ack", "--certificate", "c"],
+        &["member", "new", "../x"],
+        &["constitution", "diff"],
+    ] {
+        assert_eq!(coco(wrong).status.code(), Some(2), "{wrong:?}");
+    }
     let dir = tempfile::tempdir().unwrap();
     let none = coco(&["status", "--dir", dir.path().to_str().unwrap()]);
     assert_eq!(none.status.code(), Some(1));

@@ -24,5 +24,5 @@ pub use people::People;
 pub use place::Place;
 pub use plain::{plain, plain_lines, short};
 pub use request::{About, seal};
-pub use service::{Service, Trouble};
+pub use service::{Sent, Service, Trouble};
 pub use signer::{Signer, Who};

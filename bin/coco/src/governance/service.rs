@@ -169,8 +169,7 @@ impl<'a> Service<'a> {
 
     fn taken(&self, mut answer: Response<Body>, silent: impl FnOnce(ureq::Error) -> Trouble) -> Result<Sent, Trouble> {
         let status = answer.status().as_u16();
-        let transaction =
-            answer.headers().get(TRANSACTION).and_then(|value| value.to_str().ok()).map(|place| plain(place));
+        let transaction = answer.headers().get(TRANSACTION).and_then(|value| value.to_str().ok()).map(plain);
         let read = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let body = read.map_err(silent)?;
         if (200..300).contains(&status) {
