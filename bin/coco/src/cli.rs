@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::bench::{BenchBeside, BenchGovernance};
+pub use self::bench::{Attack, BenchBeside, BenchGovernance};
 pub use self::governance::{At, Constitution, Member, Proposal, Signer};
 use crate::printer::Color;
 

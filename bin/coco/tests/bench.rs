@@ -21,6 +21,17 @@ fn bench(args: &[&str]) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
+/// What members did, and how the measurement beside it compares with the one alone.
+fn members(row: &Value, work: &str) {
+    let governance = &row["governance"];
+    assert_eq!(governance["work"], work, "{row:#}");
+    assert!(governance["requests"].as_u64().unwrap() > 0, "{row:#}");
+    assert!(governance["answer_ms"]["p99"].as_f64().unwrap() > 0.0, "{row:#}");
+    for what in ["transactions_per_second", "p50", "p99"] {
+        assert!(governance["ratio"][what].as_f64().unwrap() > 0.0, "{row:#}");
+    }
+}
+
 /// Each was measured, and every transaction did what it was meant to.
 fn check(report: &Value, names: &[(&str, u64, &str)]) {
     let rows = report["measurements"].as_array().unwrap();
@@ -87,4 +98,31 @@ fn keys_are_put_and_read() {
     check(&report, &[("put", 1, "full"), ("put", 1, "200"), ("get", 1, "full"), ("get", 1, "200")]);
     assert!(report["measurements"][0]["everywhere_ms"].is_null() && report["history"].is_null());
     assert!(report["recovery"].is_null());
+}
+
+#[test]
+fn members_govern() {
+    let Some(report) = bench(&["governance", "--seconds=2", "--load=full,20"]) else { return };
+    check(&report, &[("governance", 1, "full"), ("governance", 1, "20")]);
+    assert!(report["history"].is_null() && report["recovery"].is_null());
+    assert!(report["measurements"][0]["governance"].is_null());
+}
+
+#[test]
+fn members_govern_beside_a_ledger_that_is_measured() {
+    let args = ["keyvalue", "--workload=put", "--keys=100", "--seconds=2", "--load=200", "--governance-rate=20"];
+    let Some(report) = bench(&args) else { return };
+    check(&report, &[("put", 1, "200"), ("put", 1, "200")]);
+    let rows = report["measurements"].as_array().unwrap();
+    assert!(rows[0]["governance"].is_null());
+    members(&rows[1], "governance");
+    assert_eq!(rows[1]["governance"]["failed"], 0, "{:#}", rows[1]);
+}
+
+#[test]
+fn a_ledger_is_measured_while_members_attack() {
+    let args = ["keyvalue", "--workload=put", "--keys=100", "--seconds=1", "--load=50", "--governance-attack"];
+    let Some(report) = bench(&args) else { return };
+    check(&report, &[("put", 1, "50"), ("put", 1, "50")]);
+    members(&report["measurements"][1], "attack");
 }

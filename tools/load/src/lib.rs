@@ -46,7 +46,7 @@ pub use ceiling::Ceiling;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use fund::{Preparing, Progress, fund, senders};
-pub use govern::{Assembly, Ballots, Doors, Member, Purpose, Seal, Statement, run_governance};
+pub use govern::{Assembly, Attack, Ballots, Doors, Member, Purpose, Seal, Statement, run_governance};
 pub use histogram::Histogram;
 pub use history::{ReadBack, read_back};
 pub use http::Wire;

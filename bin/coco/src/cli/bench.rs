@@ -1,6 +1,6 @@
 //! What of benchmarks is about members: governance by itself, and beside a ledger's load.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{BenchCommon, positive};
 
@@ -24,8 +24,17 @@ pub struct BenchBeside {
     /// Take each measurement a second time, with so many requests of members a second beside it
     #[arg(long, value_name = "N", value_parser = positive, conflicts_with = "count")]
     pub governance_rate: Option<f64>,
-    /// Take each measurement a second time, while members cast ballots that do not end or eat memory: as fast as they are answered,
-    /// or at --governance-rate
-    #[arg(long, conflicts_with = "count")]
-    pub governance_attack: bool,
+    /// Take each measurement a second time, while members cast ballots that do harm, or would: as fast as they are answered, or at
+    /// --governance-rate
+    #[arg(long, value_name = "HOW", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "bounds")]
+    #[arg(conflicts_with = "count")]
+    pub governance_attack: Option<Attack>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Attack {
+    /// Loops, memory, stack and log, up to what a script may have
+    Bounds,
+    /// Built-in functions that take longer than a script may, and cannot be stopped
+    Strays,
 }

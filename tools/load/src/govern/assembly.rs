@@ -1,6 +1,7 @@
 //! The members of a network, ready to vote.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,6 +12,9 @@ use super::clock::{Clock, now};
 use crate::Error;
 use crate::calls::{BREATH, PATIENCE};
 use crate::http::Connection;
+
+/// A node decides within a minute, or says that it could not.
+const DEADLINE: Duration = Duration::from_secs(70);
 
 /// What a signed request asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +61,7 @@ pub(super) struct Seat {
 /// What a service says to a request.
 pub(super) enum Said {
     Done(Value),
-    /// It is too busy, or has no primary.
+    /// It is too busy, or has no primary, or was too slow. What was asked for may be done all the same.
     Later,
     Refused {
         code: String,
@@ -154,17 +158,18 @@ impl Member {
 pub(super) async fn tell(connection: &mut Connection, path: &str, request: &[u8]) -> Result<Said, Error> {
     const TYPE: &str = "application/cose";
     let at = connection.at().to_owned();
-    let asked = timeout(PATIENCE, connection.post_as(TYPE, path, request)).await;
+    let asked = timeout(DEADLINE, connection.post_as(TYPE, path, request)).await;
     let (status, body) = asked.map_err(|_| Error::Late { at: at.clone(), what: path.into() })??;
     said(status, body).map_err(|what| Error::Foreign { at, what })
 }
 
 fn said(status: u16, body: &[u8]) -> Result<Said, String> {
     const NO_CONTENT: u16 = 204;
+    const TIMEOUT: u16 = 408;
     const UNAVAILABLE: u16 = 503;
     match status {
         NO_CONTENT => return Ok(Said::Done(Value::Null)),
-        UNAVAILABLE => return Ok(Said::Later),
+        TIMEOUT | UNAVAILABLE => return Ok(Said::Later),
         _ => {}
     }
     let answer: Value = serde_json::from_slice(body).map_err(|e| format!("status {status} and no JSON: {e}"))?;
@@ -198,7 +203,7 @@ async fn known(connection: &mut Connection, member: &Member) -> Result<Known, Er
     const OK: u16 = 200;
     let at = connection.at().to_owned();
     let path = format!("gov/service/members/{}", member.id);
-    let asked = timeout(PATIENCE, connection.request("GET", &path, &[])).await;
+    let asked = timeout(DEADLINE, connection.request("GET", &path, &[])).await;
     let (status, body) = asked.map_err(|_| Error::Late { at: at.clone(), what: path.clone() })??;
     if status != OK {
         return Err(Error::Denied { at, what: path, why: format!("status {status}: is it a member of this network?") });
@@ -227,7 +232,7 @@ mod tests {
         let refused = br#"{"error": {"code": "ProposalNotOpen", "message": "It is closed."}}"#;
         assert!(matches!(said(204, b""), Ok(Said::Done(Value::Null))));
         assert!(matches!(said(200, br#"{"proposalState": "Open"}"#), Ok(Said::Done(_))));
-        assert!(matches!(said(503, b"anything"), Ok(Said::Later)));
+        assert!([408, 503].into_iter().all(|status| matches!(said(status, b"anything"), Ok(Said::Later))));
         let Ok(Said::Refused { code, message }) = said(400, refused) else { panic!("not refused") };
         assert_eq!((code.as_str(), message.as_str()), ("ProposalNotOpen", "It is closed."));
         assert!(said(500, b"<html>").is_err());

@@ -20,6 +20,7 @@ mod round;
 use std::net::SocketAddr;
 
 pub use assembly::{Assembly, Member, Purpose, Seal, Statement};
+pub use hostile::Attack;
 
 use crate::book::Measured;
 use crate::calls::run_calls;
@@ -32,8 +33,8 @@ use round::Round;
 pub enum Ballots {
     /// With a script that says yes.
     Honest,
-    /// With scripts that do not end, or eat memory.
-    Hostile,
+    /// With scripts that do harm, or would.
+    Hostile(Attack),
 }
 
 /// Where members are served.

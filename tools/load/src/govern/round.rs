@@ -41,7 +41,7 @@ impl<'a> Round<'a> {
             Step::Vote { id, by, number } => {
                 let script = match self.ballots {
                     Ballots::Honest => YES,
-                    Ballots::Hostile => hostile::script(*number),
+                    Ballots::Hostile(attack) => hostile::script(attack, *number),
                 };
                 let seat = &seats[*by];
                 (format!("gov/members/proposals/{id}/ballots/{}:submit", seat.id()), seat.vote(id, script)?)

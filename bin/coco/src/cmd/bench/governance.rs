@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use load::{Assembly, Ballots, Doors, Measured, Member, Purpose, Seal, Statement, Trust};
+use load::{Assembly, Attack, Ballots, Doors, Measured, Member, Purpose, Seal, Statement, Trust};
 
 use super::measure::Sending;
 use super::place::Place;
 use crate::failure::Failure;
 use crate::governance::{About, Signer, seal};
 
-/// Two a node of three: a node runs few scripts at a time.
-pub const CONNECTIONS: usize = 6;
+/// A node runs few scripts at a time, and decisions are made one after another.
+pub const CONNECTIONS_A_NODE: usize = 2;
 
 /// What members do beside a measurement.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -24,14 +24,16 @@ impl Beside {
     pub fn name(self) -> &'static str {
         match self.ballots {
             Ballots::Honest => "governance",
-            Ballots::Hostile => "attack",
+            Ballots::Hostile(Attack::Bounds) => "attack",
+            Ballots::Hostile(Attack::Strays) => "attack of strays",
         }
     }
 
     /// As long as the measurement sends.
     pub async fn send(self, assembly: &Assembly, sending: &Sending<'_>) -> Result<Measured, load::Error> {
         let pace = load::Pace { batch: 1, rate: self.rate, ..sending.pace() };
-        load::run_governance(assembly, CONNECTIONS, self.ballots, None, pace, |_| {}).await
+        let connections = CONNECTIONS_A_NODE * sending.endpoints.len();
+        load::run_governance(assembly, connections, self.ballots, None, pace, |_| {}).await
     }
 }
 

@@ -143,7 +143,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn measure(&self, subject: &mut Subject, shape: Shape, rate: Option<f64>) -> Result<Row, load::Error> {
-        let connections = self.options.connections(&shape);
+        let connections = self.options.connections(&shape, self.place.nodes.len());
         let beside = self.assembly.as_ref().filter(|_| shape.governed);
         self.printer.note(describe(&shape, rate, connections, beside.map(|(beside, _)| *beside)));
         let hidden = ProgressBar::hidden();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use load::{Account, Ballots, Endpoint};
+use load::{Account, Attack, Ballots, Endpoint};
 
 use super::governance::{self, Beside};
 use crate::cli::{self, Access, Load, Workload};
@@ -118,9 +118,10 @@ impl fmt::Display for Load {
 }
 
 impl Options {
-    pub fn connections(&self, shape: &Shape) -> usize {
+    /// How many, to so many nodes.
+    pub fn connections(&self, shape: &Shape, nodes: usize) -> usize {
         let default = match shape {
-            Shape { work: Work::Governance, .. } => governance::CONNECTIONS,
+            Shape { work: Work::Governance, .. } => governance::CONNECTIONS_A_NODE * nodes,
             Shape { batch: 1, .. } => CONNECTIONS_SINGLE,
             Shape { .. } => CONNECTIONS_BATCHES,
         };
@@ -166,8 +167,12 @@ pub fn settle_governance(args: cli::BenchGovernance) -> Result<Options, Failure>
 
 fn beside(args: cli::BenchBeside) -> Option<Beside> {
     let cli::BenchBeside { governance_rate: rate, governance_attack: attack } = args;
-    let ballots = if attack { Ballots::Hostile } else { Ballots::Honest };
-    (attack || rate.is_some()).then_some(Beside { rate, ballots })
+    let ballots = match attack {
+        Some(cli::Attack::Bounds) => Ballots::Hostile(Attack::Bounds),
+        Some(cli::Attack::Strays) => Ballots::Hostile(Attack::Strays),
+        None => Ballots::Honest,
+    };
+    (attack.is_some() || rate.is_some()).then_some(Beside { rate, ballots })
 }
 
 fn settle(
@@ -298,7 +303,8 @@ mod tests {
         assert_eq!(settled(&rate).beside, Some(Beside { rate: Some(50.0), ballots: Ballots::Honest }));
         let attack = ["ethereum", "--workload=transfer", "--batch=1", "--load=full", "--governance-attack"];
         assert_eq!(plan(&attack), ["transfer 1 full", "transfer 1 full governed"]);
-        assert_eq!(settled(&attack).beside, Some(Beside { rate: None, ballots: Ballots::Hostile }));
+        let ballots = Ballots::Hostile(Attack::Bounds);
+        assert_eq!(settled(&attack).beside, Some(Beside { rate: None, ballots }));
         assert_eq!(plan(&["governance"]), ["governance 1 full", "governance 1 half"]);
         assert_eq!(settled(&["governance"]).beside, None);
     }

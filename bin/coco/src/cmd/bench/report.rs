@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use load::{Ballots, Ceiling, Histogram, Measured, SLICE};
+use load::{Ceiling, Histogram, Measured, SLICE};
 use serde::Serialize;
 
 use super::drift::Drift;
-use super::governance::{self, Beside};
+use super::governance::Beside;
 use super::measure::{Findings, Row};
 use super::plan::{Length, Options, Shape};
 use crate::failure::Failure;
@@ -75,10 +75,9 @@ pub struct Measurement {
 /// Members at work, and what that did to the measurement beside it.
 #[derive(Serialize)]
 pub struct Governance {
-    /// Whether their ballots were made to do harm.
-    pub attack: bool,
+    /// `governance`, or the attack.
+    pub work: &'static str,
     pub rate: Option<f64>,
-    pub connections: usize,
     pub requests: u64,
     pub failed: u64,
     pub busy_answers: u64,
@@ -276,9 +275,8 @@ fn last(measured: &Measured) -> &Histogram {
 
 fn governed((beside, done): &(Beside, Measured), ratio: Option<Ratio>) -> Governance {
     Governance {
-        attack: beside.ballots == Ballots::Hostile,
+        work: beside.name(),
         rate: beside.rate,
-        connections: governance::CONNECTIONS,
         requests: done.confirmed,
         failed: done.failed,
         busy_answers: done.busy,

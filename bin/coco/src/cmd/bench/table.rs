@@ -125,8 +125,7 @@ fn named(row: &Measurement) -> Vec<String> {
 /// As it was asked for, and what went on beside it.
 fn load(row: &Measurement) -> String {
     match &row.governance {
-        Some(Governance { attack: true, .. }) => format!("{}, attack", row.load),
-        Some(_) => format!("{}, governance", row.load),
+        Some(Governance { work, .. }) => format!("{}, {work}", row.load),
         None => row.load.clone(),
     }
 }

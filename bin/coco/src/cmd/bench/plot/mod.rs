@@ -50,12 +50,10 @@ fn short_name(row: &Measurement) -> String {
         (None, load) => format!("{load} load"),
         (Some(rate), _) => format!("{rate:.0}/s"),
     };
-    let beside = match &row.governance {
-        Some(governance) if governance.attack => ", attack",
-        Some(_) => ", governance",
-        None => "",
-    };
-    format!("{calls}, {load}{beside}")
+    match &row.governance {
+        Some(governance) => format!("{calls}, {load}, {}", governance.work),
+        None => format!("{calls}, {load}"),
+    }
 }
 
 /// In the order of their measurements, each once.
