@@ -1,6 +1,7 @@
 //! A short history of a service, audited as it was and as somebody would like it to have been.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it panics")]
 
+#[expect(dead_code, reason = "this test uses a part of it")]
 mod world;
 
 use std::sync::Arc;

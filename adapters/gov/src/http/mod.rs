@@ -69,6 +69,7 @@ pub fn router(deciding: Deciding) -> Router {
         .route("/gov/service/nodes", get(service::nodes))
         .route("/gov/service/nodes/{node}", get(service::node))
         .route("/gov/service/join-policy", get(service::join_policy))
+        .route("/gov/service/jwk", get(service::tokens))
         .route("/gov/service/transactions/commit", get(service::commit))
         .route("/node/state", get(nodes::state))
         .route("/node/network", get(nodes::network))

@@ -4,12 +4,13 @@ use adapter::Role;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use governance::tables;
+use governance::Governance;
+use governance::views::Node;
 use serde_json::{Value, json};
 
+use super::Door;
 use super::answer::{Problem, placed};
-use super::service::Rows;
-use super::{Door, snapshot};
+use super::service::read;
 use crate::decide::Deciding;
 
 pub async fn state(State(deciding): Door) -> Response {
@@ -27,16 +28,16 @@ pub async fn state(State(deciding): Door) -> Response {
 }
 
 pub async fn network(State(deciding): Door) -> Result<Response, Problem> {
-    let snapshot = snapshot(&deciding);
-    let info = Rows(snapshot.state()).json(tables::SERVICE_INFO, &tables::SINGLETON)?.unwrap_or_default();
-    let status = deciding.node.status();
+    let service = read(&deciding, Governance::service)?;
+    let service = service.ok_or_else(|| Problem::internal("The service is not founded yet."))?;
     Ok(placed(
         &json!({
-            "service_status": info["status"],
-            "service_certificate": info["cert"],
-            "recovery_count": info["recovery_count"],
-            "service_data": info["service_data"],
-            "current_view": status.view.0,
+            "service_status": service.status,
+            "service_certificate": service.certificate,
+            "recovery_count": service.recovery_count,
+            "service_data": service.service_data,
+            "current_service_create_txid": service.creation_transaction_id,
+            "current_view": deciding.node.status().view.0,
             "primary_id": primary_of(&deciding),
         }),
         None,
@@ -44,36 +45,38 @@ pub async fn network(State(deciding): Door) -> Result<Response, Problem> {
 }
 
 pub async fn list(State(deciding): Door) -> Result<Response, Problem> {
-    let snapshot = snapshot(&deciding);
-    let rows = Rows(snapshot.state());
-    let nodes: Result<Vec<_>, _> =
-        rows.keys(tables::NODES_INFO)?.iter().map(|id| described(&deciding, &rows, id)).collect();
-    Ok(placed(&json!({ "nodes": nodes? }), None))
+    let primary = primary_of(&deciding);
+    let nodes = read(&deciding, Governance::nodes)?;
+    let nodes: Vec<Value> = nodes.iter().map(|node| described(node, primary.as_deref())).collect();
+    Ok(placed(&json!({ "nodes": nodes }), None))
 }
 
 /// By id, or `self`, or `primary`.
 pub async fn one(State(deciding): Door, Path(node): Path<String>) -> Result<Response, Problem> {
+    let primary = primary_of(&deciding);
     let id = match &*node {
         "self" => deciding.node.status().id.to_string(),
-        "primary" => primary_of(&deciding).ok_or_else(|| {
+        "primary" => primary.clone().ok_or_else(|| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "PrimaryNotFound", "The network has no primary now.")
         })?,
-        _ => node.to_ascii_lowercase(),
+        _ => node,
     };
-    let snapshot = snapshot(&deciding);
-    Ok(placed(&described(&deciding, &Rows(snapshot.state()), &id)?, None))
+    let found = read(&deciding, |governance, tx| governance.node(tx, &id))?;
+    let found = found.ok_or_else(|| Problem::not_found("There is no such node."))?;
+    Ok(placed(&described(&found, primary.as_deref()), None))
 }
 
-fn described(deciding: &Deciding, rows: &Rows<'_>, id: &str) -> Result<Value, Problem> {
-    let info = rows.json(tables::NODES_INFO, id.as_bytes())?;
-    let info = info.ok_or_else(|| Problem::not_found(format!("There is no node {id}.")))?;
-    Ok(json!({
-        "node_id": id,
-        "status": info["status"],
-        "primary": primary_of(deciding).as_deref() == Some(id),
-        "node_data": info["node_data"],
-        "rpc_interfaces": info["rpc_interfaces"],
-    }))
+fn described(node: &Node, primary: Option<&str>) -> Value {
+    let interfaces = node.rpc_interfaces.iter().map(|(name, interface)| {
+        (name.clone(), json!({ "published_address": interface.published_address, "protocol": interface.protocol }))
+    });
+    json!({
+        "node_id": node.node_id,
+        "status": node.status,
+        "primary": primary == Some(&*node.node_id),
+        "node_data": node.node_data,
+        "rpc_interfaces": interfaces.collect::<serde_json::Map<_, _>>(),
+    })
 }
 
 /// 200 on the primary; elsewhere 404: what load balancers ask.
