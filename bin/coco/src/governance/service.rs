@@ -22,6 +22,7 @@ use crate::printer::Printer;
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// A node decides within a minute, or says that it could not.
 const DEADLINE: Duration = Duration::from_secs(70);
+/// To find a node that answers at all.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a busy service, or one that is choosing a primary, is asked again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,8 +86,8 @@ impl<'a> Service<'a> {
         let agent = agent(root);
         let mut why = Vec::new();
         for base in bases {
-            let state = format!("{base}/node/state");
-            match mentioned(printer, &format!("waiting for {base}"), || agent.get(&state).call()) {
+            let ask = agent.get(format!("{base}/node/state")).config().timeout_global(Some(CONNECT)).build();
+            match mentioned(printer, &format!("waiting for {base}"), || ask.call()) {
                 Ok(_) => return Ok(Self { agent, base, place, printer }),
                 Err(e) => why.push(format!("\n    {base}: {e}")),
             }

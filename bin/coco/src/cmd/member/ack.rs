@@ -30,10 +30,11 @@ pub fn run(place: &Place, who: Option<&Who>, json: bool, printer: &Printer) -> R
         (Some(who), _) => vec![Signer::open(who, place)?],
     };
     let service = Service::reach(place, printer)?;
+    let people = service.people()?;
     let mut acknowledged = Vec::with_capacity(signers.len());
     for signer in &signers {
         // Keys of those who are not members yet, or no more, may lie there too.
-        if who.is_none() && !service.people()?.has(&signer.id) {
+        if who.is_none() && !people.has(&signer.id) {
             printer.note(format!("{} is no member of this network: left out", signer.name));
             continue;
         }
