@@ -18,6 +18,19 @@ const CONDITIONS = {
     fields: { members: listOf(id) },
     holds: ({ members }, _, proposer) => members.includes(proposer),
   },
+  // A member whose data says that it provisions adds or removes one whose data says what such members are: operators, say.
+  provisions: {
+    fields: { field: text, gives: text },
+    holds({ field, gives }, action, proposer) {
+      const dataOf = (member) => ofCcf("members.info").get(member)?.member_data;
+      if (dataOf(proposer)?.[field] !== true) return false;
+      if (action.name === "remove_member") return dataOf(action.args.member_id)?.[gives] === true;
+      // Whoever is a member already, and is none of those, is not made one of them this way.
+      if (action.name !== "set_member" || action.args.member_data?.[gives] !== true) return false;
+      const known = ofCcf("members.info").get(ccf.pemToId(action.args.cert));
+      return known === undefined || known.member_data?.[gives] === true;
+    },
+  },
   // A member proposes it whose data has this field with this value: an operator, say.
   proposer_data: {
     fields: { field: text, value: anything },
