@@ -129,7 +129,8 @@ codes! {
     PlatformFlag "I43" Refused "The policy does not allow this configuration of the platform.";
     TdAttributes "I44" Refused "The TD has an attribute or extended feature that the policy does not allow.";
     QeDebug "I45" Mismatch "The quoting enclave can be debugged.";
-    SecondOpinion "I46" Untrusted "The two verifiers of Intel quotes disagree.";
+    QeVendor "I46" Unsupported "The quoting enclave is not Intel's.";
+    SecondOpinion "I47" Untrusted "The two verifiers of Intel quotes disagree.";
 
     // AMD SEV-SNP.
     SnpVersionLow "A1" Refused "The report's version is older than the policy allows.";

@@ -22,3 +22,5 @@ pub const CRL_BYTES: usize = 1 << 20;
 pub const TCB_INFO_BYTES: usize = 256 << 10;
 /// A virtual node's statement.
 pub const VIRTUAL_BYTES: usize = 4 << 10;
+/// Intel's collateral for one quote, JSON with the lists in hexadecimal.
+pub const COLLATERAL_BYTES: usize = 6 << 20;

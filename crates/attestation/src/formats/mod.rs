@@ -2,5 +2,6 @@
 
 pub(crate) mod cbor;
 pub(crate) mod cose;
+pub(crate) mod event_log;
 pub(crate) mod signature;
 pub(crate) mod x509;
