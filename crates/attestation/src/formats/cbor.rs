@@ -102,7 +102,10 @@ impl<'a> Reader<'a> {
                 21 => Value::Bool(true),
                 22 => Value::Null,
                 _ => {
-                    return Err(Refusal::new(Code::NotCanonical, "a CBOR simple value or float, which no evidence has"));
+                    return Err(Refusal::new(
+                        Code::NotCanonical,
+                        "a CBOR simple value or float, which no evidence has",
+                    ));
                 }
             },
         })

@@ -2,12 +2,12 @@
 
 use attestation::amd::{self, Endorsement, Endorsements, Roots};
 use attestation::{Binding, Bytes, Claims, Code, CodeEntry, Kind, Policy, Refusal};
-use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use minicbor::data::Type;
 
-use crate::vectors::{date, folder, read};
+use crate::mock::vectors::{date, folder, read};
 
 fn pem(paths: &[&str]) -> Endorsements {
     let text: Vec<u8> = paths.iter().flat_map(|path| [read(path), b"\n".to_vec()].concat()).collect();
@@ -250,7 +250,7 @@ fn statement(path: &str) -> Statement {
     let mut headers = minicbor::Decoder::new(&protected);
     for _ in 0..headers.map().unwrap().unwrap() {
         let name = if headers.datatype().unwrap() == Type::String { headers.str().unwrap() } else { "" };
-        if name == "msft-css-dev" {
+        if matches!(name, "msft-css-dev" | "attestedsvc") {
             attested(&mut headers, &protected, &mut statement);
             continue;
         }
@@ -293,7 +293,8 @@ fn statements_in_the_wild_are_accepted_with_their_firmware_endorsement() {
     }
     for path in ["20250617", "20250925"] {
         let parts = statement(&format!("snp/scitt-attested/css-attested-cosesign1-{path}.cose"));
-        let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &parts.point);
+        let algorithm = if parts.point.len() == 97 { &ECDSA_P384_SHA384_FIXED } else { &ECDSA_P256_SHA256_FIXED };
+        let key = UnparsedPublicKey::new(algorithm, &parts.point);
         key.verify(&parts.signed, &parts.signature).unwrap();
         let claims = verify(&parts.report, &parts.endorsements, date(2026, 6, 1)).unwrap();
         assert_eq!(claims.number("uvm-svn"), Ok(101));

@@ -1,0 +1,6 @@
+//! Each kind of evidence beside Intel's: recorded samples, and evidence of a mock hierarchy with one thing wrong at a time.
+//!
+//! The verifier is the one that ships; only the roots differ.
+
+mod amd;
+mod mock;

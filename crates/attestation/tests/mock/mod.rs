@@ -1,0 +1,4 @@
+//! What the mock hierarchies are made with, and where recorded evidence is.
+
+pub mod der;
+pub mod vectors;
