@@ -47,7 +47,7 @@ pub(super) fn of(
 }
 
 /// What the report says, whoever vouches for it.
-fn body(quote: &Quote<'_>) -> Claims {
+pub(super) fn body(quote: &Quote<'_>) -> Claims {
     let mut claims = match &quote.body {
         Body::Sgx(report) => of_enclave(quote, report),
         Body::Tdx(report) => of_td(quote, report),

@@ -12,8 +12,9 @@
 //!
 //! Real quotes stand in fixed buffers: zeros may follow, and nothing else. What was cut off is not part of [`Quote::bytes`].
 
+use super::claims;
 use super::report::{ENCLAVE_BYTES, EnclaveReport, TD10_BYTES, TD15_BYTES, TD15EX_BYTES, TdReport};
-use crate::{Code, Reader, Refusal, limits};
+use crate::{Claims, Code, Reader, Refusal, limits};
 
 const HEADER_BYTES: usize = 48;
 /// The quoting enclave's vendor: Intel.
@@ -76,6 +77,11 @@ impl<'a> Quote<'a> {
         let signed = Signed { bytes, version, signed, body };
         signed.with(data)
     }
+
+    /// What the report says, whoever vouches for it: to look at, and to know which collateral to ask for. Nothing to decide on.
+    pub fn unverified_claims(&self) -> Claims {
+        claims::body(self)
+    }
 }
 
 /// What stands before the signature data.
@@ -118,9 +124,11 @@ impl<'a> Signed<'a> {
 }
 
 /// Types 1 to 4 and 7 point to a certificate that is kept elsewhere; a QE part cannot stand in a QE part.
+/// Some tools write a chain in DER: as good as none.
 fn chain(kind: u16, certification: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     match kind {
-        CHAIN => Ok(Some(certification)),
+        CHAIN if certification.starts_with(b"-----BEGIN") => Ok(Some(certification)),
+        CHAIN => Ok(None),
         1..=4 | 7 => Ok(None),
         _ => Err(Refusal::new(Code::CertificationNesting, format!("certification data of type {kind} in the QE part"))),
     }
