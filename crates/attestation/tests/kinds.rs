@@ -4,3 +4,4 @@
 
 mod amd;
 mod mock;
+mod nitro;

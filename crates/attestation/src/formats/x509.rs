@@ -9,6 +9,7 @@ use x509_parser::oid_registry::{
     OID_NIST_HASH_SHA256, OID_NIST_HASH_SHA384, OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA256WITHRSA, OID_PKCS1_SHA384WITHRSA,
     OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, Oid,
 };
+use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
@@ -16,6 +17,28 @@ use x509_parser::x509::AlgorithmIdentifier;
 
 use super::signature::{PublicKey, Scheme};
 use crate::{Code, Refusal, limits};
+
+/// More than a chain with its text has.
+pub(crate) const PEM_BYTES: usize = 64 << 10;
+
+/// The certificates of a text in PEM, in its order, DER.
+pub(crate) fn of_pem(text: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+    if text.len() > PEM_BYTES {
+        return Err(Refusal::new(Code::OversizedLength, format!("{} bytes of PEM", text.len())));
+    }
+    let mut chain = Vec::new();
+    for pem in Pem::iter_from_buffer(text) {
+        let pem = pem.map_err(|e| Refusal::new(Code::BadEncoding, format!("PEM: {e}")))?;
+        if pem.label != "CERTIFICATE" {
+            return Err(Refusal::new(Code::BadEncoding, format!("a {} among certificates", pem.label)));
+        }
+        if chain.len() == limits::CHAIN_CERTIFICATES {
+            return Err(Refusal::new(Code::OversizedLength, "too many certificates"));
+        }
+        chain.push(pem.contents);
+    }
+    Ok(chain)
+}
 
 /// A certificate that was read and that nobody vouched for yet.
 pub(crate) struct Certificate<'a> {
@@ -28,10 +51,11 @@ impl<'a> Certificate<'a> {
         if der.len() > limits::CERTIFICATE_BYTES {
             return Err(Refusal::new(Code::OversizedLength, "a certificate is too large"));
         }
+        well_formed(der)?;
         let (rest, parsed) = X509Certificate::from_der(der)
             .map_err(|e| Refusal::new(Code::BadEncoding, format!("a certificate does not parse: {e}")))?;
         if !rest.is_empty() {
-            return Err(Refusal::new(Code::TrailingBytes, "bytes follow a certificate"));
+            return Err(not_der());
         }
         Ok(Self { der, parsed })
     }
@@ -132,10 +156,11 @@ impl<'a> RevocationList<'a> {
         if der.len() > limits::CRL_BYTES {
             return Err(Refusal::new(Code::OversizedLength, "a revocation list is too large"));
         }
+        well_formed(der)?;
         let (rest, parsed) = CertificateRevocationList::from_der(der)
             .map_err(|e| Refusal::new(Code::BadEncoding, format!("a revocation list does not parse: {e}")))?;
         if !rest.is_empty() {
-            return Err(Refusal::new(Code::TrailingBytes, "bytes follow a revocation list"));
+            return Err(not_der());
         }
         Ok(Self { parsed })
     }
@@ -167,6 +192,55 @@ impl<'a> RevocationList<'a> {
         self.parsed.iter_revoked_certificates().any(|revoked| significant(revoked.raw_serial()) == significant(serial))
     }
 }
+
+/// One element in DER's form of lengths, each part filling its whole: the parser passes over what it cannot read in a name.
+fn well_formed(der: &[u8]) -> Result<(), Refusal> {
+    let (tag, content, rest) = element(der).ok_or_else(not_der)?;
+    if !rest.is_empty() {
+        return Err(Refusal::new(Code::TrailingBytes, "bytes follow a certificate or revocation list"));
+    }
+    if elements_fill(tag, content, 0) { Ok(()) } else { Err(not_der()) }
+}
+
+fn not_der() -> Refusal {
+    Refusal::new(Code::BadEncoding, "a certificate or revocation list is not DER")
+}
+
+fn elements_fill(tag: u8, mut content: &[u8], depth: u32) -> bool {
+    const CONSTRUCTED: u8 = 0x20;
+    if tag & CONSTRUCTED == 0 {
+        return true;
+    }
+    while !content.is_empty() {
+        let Some((tag, part, rest)) = element(content) else { return false };
+        if depth == DEPTH_MAX || !elements_fill(tag, part, depth + 1) {
+            return false;
+        }
+        content = rest;
+    }
+    true
+}
+
+/// Tag, content and what follows.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, first, rest @ ..] = der else { return None };
+    let (length, rest) = match first {
+        0..0x80 => (usize::from(*first), rest),
+        0x81..=0x83 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            let length = digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
+            let is_shortest = length >= 0x80 && digits[0] != 0;
+            (is_shortest.then_some(length)?, rest)
+        }
+        _ => return None,
+    };
+    let is_long_tag = tag & 0x1f == 0x1f;
+    let (content, rest) = rest.split_at_checked(length)?;
+    (!is_long_tag).then_some((*tag, content, rest))
+}
+
+/// Names in extensions of a certificate are the deepest that any has: about eight.
+const DEPTH_MAX: u32 = 16;
 
 /// A number without leading zeros.
 fn significant(number: &[u8]) -> &[u8] {
@@ -210,3 +284,28 @@ fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<Scheme> {
 }
 
 const OID_MGF1: Oid<'static> = x509_parser::der_parser::oid!(1.2.840.113549.1.1.8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_der_is_well_formed() {
+        let code = |der: &[u8]| well_formed(der).err().map(|refusal| refusal.code);
+        assert_eq!(code(&[0x30, 3, 2, 1, 5]), None);
+        assert_eq!(code(&[0x30, 3, 2, 1, 5, 0]), Some(Code::TrailingBytes));
+        for other in [
+            &[][..],
+            &[0x30],
+            &[0x30, 4, 2, 1, 5],
+            &[0x30, 3, 2, 2, 5],
+            &[0x30, 0x81, 3, 2, 1, 5],
+            &[0x30, 0x80, 2, 1, 5, 0, 0],
+            &[0x3f, 3, 2, 1, 5],
+            &[0x30, 0x84, 0, 0, 0, 3, 2, 1, 5],
+        ] {
+            assert_eq!(code(other), Some(Code::BadEncoding), "{other:?}");
+        }
+        assert_eq!(code(&[0x30, 0x80].repeat(4000)), Some(Code::BadEncoding));
+    }
+}

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minicbor::Encoder;
 
+use crate::mock::cose::Sign1;
 use crate::mock::der::{self, Certificate, Key, Style, authority, integer, revocation_list, tlv};
 use crate::mock::vectors::date;
 
@@ -293,18 +294,8 @@ impl Uvm {
         (self.chain)(&mut chain);
         let issuer = self.issuer.clone().unwrap_or_else(did);
         let (protected, payload) = (self.protected(&chain, &issuer), self.payload());
-        let mut signed = vec![];
-        let mut encoder = Encoder::new(&mut signed);
-        encoder.array(4).unwrap().str("Signature1").unwrap().bytes(&protected).unwrap().bytes(&[]).unwrap();
-        encoder.bytes(&payload).unwrap();
-        let signature = self.signer.sign(Style::Pss48, &signed);
-        let mut message = vec![];
-        let mut encoder = Encoder::new(&mut message);
-        if self.tagged {
-            encoder.tag(minicbor::data::Tag::new(18)).unwrap();
-        }
-        encoder.array(4).unwrap().bytes(&protected).unwrap().map(0).unwrap();
-        encoder.bytes(&payload).unwrap().bytes(&signature).unwrap();
+        let parts = Sign1 { tagged: self.tagged, protected: &protected, unprotected: &[0xa0], payload: &payload };
+        let mut message = parts.signed(|signed| self.signer.sign(Style::Pss48, signed));
         (self.finish)(&mut message);
         message
     }

@@ -1,0 +1,4 @@
+//! AWS Nitro Enclaves.
+
+mod deviations;
+mod samples;
