@@ -2,7 +2,11 @@
 
 #[path = "intel/containers.rs"]
 mod containers;
+#[path = "intel/deviations.rs"]
+mod deviations;
 #[expect(dead_code, reason = "other kinds of evidence use more of it")]
 mod mock;
+#[path = "intel/mock.rs"]
+mod mock_intel;
 #[path = "intel/samples.rs"]
 mod samples;
