@@ -2,11 +2,17 @@
 
 #[path = "intel/containers.rs"]
 mod containers;
+#[path = "intel/cost.rs"]
+mod cost;
 #[path = "intel/deviations.rs"]
 mod deviations;
 #[expect(dead_code, reason = "other kinds of evidence use more of it")]
 mod mock;
 #[path = "intel/mock.rs"]
 mod mock_intel;
+#[path = "intel/mutations.rs"]
+mod mutations;
+#[path = "intel/properties.rs"]
+mod properties;
 #[path = "intel/samples.rs"]
 mod samples;

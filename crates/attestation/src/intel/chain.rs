@@ -1,7 +1,7 @@
 //! Intel's certificates: a leaf, perhaps an intermediate authority, and the root whose key is pinned.
 //!
-//! The root that stands in a chain is only a place holder: it counts by its key, and windows and signatures are those of the
-//! pinned certificate. So an older encoding of the same root is fine, and a self-made root of the same name is not.
+//! The root that stands in a chain counts by its key, and the window is that of the pinned certificate. So an older
+//! certificate of the same root is fine, and a self-made root of the same name is not.
 
 use crate::formats::signature::{PublicKey, Scheme};
 use crate::formats::x509::{Certificate, RevocationList};
@@ -40,15 +40,26 @@ fn check(
     length: usize,
 ) -> Result<(), Refusal> {
     ordered(chain, leaf, length)?;
-    let top = chain.last().map_or(&[][..], Certificate::spki);
-    if top != root.spki() {
-        return Err(Refusal::new(Code::OtherRoot, "the chain's root has another key than the pinned one"));
-    }
+    same_root(&chain[length - 1], root)?;
     let issuers = chain[1..chain.len() - 1].iter().chain([root]);
     for (below, (certificate, issuer)) in (0..).zip(chain.iter().zip(issuers)) {
         link(certificate, issuer, below)?;
     }
     chain[..chain.len() - 1].iter().chain([root]).try_for_each(|certificate| certificate.valid_at(now))
+}
+
+/// It may be another certificate of the pinned key, and then that key must have signed it: no byte of a chain is left open.
+fn same_root(top: &Certificate<'_>, root: &Certificate<'_>) -> Result<(), Refusal> {
+    if top.der == root.der {
+        return Ok(());
+    }
+    if top.spki() != root.spki() {
+        return Err(Refusal::new(Code::OtherRoot, "the chain's root has another key than the pinned one"));
+    }
+    if !top.is_signed_by(&root.key()?, Scheme::EcdsaSha256Der) {
+        return Err(Refusal::new(Code::BadSignature, "the chain's root is not signed by its key"));
+    }
+    Ok(())
 }
 
 /// Names and number, before any signature is looked at.

@@ -33,16 +33,16 @@ fn code(result: Result<Claims, Refusal>) -> Code {
 }
 
 /// One row that verifies: its status, its advisories, and the default policy's word.
-struct Good {
-    quote: &'static str,
-    collateral: &'static str,
-    now: u64,
-    status: Status,
-    advisories: &'static [&'static str],
-    default: Result<(), Code>,
+pub struct Good {
+    pub quote: &'static str,
+    pub collateral: &'static str,
+    pub now: u64,
+    pub status: Status,
+    pub advisories: &'static [&'static str],
+    pub default: Result<(), Code>,
 }
 
-const GOOD: &[Good] = &[
+pub const GOOD: &[Good] = &[
     Good {
         quote: "sgx/dcap-qvl/sgx_quote",
         collateral: "sgx/dcap-qvl/sgx_quote_collateral.json",

@@ -1,0 +1,110 @@
+//! Bytes that nobody chose with care: parsers answer, and answer the same twice.
+
+use attestation::intel::quote::Quote;
+use attestation::intel::{self, Collateral, ROOT, event_log};
+use attestation::{Code, json, virtual_tee};
+use proptest::prelude::*;
+
+use crate::mock_intel::{ALL, Base, Build};
+
+fn bases() -> impl Strategy<Value = Base> {
+    prop::sample::select(ALL)
+}
+
+/// A log with a header that announces SHA-384, and whatever follows.
+fn log(rest: &[u8]) -> Vec<u8> {
+    let mut spec = b"Spec ID Event03\0".to_vec();
+    spec.extend([0; 8]);
+    spec.extend(1_u32.to_le_bytes());
+    spec.extend([0x0c, 0, 48, 0, 0]);
+    let mut log = vec![0; 28];
+    log.extend((spec.len() as u32).to_le_bytes());
+    log.extend(spec);
+    log.extend(rest);
+    log
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_are_no_quote(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        prop_assert!(Quote::parse(&bytes).is_err());
+        prop_assert!(virtual_tee::verify(&bytes).is_err());
+        prop_assert!(Collateral::parse(&bytes).is_err());
+        prop_assert!(event_log::replay(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_quote_with_a_piece_replaced_is_answered(
+        base in bases(),
+        at in 0_usize..6_000,
+        piece in prop::collection::vec(any::<u8>(), 1..64),
+    ) {
+        let mut evidence = Build::new(base).evidence();
+        let at = at % evidence.len();
+        let end = (at + piece.len()).min(evidence.len());
+        evidence[at..end].copy_from_slice(&piece[..end - at]);
+        let first = Quote::parse(&evidence).map(|quote| quote.unverified_claims());
+        prop_assert_eq!(Quote::parse(&evidence).map(|quote| quote.unverified_claims()), first);
+    }
+
+    #[test]
+    fn events_of_any_bytes_replay_or_are_refused(rest in prop::collection::vec(any::<u8>(), 0..400)) {
+        if let Err(refusal) = event_log::replay(&log(&rest)) {
+            prop_assert_eq!(refusal.code, Code::EventLogTruncated);
+        }
+    }
+
+    #[test]
+    fn well_formed_events_replay_and_their_order_counts(digests in prop::collection::vec(any::<[u8; 48]>(), 2..6)) {
+        let event = |digest: &[u8; 48]| {
+            let mut bytes = 1_u32.to_le_bytes().to_vec();
+            bytes.extend(8_u32.to_le_bytes());
+            bytes.extend(1_u32.to_le_bytes());
+            bytes.extend([0x0c, 0]);
+            bytes.extend(digest);
+            bytes.extend(3_u32.to_le_bytes());
+            bytes.extend(b"abc");
+            bytes
+        };
+        let forward: Vec<u8> = digests.iter().flat_map(&event).collect();
+        let backward: Vec<u8> = digests.iter().rev().flat_map(&event).collect();
+        let register = |rest: &[u8]| event_log::replay(&log(rest)).map(|registers| registers[0]);
+        let padded = [forward.as_slice(), &[0xff; 100]].concat();
+        prop_assert_eq!(register(&padded), register(&forward));
+        let palindrome = digests.iter().eq(digests.iter().rev());
+        prop_assert_eq!(register(&forward) == register(&backward), palindrome);
+        prop_assert_eq!(register(&forward[..forward.len() - 1]).unwrap_err().code, Code::EventLogTruncated);
+    }
+
+    #[test]
+    fn json_of_any_text_is_answered(text in "\\PC{0,200}") {
+        let _ = json::parse::<serde_json::Value>(text.as_bytes(), 1_000, "test");
+    }
+}
+
+#[test]
+fn events_that_look_like_padding_do_not_make_the_walk_quadratic() {
+    // A mebibyte of empty events (all zero) and one last byte: each event must be looked at once.
+    let mut rest = vec![0; (1 << 20) - 100];
+    rest.push(1);
+    assert_eq!(event_log::replay(&log(&rest)).unwrap_err().code, Code::EventLogTruncated);
+}
+
+#[test]
+fn collateral_is_read_strictly() {
+    let text = r#"{"root_ca_crl":"","pck_crl":"","tcb_info_issuer_chain":"","tcb_info":"","tcb_info_signature":"",
+        "qe_identity_issuer_chain":"","qe_identity":"","qe_identity_signature":""}"#;
+    let given = Collateral::parse(text.as_bytes()).unwrap();
+    let code = |text: &str| Collateral::parse(text.as_bytes()).unwrap_err().code;
+    assert_eq!(code(&text.replacen('{', "{\"pck_crl\":\"\",", 1)), Code::DuplicateKey);
+    assert_eq!(code(&format!("{text}x")), Code::JsonTrailing);
+    assert_eq!(code(&text.replacen("\"pck_crl\"", "\"pck_clr\"", 1)), Code::BadEncoding);
+    assert_eq!(
+        code(&text.replacen("\"tcb_info\":\"\"", &format!("\"tcb_info\":\"{}\"", "x".repeat(300_000)), 1)),
+        Code::OversizedLength
+    );
+    let refusal = intel::verify(&Build::new(Base::Sgx).evidence(), &given, ROOT, 0).unwrap_err();
+    assert_eq!(refusal.code, Code::OtherRoot);
+}
