@@ -1,4 +1,9 @@
 //! SGX and TDX: recorded quotes, and quotes of a test hierarchy with one thing wrong at a time.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first failure, and says what it skips or measured"
+)]
 
 #[path = "intel/containers.rs"]
 mod containers;
