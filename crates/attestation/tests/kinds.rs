@@ -3,5 +3,6 @@
 //! The verifier is the one that ships; only the roots differ.
 
 mod amd;
+mod cca;
 mod mock;
 mod nitro;

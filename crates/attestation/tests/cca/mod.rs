@@ -1,0 +1,4 @@
+//! Arm CCA.
+
+mod deviations;
+mod samples;
