@@ -28,6 +28,8 @@
 //! | [`maa`] | tokens of Azure Attestation |
 //! | [`vbs`] | reports of Windows enclaves |
 //! | [`virtual_tee`] | statements of a node without hardware: for development, and only where a policy says so |
+//!
+//! Beside it, [`gather`] asks the platform that the process runs on for such evidence.
 #![forbid(unsafe_code)]
 
 pub mod amd;
@@ -37,6 +39,7 @@ pub mod cca;
 mod claims;
 mod code;
 mod formats;
+pub mod gather;
 pub mod intel;
 pub mod json;
 mod kind;
