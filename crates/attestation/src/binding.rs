@@ -3,7 +3,7 @@
 use base::Digest;
 use crypto::Sha256;
 
-use crate::{Claims, Code, Refusal};
+use crate::{Claims, Code, Kind, Refusal};
 
 /// Opens the bytes that are hashed, so that they can be mistaken for nothing else.
 const DOMAIN: &[u8] = b"coco attested key 1";
@@ -55,12 +55,12 @@ impl Binding {
         Self::Exact(crypto::sha256(der).0.to_vec())
     }
 
-    pub(crate) fn check(&self, claims: &Claims) -> Result<(), Refusal> {
-        let given = &claims.report_data.0;
+    /// Refuses report data that is not what was asked for, and a statement that says something else.
+    pub fn check(&self, claims: &Claims) -> Result<(), Refusal> {
         match self {
-            Self::Exact(wanted) => same(given, wanted),
+            Self::Exact(wanted) => same(claims, wanted),
             Self::Statement { presented, expected } => {
-                same(given, &presented.report_data())?;
+                same(claims, &presented.report_data())?;
                 if presented.key != expected.key {
                     let text = format!("it vouches for key {}, not {}", presented.key, expected.key);
                     return Err(Refusal::new(Code::OtherNode, text));
@@ -75,12 +75,18 @@ impl Binding {
 }
 
 /// Report data binds only if something was asked for: all zeros are accepted only by whoever asks for a full field of zeros.
-fn same(given: &[u8], wanted: &[u8]) -> Result<(), Refusal> {
+fn same(claims: &Claims, wanted: &[u8]) -> Result<(), Refusal> {
+    let given = &claims.report_data.0;
     let padding = given.get(wanted.len()..);
     if wanted.is_empty() || !given.starts_with(wanted) || padding.is_none_or(|rest| rest.iter().any(|byte| *byte != 0))
     {
         let text = format!("{} instead of {}", const_hex::encode(given), const_hex::encode(wanted));
-        return Err(Refusal::new(Code::ReportData, text));
+        let code = match claims.kind {
+            Kind::AzureVtpm => Code::VtpmExtraData,
+            Kind::Maa => Code::MaaRuntime,
+            _ => Code::ReportData,
+        };
+        return Err(Refusal::new(code, text));
     }
     Ok(())
 }
@@ -88,7 +94,6 @@ fn same(given: &[u8], wanted: &[u8]) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
 
     fn claims(report_data: &[u8]) -> Claims {
         Claims::new(Kind::Virtual, Digest::ZERO, report_data)

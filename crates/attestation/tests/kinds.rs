@@ -3,6 +3,7 @@
 //! The verifier is the one that ships; only the roots differ.
 
 mod amd;
+mod azure;
 mod cca;
 mod mock;
 mod nitro;

@@ -1,0 +1,4 @@
+//! vTPM evidence of Azure's confidential VMs.
+
+mod deviations;
+mod samples;
