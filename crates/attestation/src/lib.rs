@@ -29,7 +29,7 @@
 //! | [`vbs`] | reports of Windows enclaves |
 //! | [`virtual_tee`] | statements of a node without hardware: for development, and only where a policy says so |
 //!
-//! Beside it, [`gather`] asks the platform that the process runs on for such evidence.
+//! Beside it, [`gather`] asks the platform that the process runs on for such evidence, and [`ra_tls`] reads certificates that carry it.
 #![forbid(unsafe_code)]
 
 pub mod amd;
@@ -47,6 +47,7 @@ pub mod limits;
 pub mod maa;
 pub mod nitro;
 mod policy;
+pub mod ra_tls;
 mod reader;
 mod status;
 pub mod vbs;

@@ -5,6 +5,8 @@
     reason = "a test stops at the first failure, and says what it skips or measured"
 )]
 
+#[path = "intel/certificates.rs"]
+mod certificates;
 #[path = "intel/containers.rs"]
 mod containers;
 #[path = "intel/cost.rs"]

@@ -48,7 +48,12 @@ pub(crate) struct Certificate<'a> {
 
 impl<'a> Certificate<'a> {
     pub(crate) fn parse(der: &'a [u8]) -> Result<Self, Refusal> {
-        if der.len() > limits::CERTIFICATE_BYTES {
+        Self::parse_within(der, limits::CERTIFICATE_BYTES)
+    }
+
+    /// A certificate that carries evidence is larger than others.
+    pub(crate) fn parse_within(der: &'a [u8], bytes_max: usize) -> Result<Self, Refusal> {
+        if der.len() > bytes_max {
             return Err(Refusal::new(Code::OversizedLength, "a certificate is too large"));
         }
         well_formed(der)?;
