@@ -167,6 +167,11 @@ impl<'a> RevocationList<'a> {
         if !rest.is_empty() {
             return Err(not_der());
         }
+        // Such a list may name only some of what its issuer revoked, or what others issued: vendors make none.
+        let entries = parsed.iter_revoked_certificates().flat_map(|entry| entry.extensions());
+        if parsed.extensions().iter().chain(entries).any(|extension| extension.critical) {
+            return Err(Refusal::new(Code::BadEncoding, "a revocation list has an extension that must be understood"));
+        }
         Ok(Self { parsed })
     }
 
@@ -178,6 +183,7 @@ impl<'a> RevocationList<'a> {
         let outer = &self.parsed.signature_algorithm;
         *outer == self.parsed.tbs_cert_list.signature
             && scheme_of(outer) == Some(scheme)
+            && self.parsed.signature_value.unused_bits == 0
             && key.verifies(scheme, self.parsed.tbs_cert_list.as_ref(), &self.parsed.signature_value.data)
     }
 

@@ -174,6 +174,7 @@ const CHAINS: &[Case] = &[
     ("C31 PCK", Code::CrlFromFuture, ALL, |b| b.pck_crl.window = FUTURE),
     ("C32 certificate", Code::BadEncoding, ALL, |b| b.chain = |chain| chain[0] = vec![0x30, 0]),
     ("C32 list", Code::BadEncoding, ALL, |b| b.collateral = |given| given.pck_crl.0 = vec![0x30, 0]),
+    ("C32 a list of some revocations only", Code::BadEncoding, ALL, |b| b.pck_crl.partial = true),
     ("I34", Code::TcbSignerAsPck, ALL, |b| {
         b.leaf.subject = "Intel SGX TCB Signing";
     }),
@@ -188,6 +189,7 @@ const CHAINS: &[Case] = &[
 
 fn other_list() -> Crl {
     Crl {
+        partial: false,
         issuer: "Intel SGX PCK Processor CA",
         window: ("20250101000000Z", "20320101000000Z"),
         serials: vec![],

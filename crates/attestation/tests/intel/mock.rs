@@ -75,6 +75,8 @@ pub struct Document {
 }
 
 pub struct Crl {
+    /// The list names only some of what is revoked, and says so.
+    pub partial: bool,
     pub issuer: &'static str,
     pub window: (&'static str, &'static str),
     pub serials: Vec<u8>,
@@ -177,8 +179,8 @@ impl Build {
             signer_chain: |_| (),
             tcb_info: Document { value: tcb_info(base), edit: |text| text, key: "TCB signer", signed: true },
             qe_identity: Document { value: qe_identity(base), edit: |text| text, key: "TCB signer", signed: true },
-            root_crl: Crl { issuer: ROOT, window: WINDOW, serials: vec![99], key: "root" },
-            pck_crl: Crl { issuer: PLATFORM, window: WINDOW, serials: vec![99], key: "platform CA" },
+            root_crl: Crl { partial: false, issuer: ROOT, window: WINDOW, serials: vec![99], key: "root" },
+            pck_crl: Crl { partial: false, issuer: PLATFORM, window: WINDOW, serials: vec![99], key: "platform CA" },
             finish: |_| (),
             collateral: |_| (),
             now: NOW,
@@ -390,7 +392,11 @@ impl Crl {
         let entries: Vec<_> =
             self.serials.iter().map(|serial| sequence(&[&integer(*serial), &time(self.window.0)])).collect();
         let entries = if entries.is_empty() { vec![] } else { joined(&entries) };
-        let number = sequence(&[&oid("2.5.29.20"), &octets(&integer(1))]);
+        let mut extensions = sequence(&[&oid("2.5.29.20"), &octets(&integer(1))]);
+        if self.partial {
+            // Issuing distribution point: user certificates only.
+            extensions.extend(sequence(&[&oid("2.5.29.28"), &[1, 1, 0xff], &octets(&sequence(&[&[0x81, 1, 0xff]]))]));
+        }
         let tbs = sequence(&[
             &integer(1),
             &algorithm,
@@ -398,7 +404,7 @@ impl Crl {
             &time(self.window.0),
             &time(self.window.1),
             &entries,
-            &tlv(0xa0, &sequence(&[&number])),
+            &tlv(0xa0, &sequence(&[&extensions])),
         ]);
         let signature = Key::p256(self.key).sign(Style::Ecdsa256, &tbs);
         Bytes(sequence(&[&tbs, &algorithm, &bits(&signature)]))
