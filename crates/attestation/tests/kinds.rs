@@ -5,5 +5,6 @@
 mod amd;
 mod azure;
 mod cca;
+mod maa;
 mod mock;
 mod nitro;

@@ -1,0 +1,4 @@
+//! Tokens of Azure Attestation.
+
+mod deviations;
+mod samples;
