@@ -24,3 +24,5 @@ pub const TCB_INFO_BYTES: usize = 256 << 10;
 pub const VIRTUAL_BYTES: usize = 4 << 10;
 /// Intel's collateral for one quote, JSON with the lists in hexadecimal.
 pub const COLLATERAL_BYTES: usize = 6 << 20;
+/// All that a node shows, JSON: collateral and an event log are its largest parts.
+pub const PRESENTED_BYTES: usize = COLLATERAL_BYTES + 2 * EVENT_LOG_BYTES + (1 << 20);

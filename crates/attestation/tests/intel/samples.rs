@@ -3,7 +3,9 @@
 use attestation::intel::document::Signed;
 use attestation::intel::quote::Quote;
 use attestation::intel::{self, Collateral, ROOT, event_log};
-use attestation::{Binding, Claims, Code, CodeEntry, Kind, Policy, Refusal, Status};
+use attestation::{
+    Binding, Bytes, Claims, Code, CodeEntry, Endorsements, Kind, Policy, Presented, Refusal, Roots, Status,
+};
 
 use crate::containers::{collateral, fortanix, quote, ravl};
 use crate::mock::vectors::{date, folder, read};
@@ -374,4 +376,26 @@ fn a_changed_or_cut_event_log_is_refused() {
     let header = 32 + u32::from_le_bytes(log[28..32].try_into().unwrap()) as usize;
     changed[header + 14] ^= 1;
     assert_eq!(event_log::check(claims, &changed).unwrap_err().code, Code::EventLogReplay);
+}
+
+#[test]
+fn what_a_node_shows_is_verified_by_its_kind() {
+    if folder().is_none() {
+        return;
+    }
+    let row = GOOD.iter().find(|row| row.quote.contains("cos-113")).unwrap();
+    let presented = Presented {
+        kind: Kind::Tdx,
+        evidence: Bytes(quote(row.quote)),
+        endorsements: Endorsements::Intel(Box::new(collateral(row.collateral))),
+        event_log: Some(Bytes(read("tdx/go-tdx-guest/ccel/ccel_data.dat"))),
+    };
+    let sent = Presented::parse(&serde_json::to_vec(&presented).unwrap()).unwrap();
+    let roots = Roots::vendors();
+    let claims = sent.verify(&roots, row.now).unwrap();
+    assert!(claims.bytes("event-log").is_ok());
+    let as_sgx = Presented { kind: Kind::Sgx, event_log: None, ..sent.clone() };
+    assert_eq!(code(as_sgx.verify(&roots, row.now)), Code::OtherProduct);
+    let with_other_log = Presented { event_log: Some(Bytes(read("eventlogs/ubuntu-2404-amd-sevsnp.bin"))), ..sent };
+    assert_eq!(code(with_other_log.verify(&roots, row.now)), Code::EventLogReplay);
 }
