@@ -230,18 +230,26 @@ impl fmt::Display for Code {
     }
 }
 
+/// How much of what strangers wrote is repeated in a refusal.
+const TEXT_BYTES: usize = 400;
+
 /// The verdict "no": which rule, and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} ({code}): {text}", code.sentence().trim_end_matches('.'))]
 pub struct Refusal {
     pub code: Code,
-    /// What was found and what was expected, for people.
+    /// What was found and what was expected, for people. Strangers have a say in it, so it has a bound.
     pub text: String,
 }
 
 impl Refusal {
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        let mut text = text.into();
+        if text.len() > TEXT_BYTES {
+            text.truncate(text.floor_char_boundary(TEXT_BYTES));
+            text.push('…');
+        }
+        Self { code, text }
     }
 
     pub fn blame(&self) -> Blame {
@@ -269,5 +277,11 @@ mod tests {
         let refusal = Refusal::new(Code::DebugBit, "attributes 0700000000000000");
         assert_eq!(refusal.to_string(), "The TEE can be debugged (C21): attributes 0700000000000000");
         assert_eq!(refusal.blame(), Blame::Refused);
+    }
+
+    #[test]
+    fn strangers_do_not_fill_a_log() {
+        let refusal = Refusal::new(Code::BadEncoding, "ä".repeat(100_000));
+        assert_eq!(refusal.text.len(), TEXT_BYTES + '…'.len_utf8());
     }
 }

@@ -94,3 +94,28 @@ fn padding(log: &[u8]) -> usize {
 fn bad(text: &str) -> Refusal {
     Refusal::new(Code::EventLogTruncated, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The recorded log of a confidential machine of another vendor, if it is here.
+    #[test]
+    fn a_recorded_log_has_its_events_and_banks() {
+        let root = std::env::var("COCO_VECTORS")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors").to_owned());
+        let Ok(log) = std::fs::read(format!("{root}/attestation/eventlogs/ubuntu-2404-amd-sevsnp.bin")) else {
+            println!("SKIPPED: no event log under {root}; set COCO_VECTORS");
+            return;
+        };
+        let events = parse(&log, 1 << 20).unwrap();
+        assert_eq!(events.len(), 116);
+        let banks: Vec<u16> = events[0].digests.iter().map(|(algorithm, _)| *algorithm).collect();
+        assert_eq!(banks, [0x0004, 0x000B, 0x000C]);
+        for cut in 0..log.len() {
+            if let Ok(fewer) = parse(&log[..cut], 1 << 20) {
+                assert!(events.starts_with(&fewer));
+            }
+        }
+    }
+}

@@ -243,6 +243,35 @@ fn collateral_older_than_seen_is_refused_as_a_rollback() {
 }
 
 #[test]
+fn report_data_is_told_as_it_was_bound() {
+    if folder().is_none() {
+        return;
+    }
+    let evidence = quote("sgx/dcap-qvl/sgx_quote");
+    let claims = verify(&evidence, &collateral("sgx/dcap-qvl/sgx_quote_collateral.json"), JUNE).unwrap();
+    assert_eq!(claims.platform.as_deref(), Some("00a067110000"));
+    assert_eq!(Binding::Exact(b"Hello, world!".to_vec()).check(&claims), Ok(()));
+    assert_eq!(Binding::Exact(b"Hello, world".to_vec()).check(&claims).unwrap_err().code, Code::ReportData);
+}
+
+/// What a ledger keeps of a verified quote does not change its form: old claims are read and compared for ever.
+#[test]
+fn the_form_of_claims_is_pinned() {
+    if folder().is_none() {
+        return;
+    }
+    for (path, with, now, golden) in [
+        ("sgx/dcap-qvl/sgx_quote", "sgx/dcap-qvl/sgx_quote_collateral.json", JUNE, include_str!("golden/sgx.json")),
+        ("tdx/dcap-qvl/tdx_quote", "tdx/dcap-qvl/tdx_quote_collateral.json", JUNE, include_str!("golden/tdx.json")),
+    ] {
+        let claims = verify(&quote(path), &collateral(with), now).unwrap();
+        let text = serde_json::to_string_pretty(&claims).unwrap();
+        assert_eq!(text, golden.trim_end(), "{path}");
+        assert_eq!(serde_json::from_str::<Claims>(golden).unwrap(), claims);
+    }
+}
+
+#[test]
 fn a_td_15ex_verifies_with_and_without_the_chain_in_its_collateral() {
     if folder().is_none() {
         return;
@@ -269,8 +298,10 @@ fn debug_enclaves_are_known_by_their_report() {
         claims.evaluation = Some(17);
         assert_eq!(default(&claims), Err(Code::DebugBit));
     }
-    let evidence = quote("maa/attest_sgx_enclave_quote.bin");
-    assert!(!Quote::parse(&evidence).unwrap().unverified_claims().debug);
+    let (plain, report) = (quote("maa/attest_sgx_enclave_quote.bin"), quote("maa/attest_open_enclave_oe_report.bin"));
+    for evidence in [&plain[..], &report[16..]] {
+        assert!(!Quote::parse(evidence).unwrap().unverified_claims().debug);
+    }
 }
 
 #[test]
