@@ -23,7 +23,7 @@ pub struct Policy {
     pub vbs: vbs::Policy,
 }
 
-/// One code that may run.
+/// One code that may run: by its measurement, or by its signer with the product and the lowest version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodeEntry {
@@ -33,7 +33,7 @@ pub struct CodeEntry {
     /// What the host must have bound at launch; `None` allows anything.
     #[serde(default)]
     pub host_data: Option<Bytes>,
-    /// The lowest version of the code that its signer gave.
+    /// The lowest version of the code that its signer gave. Claims without a version are refused then.
     #[serde(default)]
     pub lowest_svn: Option<u64>,
 }

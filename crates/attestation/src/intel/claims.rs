@@ -56,15 +56,15 @@ pub(super) fn body(quote: &Quote<'_>) -> Claims {
     claims
 }
 
-/// Further details: "isvprodid", "configsvn", "miscselect", "attributes", "familyid", "extprodid".
+/// The product number is among the measurements, so that a manifest can name signer and product. Further details: "configsvn", "miscselect", "attributes", "familyid", "extprodid".
 fn of_enclave(quote: &Quote<'_>, report: &EnclaveReport) -> Claims {
     let mut claims = Claims::new(Kind::Sgx, crypto::sha256(quote.bytes), &report.report_data);
     claims.measure("mrenclave", &report.mrenclave);
     claims.measure("mrsigner", &report.mrsigner);
+    claims.measure("isvprodid", &report.isvprodid.to_be_bytes());
     claims.host_data = Some(Bytes::from(&report.configid[..]));
     claims.debug = report.debug();
     claims.svn = Some(report.isvsvn.into());
-    claims.tell("isvprodid", u64::from(report.isvprodid));
     claims.tell("configsvn", u64::from(report.configsvn));
     claims.tell("miscselect", u64::from(report.miscselect));
     claims.tell("attributes", &report.attributes[..]);

@@ -12,7 +12,7 @@
 //! verifier (`dcap-qvl`) the same question: what the two do not agree on is refused. That one reads every structure with a
 //! parser of its own, so a mistake must be made twice to let a forged quote pass.
 //!
-//! Claims: measurements "mrenclave", "mrsigner" (SGX) or "mrtd", "rtmr0" to "rtmr3", "mrseam", "mrsignerseam", "mrowner",
+//! Claims: measurements "mrenclave", "mrsigner", "isvprodid" (2 bytes, big-endian; SGX) or "mrtd", "rtmr0" to "rtmr3", "mrseam", "mrsignerseam", "mrowner",
 //! "mrownerconfig" (TDX); host data is CONFIGID or MRCONFIGID; `platform` is the FMSPC; `tcb` has "sgx-01" to "sgx-16",
 //! "pce" and "tdx-00" to "tdx-15"; `svn` is ISVSVN (SGX). Details: see `claims.rs`.
 //!

@@ -1,6 +1,6 @@
 //! One thing wrong at a time: each is refused, with its own code.
 
-use attestation::{Code, Statement, Status};
+use attestation::{Code, CodeEntry, Kind, Statement, Status};
 use serde_json::{Value, json};
 
 use crate::mock::der::Key;
@@ -275,6 +275,12 @@ const DOCUMENTS: &[Case] = &[
     ("I47 auth data that the other verifier does not take", Code::SecondOpinion, ALL, |b| b.qe_auth_data = vec![1; 33]),
 ];
 
+/// Any enclave of the signer's product, from version 4 on.
+fn by_signer() -> CodeEntry {
+    let entry = CodeEntry::new(Kind::Sgx, &[("mrsigner", &[0x77; 32]), ("isvprodid", &[0, 1])]);
+    CodeEntry { lowest_svn: Some(4), ..entry }
+}
+
 /// The reached level has another status.
 fn status(build: &mut Build, text: &str) {
     reached(build)["tcbStatus"] = json!(text);
@@ -295,6 +301,14 @@ const POLICY: &[Case] = &[
         b.body[at] ^= 1;
     }),
     ("C22 host data", Code::Measurement, ALL, |b| b.policy.manifest[0].host_data = Some([1; 64][..].into())),
+    ("C22 another product of the signer", Code::Measurement, SGX, |b| {
+        b.policy.manifest = vec![by_signer()];
+        b.body[256] = 2;
+    }),
+    ("C23 by signer", Code::LowSvn, SGX, |b| {
+        b.policy.manifest = vec![by_signer()];
+        b.body[258] = 3;
+    }),
     ("C23", Code::LowSvn, SGX, |b| b.policy.manifest[0].lowest_svn = Some(6)),
     ("C23 a TD has no version of its own", Code::LowSvn, TDX, |b| b.policy.manifest[0].lowest_svn = Some(0)),
     ("C24", Code::OtherNode, ALL, |b| b.expected = Statement::new(b"another node's key", b"nonce")),
@@ -377,6 +391,7 @@ type Allowed = (&'static str, &'static [Base], fn(&mut Build));
 
 /// What may differ and is accepted, so that a rule that refuses too much shows.
 const ACCEPTED: &[Allowed] = &[
+    ("a signer's product in a recent version", SGX, |b| b.policy.manifest = vec![by_signer()]),
     ("zeros follow", ALL, |b| b.finish = |quote| quote.extend([0; 70])),
     ("chain in the collateral alone", ALL, |b| {
         b.certification = 1;
