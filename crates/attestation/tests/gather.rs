@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use attestation::gather::{Attester, Error, Gramine, Tsm, Virtual, detect};
-use attestation::{Kind, Statement, virtual_tee};
+use attestation::{Endorsements, Kind, Roots, Statement};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// How one request is answered.
@@ -85,13 +85,16 @@ fn linux_is_asked_for_evidence_of_each_kind() {
         fs::create_dir(&base).unwrap();
         let log = folder.path().join("CCEL");
         fs::write(&log, b"log").unwrap();
-        let asked = serve(&base, vec![Answer { auxiliary: Some(b"table".to_vec()), ..Answer::new(provider) }]);
+        // An empty table of certificates.
+        let asked = serve(&base, vec![Answer { auxiliary: Some(vec![0; 24]), ..Answer::new(provider) }]);
         let data = Statement::new(b"key", b"nonce").report_data();
         let gathered = tsm(&base).with_event_log(&log).evidence(&data).unwrap();
         assert_eq!(asked.recv().unwrap(), data);
         assert_eq!(gathered.kind, kind);
         assert_eq!(gathered.evidence, [&b"evidence for "[..], &data].concat());
-        assert_eq!((gathered.auxiliary.as_slice(), gathered.event_log.as_slice()), (&b"table"[..], &b"log"[..]));
+        assert_eq!((gathered.auxiliary.as_slice(), gathered.event_log.as_slice()), (&[0; 24][..], &b"log"[..]));
+        let presented = gathered.presented(None).unwrap();
+        assert_eq!(matches!(presented.endorsements, Endorsements::Amd(_)), kind == Kind::SevSnp);
     }
 }
 
@@ -164,6 +167,6 @@ fn gramine_is_asked_by_its_files() {
 fn a_virtual_node_vouches_for_itself() {
     let data = Statement::new(b"key", b"").report_data();
     let gathered = Virtual { measurement: [1; 32], host_data: None }.evidence(&data).unwrap();
-    let claims = virtual_tee::verify(&gathered.evidence).unwrap();
+    let claims = gathered.presented(None).unwrap().verify(&Roots::vendors(), 0).unwrap();
     assert_eq!((claims.kind, claims.report_data.0), (Kind::Virtual, data.to_vec()));
 }

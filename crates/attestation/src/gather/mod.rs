@@ -14,6 +14,7 @@
 
 mod files;
 mod gramine;
+mod table;
 mod tsm;
 
 use std::io;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub use gramine::Gramine;
 pub use tsm::Tsm;
 
-use crate::{Kind, virtual_tee};
+use crate::{Bytes, Endorsements, Kind, Presented, Refusal, virtual_tee};
 
 /// Something that vouches for this process.
 pub trait Attester: Send + Sync {
@@ -40,6 +41,20 @@ pub struct Gathered {
     pub auxiliary: Vec<u8>,
     /// What firmware and loader measured (CCEL), where the platform keeps a log.
     pub event_log: Vec<u8>,
+}
+
+impl Gathered {
+    /// With what was fetched for it. An SNP guest may have all it needs from its host; the vendor's signature says whether
+    /// that is good.
+    pub fn presented(self, fetched: Option<Endorsements>) -> Result<Presented, Refusal> {
+        let endorsements = match (self.kind, fetched) {
+            (_, Some(fetched)) => fetched,
+            (Kind::SevSnp, None) => Endorsements::Amd(table::endorsements(&self.auxiliary)?),
+            (_, None) => Endorsements::None,
+        };
+        let event_log = (!self.event_log.is_empty()).then_some(Bytes(self.event_log));
+        Ok(Presented { kind: self.kind, evidence: Bytes(self.evidence), endorsements, event_log })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
