@@ -137,6 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_json_and_leaves_out_what_is_as_by_default() {
+        assert_eq!(serde_json::from_str::<Policy>("{}").unwrap(), Policy::default());
+        let text = r#"{"manifest":[{"kind":"tdx","measurements":{"mrtd":"00ff"}}],"intel":{"lowest_evaluation":18}}"#;
+        let wanted = serde_json::from_str::<Policy>(text).unwrap();
+        assert_eq!(wanted.manifest, [CodeEntry::new(Kind::Tdx, &[("mrtd", &[0, 0xff])])]);
+        assert_eq!(wanted.intel.lowest_evaluation, 18);
+        assert_eq!(wanted.intel.statuses, intel::Policy::default().statuses);
+        assert_eq!(serde_json::from_str::<Policy>(&serde_json::to_string(&wanted).unwrap()).unwrap(), wanted);
+        assert!(serde_json::from_str::<Policy>(r#"{"allow_vitrual":true}"#).is_err());
+    }
+
+    #[test]
     fn debug_and_virtual_are_refused_by_default() {
         let plain = CodeEntry::new(Kind::Virtual, &[("code", &[1; 32])]);
         let debug = Claims { debug: true, ..claims() };

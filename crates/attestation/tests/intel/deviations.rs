@@ -1,10 +1,11 @@
 //! One thing wrong at a time: each is refused, with its own code.
 
+use attestation::intel::event_log::{check, replay};
 use attestation::{Code, CodeEntry, Kind, Statement, Status};
 use serde_json::{Value, json};
 
 use crate::mock::der::Key;
-use crate::mock_intel::{ALL, Base, Build, Crl, NEXT, NOW, SGX, TD15, TDX, put};
+use crate::mock_intel::{ALL, Base, Build, Crl, NEXT, NOW, SGX, TD15, TDX, event_log, put};
 
 /// What is wrong, what the verdict must be, for which quotes, and how it is made so.
 type Case = (&'static str, Code, &'static [Base], fn(&mut Build));
@@ -384,6 +385,31 @@ fn each_deviation_is_refused_with_its_own_code() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// I38 and I39 concern what comes beside a quote.
+#[test]
+fn the_event_log_of_a_td_must_be_whole_and_replay() {
+    let log = event_log(&[(1, [1; 48]), (2, [2; 48]), (1, [3; 48])]);
+    let registers = replay(&log).unwrap();
+    for base in TDX {
+        let mut build = Build::new(*base);
+        put(&mut build.body, 328, &registers.concat());
+        let claims = build.verdict().unwrap();
+        let code = |log: &[u8]| check(claims.clone(), log).map(|_| ()).map_err(|refusal| refusal.code);
+        assert_eq!(code(&log), Ok(()));
+        assert_eq!(code(&[&log[..], &[0xff; 64]].concat()), Ok(()));
+        // An event of a register that nobody reads, and one of RTMR3, which is the guest's own and is zero here.
+        assert_eq!(code(&event_log(&[(0, [9; 48]), (1, [1; 48]), (2, [2; 48]), (1, [3; 48])])), Ok(()));
+        assert_eq!(
+            code(&event_log(&[(1, [1; 48]), (2, [2; 48]), (1, [3; 48]), (4, [4; 48])])),
+            Err(Code::EventLogReplay)
+        );
+        assert_eq!(code(&event_log(&[(1, [3; 48]), (2, [2; 48]), (1, [1; 48])])), Err(Code::EventLogReplay));
+        assert_eq!(code(&event_log(&[(1, [1; 48]), (2, [2; 48])])), Err(Code::EventLogReplay));
+        assert_eq!(code(&log[..log.len() - 1]), Err(Code::EventLogTruncated));
+        assert_eq!(code(&[]), Err(Code::EventLogTruncated));
+    }
 }
 
 /// What differs, for which quotes, and how it is made so.

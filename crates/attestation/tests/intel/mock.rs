@@ -274,6 +274,27 @@ impl Build {
     }
 }
 
+/// An event log that announces SHA-384, with these events: register and digest.
+pub fn event_log(events: &[(u32, [u8; 48])]) -> Vec<u8> {
+    let mut spec = b"Spec ID Event03\0".to_vec();
+    spec.extend([0; 8]);
+    spec.extend(1_u32.to_le_bytes());
+    spec.extend([0x0c, 0, 48, 0, 0]);
+    let mut log = vec![0; 28];
+    log.extend((spec.len() as u32).to_le_bytes());
+    log.extend(spec);
+    for (register, digest) in events {
+        log.extend(register.to_le_bytes());
+        log.extend(8_u32.to_le_bytes());
+        log.extend(1_u32.to_le_bytes());
+        log.extend([0x0c, 0]);
+        log.extend(digest);
+        log.extend(3_u32.to_le_bytes());
+        log.extend(b"abc");
+    }
+    log
+}
+
 pub fn pem(chain: &[Vec<u8>]) -> String {
     let block = |der: &Vec<u8>| {
         let text = STANDARD.encode(der);

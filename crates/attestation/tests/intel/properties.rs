@@ -1,12 +1,13 @@
 //! Bytes that nobody chose with care: parsers answer, and answer the same twice.
 
+use attestation::intel::event_log::replay;
 use attestation::intel::quote::Quote;
-use attestation::intel::{self, Collateral, ROOT, event_log};
+use attestation::intel::{self, Collateral, ROOT};
 use attestation::{Code, json, virtual_tee};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::mock_intel::{ALL, Base, Build};
+use crate::mock_intel::{ALL, Base, Build, event_log};
 
 fn bases() -> impl Strategy<Value = Base> {
     prop::sample::select(ALL)
@@ -56,17 +57,9 @@ const PLACES: &[&str] = &[
     "/isvprodid",
 ];
 
-/// A log with a header that announces SHA-384, and whatever follows.
+/// A log's header, and whatever follows.
 fn log(rest: &[u8]) -> Vec<u8> {
-    let mut spec = b"Spec ID Event03\0".to_vec();
-    spec.extend([0; 8]);
-    spec.extend(1_u32.to_le_bytes());
-    spec.extend([0x0c, 0, 48, 0, 0]);
-    let mut log = vec![0; 28];
-    log.extend((spec.len() as u32).to_le_bytes());
-    log.extend(spec);
-    log.extend(rest);
-    log
+    [event_log(&[]).as_slice(), rest].concat()
 }
 
 proptest! {
@@ -77,7 +70,7 @@ proptest! {
         prop_assert!(Quote::parse(&bytes).is_err());
         prop_assert!(virtual_tee::verify(&bytes).is_err());
         prop_assert!(Collateral::parse(&bytes).is_err());
-        prop_assert!(event_log::replay(&bytes).is_err());
+        prop_assert!(replay(&bytes).is_err());
     }
 
     #[test]
@@ -96,26 +89,20 @@ proptest! {
 
     #[test]
     fn events_of_any_bytes_replay_or_are_refused(rest in prop::collection::vec(any::<u8>(), 0..400)) {
-        if let Err(refusal) = event_log::replay(&log(&rest)) {
+        if let Err(refusal) = replay(&log(&rest)) {
             prop_assert_eq!(refusal.code, Code::EventLogTruncated);
         }
     }
 
     #[test]
     fn well_formed_events_replay_and_their_order_counts(digests in prop::collection::vec(any::<[u8; 48]>(), 2..6)) {
-        let event = |digest: &[u8; 48]| {
-            let mut bytes = 1_u32.to_le_bytes().to_vec();
-            bytes.extend(8_u32.to_le_bytes());
-            bytes.extend(1_u32.to_le_bytes());
-            bytes.extend([0x0c, 0]);
-            bytes.extend(digest);
-            bytes.extend(3_u32.to_le_bytes());
-            bytes.extend(b"abc");
-            bytes
+        let events = |digests: Vec<[u8; 48]>| {
+            let events: Vec<_> = digests.into_iter().map(|digest| (1, digest)).collect();
+            event_log(&events)
         };
-        let forward: Vec<u8> = digests.iter().flat_map(&event).collect();
-        let backward: Vec<u8> = digests.iter().rev().flat_map(&event).collect();
-        let register = |rest: &[u8]| event_log::replay(&log(rest)).map(|registers| registers[0]);
+        let forward = events(digests.clone());
+        let backward = events(digests.iter().rev().copied().collect());
+        let register = |log: &[u8]| replay(log).map(|registers| registers[0]);
         let padded = [forward.as_slice(), &[0xff; 100]].concat();
         prop_assert_eq!(register(&padded), register(&forward));
         let palindrome = digests.iter().eq(digests.iter().rev());
@@ -152,7 +139,7 @@ fn events_that_look_like_padding_do_not_make_the_walk_quadratic() {
     // A mebibyte of empty events (all zero) and one last byte: each event must be looked at once.
     let mut rest = vec![0; (1 << 20) - 100];
     rest.push(1);
-    assert_eq!(event_log::replay(&log(&rest)).unwrap_err().code, Code::EventLogTruncated);
+    assert_eq!(replay(&log(&rest)).unwrap_err().code, Code::EventLogTruncated);
 }
 
 #[test]
