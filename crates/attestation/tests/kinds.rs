@@ -8,3 +8,4 @@ mod cca;
 mod maa;
 mod mock;
 mod nitro;
+mod vbs;

@@ -6,12 +6,11 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::formats::tpm::{PCR_BYTES, PCRS};
 use crate::{Code, Refusal, json, limits};
 
 /// An HCL report of 4 KiB, a TD quote of 16 KiB and a TPM quote, encoded.
 const EVIDENCE_BYTES: usize = 64 << 10;
-pub(super) const PCR_BYTES: usize = 32;
-pub(super) const PCRS: usize = 24;
 
 /// Recorded evidence is padded, and the same library writes it without padding elsewhere.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(

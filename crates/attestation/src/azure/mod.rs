@@ -22,16 +22,15 @@
 mod evidence;
 mod hcl;
 mod policy;
-mod quote;
 
 use crate::formats::signature::{PublicKey, Scheme};
+use crate::formats::tpm::Quote;
 use crate::{Claims, Code, Kind, Refusal, amd, intel};
 
 pub use evidence::{Evidence, TpmQuote};
 use hcl::{Hardware, Report};
 pub use policy::Policy;
 pub(crate) use policy::policy;
-use quote::Quote;
 
 /// Who vouches for the hardware.
 #[derive(Debug, Clone, Copy)]

@@ -4,4 +4,5 @@ pub(crate) mod cbor;
 pub(crate) mod cose;
 pub(crate) mod event_log;
 pub(crate) mod signature;
+pub(crate) mod tpm;
 pub(crate) mod x509;

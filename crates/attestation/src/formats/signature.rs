@@ -1,7 +1,8 @@
 //! Public keys of strangers and the signature schemes that vendors use, verified by the one provider.
 
 use aws_lc_rs::signature::{
-    self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+    self, ParsedPublicKey, RsaParameters, RsaPssSaltLength, RsaPublicKeyComponents, UnparsedPublicKey,
+    VerificationAlgorithm,
 };
 use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION};
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -71,6 +72,17 @@ impl<'a> PublicKey<'a> {
             _ => return false,
         };
         UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
+    }
+
+    /// Whether this RSA key signed by RSA-PSS with SHA-256 and a salt of another length than the hash's: for a better word
+    /// on why a signature is refused, never to accept one.
+    pub(crate) fn signed_with_other_salt(&self, message: &[u8], signature: &[u8]) -> bool {
+        let lengths = [RsaPssSaltLength::Max, RsaPssSaltLength::Custom(0), RsaPssSaltLength::Custom(20)];
+        let PublicKey::RsaParts { n, e } = *self else { return false };
+        lengths.into_iter().any(|length| {
+            let parameters = signature::RSA_PSS_2048_8192_SHA256.with_pss_salt_length(length);
+            RsaPublicKeyComponents { n, e }.verify(&parameters, message, signature).is_ok()
+        })
     }
 
     /// Whether a point lies on its curve (uncompressed, not at infinity). An RSA key is taken as it is.

@@ -137,6 +137,7 @@ const CHAIN: &[Case] = &[
     ("A22 PKCS#1", Code::SnpPss, |b| b.vek.issued.style = Style::Pkcs1Sha384),
     ("A22 PKCS#1 above", Code::SnpPss, |b| b.ask.style = Style::Pkcs1Sha384),
     ("A22 another salt", Code::SnpPss, |b| b.vek.issued.style = Style::PssSaysSalt32),
+    ("C7 a salt that is not as long as it says", Code::BadSignature, |b| b.vek.issued.style = Style::PssIsSalt32),
     ("A22 another hash", Code::SnpPss, |b| b.vek.issued.style = Style::Pss32),
     ("A8 parts of Turin in a Milan's certificate", Code::SnpLayout, |b| b.vek.fmc = Some(1)),
     ("a key of neither chip nor cloud", Code::BadEncoding, |b| b.vek.hwid = None),

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::amd::mock::{Build as Amd, MEASUREMENT, put};
 use crate::mock::der::Key;
+use crate::mock::tpm::Attest;
 
 static ATTESTATION: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa2048-one.pem")));
 static ENDORSEMENT: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa2048-two.pem")));
@@ -119,17 +120,8 @@ impl Build {
         let pcrs: Vec<[u8; 32]> =
             selected.map(|index| if index == 7 { [self.pcr_7; 32] } else { [index; 32] }).collect();
         let digest = self.digest.unwrap_or(crypto::sha256(&pcrs.concat()).0);
-        let mut message = [&self.magic.to_be_bytes()[..], &self.kind.to_be_bytes(), &[0, 4, 1, 2, 3, 4]].concat();
-        message.extend((self.nonce.len() as u16).to_be_bytes());
-        message.extend(&self.nonce);
-        message.extend([0; 17]);
-        message.extend([0; 8]);
-        message.extend([0, 0, 0, 1]);
-        message.extend(self.bank.to_be_bytes());
-        message.push(3);
-        message.extend(self.selection);
-        message.extend([0, 32]);
-        message.extend(digest);
+        let Self { magic, kind, bank, selection, .. } = *self;
+        let mut message = Attest { magic, kind, nonce: &self.nonce, bank, selection, digest }.bytes();
         (self.message)(&mut message);
         TpmQuote { signature: self.signer.sign_fixed(&message), message, pcrs }
     }

@@ -11,7 +11,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
     ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA256,
-    RSA_PSS_SHA384, RsaEncoding, RsaKeyPair,
+    RSA_PSS_SHA384, RsaEncoding, RsaKeyPair, RsaPssSaltLength, RsaSignatureEncoding,
 };
 
 pub const PKCS1_RSA: &str = "1.2.840.113549.1.1.1";
@@ -75,10 +75,14 @@ pub fn name(common_name: &str) -> Vec<u8> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {
     Pss48,
-    /// Says that the salt has 32 bytes, and it has 48.
+    /// A salt of 32 bytes, as it says.
     PssSaysSalt32,
+    /// Says that the salt has 48 bytes, and it has 32.
+    PssIsSalt32,
     /// RSA-PSS with SHA-256 throughout.
     Pss32,
+    /// RSA-PSS with SHA-256 and no salt.
+    Pss0,
     Pkcs1Sha384,
     Ecdsa384,
     Ecdsa256,
@@ -95,15 +99,19 @@ impl Style {
         };
         let (sha256, sha384) = ("2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2");
         match self {
-            Style::Pss48 => pss(sha384, 48),
+            Style::Pss48 | Style::PssIsSalt32 => pss(sha384, 48),
             Style::PssSaysSalt32 => pss(sha384, 32),
             Style::Pss32 => pss(sha256, 32),
+            Style::Pss0 => pss(sha256, 0),
             Style::Pkcs1Sha384 => sequence(&[&oid("1.2.840.113549.1.1.12"), &null]),
             Style::Ecdsa384 => sequence(&[&oid("1.2.840.10045.4.3.3")]),
             Style::Ecdsa256 => sequence(&[&oid("1.2.840.10045.4.3.2")]),
         }
     }
 }
+
+static SALT_32: RsaSignatureEncoding = RSA_PSS_SHA384.with_pss_salt_length(RsaPssSaltLength::Custom(32));
+static NO_SALT: RsaSignatureEncoding = RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Custom(0));
 
 /// A test key of either kind.
 pub enum Key {
@@ -165,6 +173,8 @@ impl Key {
                 let encoding: &dyn RsaEncoding = match style {
                     Style::Pkcs1Sha384 => &RSA_PKCS1_SHA384,
                     Style::Pss32 => &RSA_PSS_SHA256,
+                    Style::Pss0 => &NO_SALT,
+                    Style::PssIsSalt32 | Style::PssSaysSalt32 => &SALT_32,
                     _ => &RSA_PSS_SHA384,
                 };
                 rsa(pair, encoding, message)

@@ -2,4 +2,5 @@
 
 pub mod cose;
 pub mod der;
+pub mod tpm;
 pub mod vectors;

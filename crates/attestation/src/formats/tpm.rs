@@ -2,7 +2,9 @@
 
 use crate::{Bytes, Code, Reader, Refusal};
 
-use super::evidence::{PCR_BYTES, PCRS};
+/// Of the SHA-256 bank.
+pub(crate) const PCR_BYTES: usize = 32;
+pub(crate) const PCRS: usize = 24;
 
 const MAGIC: u32 = 0xff54_4347;
 const TYPE_QUOTE: u16 = 0x8018;
@@ -12,18 +14,18 @@ const QUOTE_BYTES: usize = 1 << 10;
 const NAME_BYTES: usize = 68;
 const NONCE_BYTES: usize = 64;
 
-pub(super) struct Quote<'a> {
-    pub(super) extra_data: &'a [u8],
-    pub(super) reset_count: u32,
-    pub(super) restart_count: u32,
-    pub(super) firmware_version: u64,
+pub(crate) struct Quote<'a> {
+    pub(crate) extra_data: &'a [u8],
+    pub(crate) reset_count: u32,
+    pub(crate) restart_count: u32,
+    pub(crate) firmware_version: u64,
     /// In rising order.
-    pub(super) selected: Vec<usize>,
-    digest: &'a [u8],
+    pub(crate) selected: Vec<usize>,
+    pub(crate) digest: &'a [u8],
 }
 
 impl<'a> Quote<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         if bytes.len() > QUOTE_BYTES {
             return Err(Refusal::new(Code::OversizedLength, format!("a TPM quote of {} bytes", bytes.len())));
         }
@@ -45,7 +47,7 @@ impl<'a> Quote<'a> {
     }
 
     /// The values are those that were quoted.
-    pub(super) fn check_registers(&self, pcrs: &[[u8; PCR_BYTES]]) -> Result<(), Refusal> {
+    pub(crate) fn check_registers(&self, pcrs: &[[u8; PCR_BYTES]]) -> Result<(), Refusal> {
         if pcrs.len() != self.selected.len() {
             let text = format!("{} PCRs are selected, {} given", self.selected.len(), pcrs.len());
             return Err(Refusal::new(Code::VtpmPcrDigest, text));
@@ -58,7 +60,7 @@ impl<'a> Quote<'a> {
     }
 
     /// As long as the report data of other hardware.
-    pub(super) fn padded_nonce(&self) -> Bytes {
+    pub(crate) fn padded_nonce(&self) -> Bytes {
         let mut nonce = self.extra_data.to_vec();
         nonce.resize(NONCE_BYTES, 0);
         Bytes(nonce)
