@@ -8,7 +8,7 @@
 //!    └── revocation list
 //! ```
 //!
-//! [`verify`] walks all of it in an order of its own that makes a refusal one code, and then asks a second, independent
+//! [`verify()`] walks all of it in an order of its own that makes a refusal one code, and then asks a second, independent
 //! verifier (`dcap-qvl`) the same question: what the two do not agree on is refused. That one reads every structure with a
 //! parser of its own, so a mistake must be made twice to let a forged quote pass.
 //!

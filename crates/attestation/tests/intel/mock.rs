@@ -235,10 +235,8 @@ impl Build {
         chain
     }
 
-    fn collateral(&self) -> Collateral {
-        let mut signers = vec![self.tcb_signer.certificate(None), self.root.certificate(None)];
-        (self.signer_chain)(&mut signers);
-        let signers = pem(&signers);
+    pub fn collateral(&self) -> Collateral {
+        let signers = pem(&self.signers());
         let (tcb_info, tcb_info_signature) = self.tcb_info.signed();
         let (qe_identity, qe_identity_signature) = self.qe_identity.signed();
         let mut collateral = Collateral {
@@ -257,8 +255,15 @@ impl Build {
         collateral
     }
 
+    /// The chain of the TCB signer.
+    pub fn signers(&self) -> Vec<Vec<u8>> {
+        let mut signers = vec![self.tcb_signer.certificate(None), self.root.certificate(None)];
+        (self.signer_chain)(&mut signers);
+        signers
+    }
+
     /// The pinned root: of this hierarchy, whatever stands in a chain.
-    fn pinned() -> Vec<u8> {
+    pub fn pinned() -> Vec<u8> {
         Issued::new(ROOT, ROOT, ["root", "root"], 1, true).certificate(None)
     }
 

@@ -7,7 +7,7 @@ use attestation::{Code, json, virtual_tee};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::mock_intel::{ALL, Base, Build, event_log};
+use crate::mock_intel::{ALL, Base, Build, NOW, event_log, pem};
 
 fn bases() -> impl Strategy<Value = Base> {
     prop::sample::select(ALL)
@@ -85,6 +85,32 @@ proptest! {
         evidence[at..end].copy_from_slice(&piece[..end - at]);
         let first = Quote::parse(&evidence).map(|quote| quote.unverified_claims());
         prop_assert_eq!(Quote::parse(&evidence).map(|quote| quote.unverified_claims()), first);
+    }
+
+    #[test]
+    fn certificates_and_lists_with_a_piece_replaced_are_answered(
+        which in 0_usize..4,
+        at in 0_usize..1_000,
+        piece in prop::collection::vec(any::<u8>(), 1..32),
+    ) {
+        let build = Build::new(Base::Tdx5);
+        let (evidence, mut given) = (build.evidence(), build.collateral());
+        let replace = |der: &mut Vec<u8>| {
+            let at = at % der.len();
+            let end = (at + piece.len()).min(der.len());
+            der[at..end].copy_from_slice(&piece[..end - at]);
+        };
+        match which {
+            0 => replace(&mut given.root_ca_crl.0),
+            1 => replace(&mut given.pck_crl.0),
+            _ => {
+                let mut chain = build.signers();
+                replace(&mut chain[which - 2]);
+                given.tcb_info_issuer_chain = pem(&chain);
+            }
+        }
+        let verdict = || intel::verify(&evidence, &given, &Build::pinned(), NOW).map_err(|refusal| refusal.code);
+        prop_assert_eq!(verdict(), verdict());
     }
 
     #[test]
