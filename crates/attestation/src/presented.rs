@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Claims, Code, Kind, Refusal, amd, azure, cca, intel, json, limits, maa, nitro, virtual_tee};
+use crate::{Bytes, Claims, Code, Kind, Refusal, amd, azure, cca, intel, json, limits, maa, nitro, vbs, virtual_tee};
 
 /// Evidence with what vouches for it. Its JSON is what a joining node sends and what a ledger may keep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub struct Roots {
     pub cca: cca::Anchors,
     /// Instances of the service, each with its keys.
     pub maa: Vec<maa::Instance>,
+    /// Authorities of TPMs.
+    pub vbs: vbs::Anchors,
 }
 
 impl Roots {
@@ -56,6 +58,7 @@ impl Roots {
             nitro: nitro::Root::aws(),
             cca: cca::Anchors::default(),
             maa: Vec::new(),
+            vbs: vbs::Anchors::default(),
         }
     }
 }
@@ -81,6 +84,7 @@ impl Presented {
             (Kind::Nitro, Endorsements::None) => nitro::verify(evidence, &roots.nitro, now),
             (Kind::ArmCca, Endorsements::None) => cca::verify(evidence, &roots.cca),
             (Kind::Maa, Endorsements::None) => token(evidence, &roots.maa, now),
+            (Kind::Vbs, Endorsements::None) => vbs::verify(evidence, &roots.vbs, now),
             (Kind::Virtual, Endorsements::None) => virtual_tee::verify(evidence),
             _ => Err(Refusal::new(Code::ChainIncomplete, format!("{} evidence with other endorsements", self.kind))),
         }?;
