@@ -85,6 +85,7 @@ pub enum Style {
     Pss0,
     Pkcs1Sha384,
     Ecdsa384,
+    Ecdsa256,
 }
 
 impl Style {
@@ -104,6 +105,7 @@ impl Style {
             Style::Pss0 => pss(sha256, 0),
             Style::Pkcs1Sha384 => sequence(&[&oid("1.2.840.113549.1.1.12"), &null]),
             Style::Ecdsa384 => sequence(&[&oid("1.2.840.10045.4.3.3")]),
+            Style::Ecdsa256 => sequence(&[&oid("1.2.840.10045.4.3.2")]),
         }
     }
 }

@@ -163,7 +163,7 @@ impl Build {
         let Self { subject, issuer, window, .. } = *self;
         let extensions = vec![(EXTENDED_KEY_USAGE, false, sequence(&[&oid(self.purpose)]))];
         let leaf = Certificate { serial: 2, issuer, subject, window, spki: AK.spki(), extensions };
-        let mut chain = vec![leaf.signed(&Key::p384(self.ca_signer), Style::Ecdsa384)];
+        let mut chain = vec![leaf.signed(&Key::p256(self.ca_signer), Style::Ecdsa256)];
         (self.chain)(&mut chain);
         chain
     }
@@ -255,11 +255,11 @@ impl Build {
 }
 
 fn root(name: &'static str) -> Vec<u8> {
-    let key = Key::p384(name);
+    let key = Key::p256(name);
     let window = WINDOW;
     let subject = "TPM authority";
     Certificate { serial: 1, issuer: subject, subject, window, spki: key.spki(), extensions: vec![authority(None)] }
-        .signed(&key, Style::Ecdsa384)
+        .signed(&key, Style::Ecdsa256)
 }
 
 /// The facts of register 13, with one of them changed.
