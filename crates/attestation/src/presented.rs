@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Claims, Code, Kind, Refusal, amd, azure, cca, intel, json, limits, maa, nitro, vbs, virtual_tee};
+use crate::{
+    Binding, Bytes, Claims, Code, Kind, Policy, Refusal, amd, azure, cca, intel, json, limits, maa, nitro, vbs,
+    virtual_tee,
+};
 
 /// Evidence with what vouches for it. Its JSON is what a joining node sends and what a ledger may keep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +70,13 @@ impl Presented {
     /// Reads the JSON form.
     pub fn parse(json: &[u8]) -> Result<Self, Refusal> {
         json::parse(json, limits::PRESENTED_BYTES, "evidence")
+    }
+
+    /// Both halves: claims that are authentic at `now` and that the policy wants, bound to what was asked for.
+    pub fn accept(&self, roots: &Roots, policy: &Policy, binding: &Binding, now: u64) -> Result<Claims, Refusal> {
+        let claims = self.verify(roots, now)?;
+        crate::policy(&claims, policy, binding)?;
+        Ok(claims)
     }
 
     /// Generic verification at `now`: authenticated claims, which a policy then decides on.
@@ -146,6 +156,7 @@ mod amd_form {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CodeEntry;
 
     fn virtual_node() -> Presented {
         let evidence = Bytes(virtual_tee::evidence(&[1; 32], &[2; 64], None));
@@ -167,6 +178,17 @@ mod tests {
             assert_eq!(Presented::parse(&text), Ok(presented));
         }
         assert_eq!(Presented::parse(b"{}").unwrap_err().code, Code::BadEncoding);
+    }
+
+    #[test]
+    fn a_virtual_node_is_accepted_where_the_policy_says_so() {
+        let node = virtual_node();
+        let (roots, binding) = (Roots::vendors(), Binding::Exact(vec![2; 64]));
+        let manifest = vec![CodeEntry::new(Kind::Virtual, &[("code", &[1; 32])])];
+        let development = Policy { allow_virtual: true, manifest, ..Policy::default() };
+        assert_eq!(node.accept(&roots, &development, &binding, 0), node.verify(&roots, 0));
+        let production = Policy { allow_virtual: false, ..development };
+        assert_eq!(node.accept(&roots, &production, &binding, 0).unwrap_err().code, Code::Virtual);
     }
 
     #[test]

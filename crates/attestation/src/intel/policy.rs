@@ -44,6 +44,13 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// After claims were accepted: no older collateral from now on.
+    pub fn remember(&mut self, claims: &Claims) {
+        self.lowest_evaluation = self.lowest_evaluation.max(claims.evaluation.unwrap_or(0));
+    }
+}
+
 /// In this order: rollback, advisories, status, configuration, features.
 pub(crate) fn policy(claims: &Claims, policy: &Policy) -> Result<(), Refusal> {
     if claims.evaluation.is_none_or(|evaluation| evaluation < policy.lowest_evaluation) {

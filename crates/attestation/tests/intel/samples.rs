@@ -231,12 +231,11 @@ fn collateral_older_than_seen_is_refused_as_a_rollback() {
     let evidence = quote("sgx/automata/quotev3.hex");
     let newer = verify(&evidence, &collateral("sgx/composed/00606A000000-eval18.json"), JUNE).unwrap();
     let older = verify(&evidence, &collateral("sgx/composed/00606A000000-eval17.json"), JUNE).unwrap();
-    let seen = newer.evaluation.unwrap();
     let lenient = |policy: &mut Policy| policy.intel.statuses = Status::ALL.into();
     assert_eq!(decide(&older, lenient), Ok(()));
     let remembering = |policy: &mut Policy| {
         lenient(policy);
-        policy.intel.lowest_evaluation = seen;
+        policy.intel.remember(&newer);
     };
     assert_eq!(decide(&newer, remembering), Ok(()));
     assert_eq!(decide(&older, remembering), Err(Code::LowEvaluation));
