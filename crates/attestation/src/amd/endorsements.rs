@@ -28,12 +28,7 @@ impl Endorsements {
         let answer: Thim = json::parse(text, x509::PEM_BYTES, "AMD certificates of the host")?;
         let mut chain = x509::of_pem(answer.vcek_cert.as_bytes())?;
         chain.extend(x509::of_pem(answer.certificate_chain.as_bytes())?);
-        // Written as one number, the highest byte first.
-        let tcb = answer.tcbm.and_then(|text| {
-            let mut bytes: [u8; 8] = const_hex::decode_to_array(text).ok()?;
-            bytes.reverse();
-            Some(RawTcb(bytes))
-        });
+        let tcb = answer.tcbm.and_then(|text| RawTcb::of_hex(&text));
         Ok((Self { chain, ..Self::default() }, tcb))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Product, RawTcb};
 use crate::{Bytes, Claims, Code, Refusal};
 
 /// The defaults are those of production.
@@ -50,25 +51,36 @@ impl Endorser {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
+        let mut policy = Self {
             lowest_version: 3,
             allow_vlek: false,
             author_key: None,
             highest_vmpl: 0,
-            lowest_tcb: BTreeMap::from([
-                ("00a00f11".to_owned(), lowest(4, 0, 0x15, 0xd3)),
-                ("00a10f11".to_owned(), lowest(0x0a, 0, 0x17, 0x54)),
-            ]),
+            lowest_tcb: BTreeMap::new(),
             require_crl: false,
             endorsers: vec![Endorser::azure_containers()],
+        };
+        for (platform, tcb) in LOWEST_TCB {
+            policy.set_lowest_tcb(platform, tcb).expect("the table below names platforms and TCBs that are known");
         }
+        policy
     }
 }
 
-fn lowest(bootloader: u64, tee: u64, snp: u64, microcode: u64) -> BTreeMap<String, u64> {
-    [("bootloader", bootloader), ("tee", tee), ("snp", snp), ("microcode", microcode)]
-        .map(|(part, version)| (part.to_owned(), version))
-        .into()
+/// As CCF sets them out: Milan, Genoa. A Turin needs a line of the operator's.
+const LOWEST_TCB: [(&str, &str); 2] = [("00a00f11", "d315000000000004"), ("00a10f11", "541700000000000a")];
+
+impl Policy {
+    /// Sets a platform's line, both as CCF's proposals write them: "00a00f11", "d315000000000004".
+    pub fn set_lowest_tcb(&mut self, platform: &str, tcb: &str) -> Result<(), Refusal> {
+        let product =
+            Product::of_platform(platform).ok_or_else(|| Refusal::new(Code::SnpCpuid, format!("\"{platform}\"")))?;
+        let tcb = RawTcb::of_hex(tcb).filter(|tcb| tcb.is_laid_out_for(product));
+        let tcb = tcb.ok_or_else(|| Refusal::new(Code::SnpLayout, format!("no TCB of {}", product.name())))?;
+        let parts = tcb.parts(product).named().map(|(part, version)| (part.to_owned(), u64::from(version)));
+        self.lowest_tcb.insert(platform.to_owned(), parts.collect());
+        Ok(())
+    }
 }
 
 /// The part of the policy that only this kind has.
@@ -158,4 +170,24 @@ fn endorsement(claims: &Claims, policy: &Policy) -> Result<(), Refusal> {
         return Err(Refusal::new(Code::UvmSvn, format!("release {svn}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_set_as_proposals_write_it() {
+        let mut policy = Policy::default();
+        assert_eq!(policy.lowest_tcb["00a00f11"]["microcode"], 0xd3);
+        assert_eq!(policy.lowest_tcb["00a10f11"]["bootloader"], 0x0a);
+        policy.set_lowest_tcb("00b00f21", "5100000004030201").unwrap();
+        let turin = [("fmc", 1), ("bootloader", 2), ("tee", 3), ("snp", 4), ("microcode", 0x51)];
+        assert_eq!(policy.lowest_tcb["00b00f21"], turin.map(|(part, version)| (part.to_owned(), version)).into());
+        let code = |platform: &str, tcb: &str| policy.clone().set_lowest_tcb(platform, tcb).unwrap_err().code;
+        assert_eq!(code("00c00f11", "d315000000000004"), Code::SnpCpuid);
+        assert_eq!(code("a00f11", "d315000000000004"), Code::SnpCpuid);
+        assert_eq!(code("00a00f11", "5100000004030201"), Code::SnpLayout);
+        assert_eq!(code("00a00f11", "d3"), Code::SnpLayout);
+    }
 }

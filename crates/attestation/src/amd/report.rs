@@ -46,6 +46,14 @@ impl Product {
         }
     }
 
+    /// By CPUID in hexadecimal, as claims and policies name platforms: "00a00f11".
+    pub fn of_platform(name: &str) -> Option<Self> {
+        let packed = u32::from_str_radix(name, 16).ok().filter(|_| name.len() == 8)?;
+        let family = u8::try_from((packed >> 8 & 0xF) + (packed >> 20)).ok()?;
+        let model = u8::try_from((packed >> 12 & 0xF0) | (packed >> 4 & 0xF)).ok()?;
+        Self::of_cpuid(family, model)
+    }
+
     /// By what a certificate says: "Milan-B0", "Genoa", "Turin".
     pub fn of_name(name: &str) -> Option<Self> {
         let product = name.split('-').next().unwrap_or_default();
@@ -69,6 +77,13 @@ pub struct Tcb {
 }
 
 impl RawTcb {
+    /// Written as one number, the highest byte first, as Azure and CCF do: "d315000000000004".
+    pub fn of_hex(text: &str) -> Option<Self> {
+        let mut bytes: [u8; 8] = const_hex::decode_to_array(text).ok()?;
+        bytes.reverse();
+        Some(Self(bytes))
+    }
+
     pub fn parts(self, product: Product) -> Tcb {
         let b = self.0;
         match product {
@@ -80,7 +95,7 @@ impl RawTcb {
     }
 
     /// The bytes between are zero.
-    fn is_laid_out_for(self, product: Product) -> bool {
+    pub(super) fn is_laid_out_for(self, product: Product) -> bool {
         let reserved = match product {
             Product::Milan | Product::Genoa => 2..6,
             Product::Turin => 4..7,

@@ -8,7 +8,9 @@
 //! token: the issuer is pinned with the keys. The token's own pointer to keys is compared and never followed.
 //!
 //! Claims, for SGX, SEV-SNP and TDX, also inside `x-ms-isolation-tee` of a machine with a virtual TPM: measurements
-//! "mrenclave", "mrsigner" · "measurement" · "mrtd", "rtmr0" to "rtmr3"; report data; host data; svn; debug. Details:
+//! "mrenclave", "mrsigner" · "measurement" · "mrtd", "rtmr0" to "rtmr3"; report data; host data; svn; debug. Report data of
+//! such a machine is the client's nonce or the user data of its runtime data. Of SGX there are recorded tokens; the names of the
+//! others are those of the service's documentation. Details:
 //!
 //! | | |
 //! |---|---|
@@ -24,12 +26,12 @@ mod policy;
 mod tee;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::formats::signature::Scheme;
-use crate::{Claims, Code, Kind, Refusal, json, limits};
+use crate::{Bytes, Claims, Code, Kind, Refusal, json, limits};
 
 pub use instance::Instance;
 pub use policy::Policy;
@@ -117,8 +119,24 @@ fn claims(evidence: &[u8], payload: &Map<String, Value>) -> Result<Claims, Refus
         let kind = nested.get("x-ms-attestation-type").and_then(Value::as_str);
         claims.tell("isolation-type", kind.unwrap_or("none"));
         tee::tell(nested, &mut claims)?;
+        bound_by_machine(payload, &mut claims)?;
     }
     Ok(claims)
+}
+
+/// The hardware report of a machine with a virtual TPM is not the guest's own. What the guest bound is the nonce that it
+/// sent with its evidence or, without one, the user data that it left with the paravisor.
+fn bound_by_machine(payload: &Map<String, Value>, claims: &mut Claims) -> Result<(), Refusal> {
+    let runtime = payload.get("x-ms-runtime");
+    let nonce = runtime.and_then(|runtime| runtime.pointer("/client-payload/nonce")).and_then(Value::as_str);
+    let user_data = runtime.and_then(|runtime| runtime.get("user-data")).and_then(Value::as_str);
+    let bound = match (nonce.unwrap_or_default(), user_data) {
+        ("", None) => vec![],
+        ("", Some(user_data)) => const_hex::decode(user_data).map_err(|_| malformed("user-data"))?,
+        (nonce, _) => STANDARD.decode(nonce).map_err(|_| malformed("the client's nonce"))?,
+    };
+    claims.report_data = Bytes(bound);
+    Ok(())
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Refusal> {

@@ -7,7 +7,7 @@ use attestation::{Binding, Code, CodeEntry, Kind, Policy, Refusal, Statement};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::mock::der::Key;
@@ -49,14 +49,18 @@ impl Build {
                 "iss": ISSUER, "exp": NOW + 100, "nbf": NOW - 100, "iat": NOW - 100,
                 "x-ms-attestation-type": "azurevm",
                 "x-ms-policy-hash": "hash",
-                "x-ms-runtime": {"nonce": "fresh", "keys": []},
+                "x-ms-runtime": {
+                    "nonce": "fresh",
+                    "keys": [],
+                    "client-payload": {"nonce": STANDARD.encode(statement.report_data())},
+                },
                 "x-ms-isolation-tee": {
                     "x-ms-attestation-type": "sevsnpvm",
                     "x-ms-sevsnpvm-is-debuggable": false,
                     "x-ms-sevsnpvm-launchmeasurement": "04".repeat(48),
                     "x-ms-sevsnpvm-hostdata": "06".repeat(32),
                     "x-ms-sevsnpvm-guestsvn": 3,
-                    "x-ms-sevsnpvm-reportdata": const_hex::encode(statement.report_data()),
+                    "x-ms-sevsnpvm-reportdata": "77".repeat(64),
                 }
             }),
             payload_text: |_| (),
@@ -165,7 +169,9 @@ const CASES: &[Case] = &[
     ("M10 another", Code::MaaType, |b| b.payload["x-ms-attestation-type"] = "tpm".into()),
     ("M11 nonce", Code::MaaRuntime, |b| b.payload["x-ms-runtime"]["nonce"] = "stale".into()),
     ("M11 no runtime data", Code::MaaRuntime, |b| drop(b.payload.as_object_mut().unwrap().remove("x-ms-runtime"))),
-    ("M11, C19", Code::MaaRuntime, |b| nested(b)["x-ms-sevsnpvm-reportdata"] = "00".repeat(64).into()),
+    ("M11, C19", Code::MaaRuntime, |b| b.payload["x-ms-runtime"]["client-payload"]["nonce"] = "AAAA".into()),
+    ("M11, C19 nothing bound", Code::MaaRuntime, |b| b.payload["x-ms-runtime"] = json!({"nonce": "fresh"})),
+    ("a nonce that is none", Code::BadEncoding, |b| b.payload["x-ms-runtime"]["client-payload"]["nonce"] = "-".into()),
     ("M12", Code::MaaNestedType, |b| nested(b)["x-ms-attestation-type"] = "sgx".into()),
     ("M12 none", Code::MaaNestedType, |b| drop(b.payload.as_object_mut().unwrap().remove("x-ms-isolation-tee"))),
     ("no expiry", Code::BadEncoding, |b| drop(b.payload.as_object_mut().unwrap().remove("exp"))),
@@ -180,6 +186,9 @@ fn nothing_wrong_is_accepted() {
     let mut build = Build::new();
     build.header.as_object_mut().unwrap().remove("jku");
     assert_eq!(build.verdict(), Ok(()));
+    let user_data = const_hex::encode(build.presented.report_data());
+    build.payload["x-ms-runtime"] = json!({"nonce": "fresh", "client-payload": {"nonce": ""}, "user-data": user_data});
+    assert_eq!(build.verdict(), Ok(()), "bound by what the paravisor keeps");
 }
 
 #[test]
