@@ -17,6 +17,9 @@ const ARK: [u8; 16] = guid(0xc0b406a4_a803_4952_9743_3fb6014cd0ae);
 const CRL: [u8; 16] = guid(0x92f81bc3_5811_4d3d_97ff_d19f88dc67ea);
 const ENTRIES_MAX: usize = 16;
 
+/// What it is, and its bytes.
+type Entry<'a> = ([u8; 16], &'a [u8]);
+
 const fn guid(text: u128) -> [u8; 16] {
     text.to_be_bytes()
 }
@@ -38,7 +41,7 @@ fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
     if bytes.starts_with(b"-----BEGIN") { x509::of_pem(bytes) } else { Ok(vec![bytes.to_vec()]) }
 }
 
-fn entries(table: &[u8]) -> Result<Vec<([u8; 16], &[u8])>, Refusal> {
+fn entries(table: &[u8]) -> Result<Vec<Entry<'_>>, Refusal> {
     let mut reader = Reader::new(table);
     let mut entries = Vec::new();
     while !reader.is_empty() {
@@ -61,7 +64,7 @@ fn entries(table: &[u8]) -> Result<Vec<([u8; 16], &[u8])>, Refusal> {
 mod tests {
     use super::*;
 
-    fn table(parts: &[([u8; 16], &[u8])]) -> Vec<u8> {
+    fn table(parts: &[Entry<'_>]) -> Vec<u8> {
         let mut at = 24 * (parts.len() + 1);
         let (mut head, mut body) = (vec![], vec![]);
         for (name, bytes) in parts {
