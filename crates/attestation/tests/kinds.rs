@@ -8,6 +8,7 @@
 )]
 
 mod amd;
+mod any;
 mod azure;
 mod cca;
 mod maa;

@@ -1,4 +1,4 @@
 //! Reports of Windows enclaves. All of them are synthetic: no public sample exists.
 
 mod samples;
-mod synthetic;
+pub mod synthetic;
