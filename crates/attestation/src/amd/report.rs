@@ -36,7 +36,7 @@ impl Product {
         }
     }
 
-    /// By the CPUID of a report of version 3 and above: family (extended added) and model. Siena reports as Genoa does.
+    /// By the CPUID of a report of version 3 and above: family (extended added) and model. Bergamo and Siena report as Genoa does.
     pub fn of_cpuid(family: u8, model: u8) -> Option<Self> {
         match (family, model) {
             (0x19, 0x00..=0x0F) => Some(Self::Milan),
