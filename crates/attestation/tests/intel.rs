@@ -13,6 +13,8 @@ mod containers;
 mod cost;
 #[path = "intel/deviations.rs"]
 mod deviations;
+#[path = "intel/differential.rs"]
+mod differential;
 #[expect(dead_code, reason = "other kinds of evidence use more of it")]
 mod mock;
 #[path = "intel/mock.rs"]

@@ -99,7 +99,7 @@ fn not_revoked(level: &Reached) -> Result<(), Refusal> {
 fn level(info: &TcbInfo, platform: &Platform, td: Option<&[u8; 16]>) -> Result<Reached, Refusal> {
     let mut levels: Vec<&TcbLevel> = info.tcb_levels.iter().collect();
     levels.sort_by(|a, b| {
-        let key = |level: &TcbLevel| (level.tcb.sgx, level.tcb.pcesvn, level.tcb.tdx);
+        let key = |level: &TcbLevel| (level.tcb.sgx, level.tcb.pcesvn, level.tcb.tdx.filter(|_| td.is_some()));
         key(b).cmp(&key(a))
     });
     let found = levels.into_iter().find(|level| reaches(level, platform, td));
