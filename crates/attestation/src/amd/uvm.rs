@@ -3,6 +3,8 @@
 //! A COSE message whose issuer is a DID of method x509: it names the root of the certificate chain that comes with the
 //! message, and a purpose that the leaf must have. So a policy trusts a text, and no certificate has to be handed round.
 //! Leaves live for a year and their endorsements longer; a leaf must have been valid when it signed.
+//!
+//! Since release 104 the message is a hash envelope whose payload is the measurement itself, as CCF reads it too.
 
 use base::Digest;
 use base64::Engine;
@@ -54,9 +56,12 @@ impl Endorsement {
         if !message.tagged {
             return Err(malformed("no tag 18"));
         }
-        if message.algorithm() != Some(cose::PS384) {
-            return Err(Refusal::new(Code::WrongAlgorithm, "the UVM endorsement is not signed with PS384"));
-        }
+        let scheme = match message.algorithm() {
+            Some(cose::PS384) => Scheme::PssSha384,
+            Some(cose::ES384) => Scheme::EcdsaSha384,
+            Some(cose::ES256) => Scheme::EcdsaSha256,
+            other => return Err(Refusal::new(Code::WrongAlgorithm, format!("UVM endorsement with {other:?}"))),
+        };
         let endorsement = Self::read(&message)?;
         let did = Did::parse(&endorsement.issuer)
             .ok_or_else(|| Refusal::new(Code::UvmIssuer, format!("\"{}\"", endorsement.issuer)))?;
@@ -72,7 +77,7 @@ impl Endorsement {
             .map(|der| Certificate::parse(der.bytes().ok_or_else(|| malformed("a certificate is not bytes"))?))
             .collect::<Result<Vec<_>, _>>()?;
         let leaf = did.leaf(&chain, endorsement.issued_at)?;
-        if !message.is_signed_by(&leaf.key()?, Scheme::PssSha384) {
+        if !message.is_signed_by(&leaf.key()?, scheme) {
             return Err(Refusal::new(Code::BadSignature, "the UVM endorsement is not signed by its leaf"));
         }
         Ok(endorsement)
@@ -105,15 +110,27 @@ impl Endorsement {
 #[derive(Deserialize)]
 struct Payload {
     #[serde(rename = "x-ms-sevsnpvm-guestsvn")]
-    svn: Option<String>,
+    svn: Option<Svn>,
     #[serde(rename = "x-ms-sevsnpvm-launchmeasurement")]
     measurement: String,
+}
+
+/// Both forms are in use.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Svn {
+    Text(String),
+    Number(u64),
 }
 
 /// The svn stands in the payload, in the headers, or in both and then twice the same.
 fn of_json(payload: &[u8], stated: Option<u64>) -> Result<(Option<u64>, Vec<u8>), Refusal> {
     let payload: Payload = json::parse(payload, ENDORSEMENT_BYTES, "UVM endorsement")?;
-    let svn = payload.svn.map(|svn| svn.parse::<u64>().map_err(|_| malformed("its svn is no number"))).transpose()?;
+    let svn = match payload.svn {
+        None => None,
+        Some(Svn::Number(svn)) => Some(svn),
+        Some(Svn::Text(svn)) => Some(svn.parse().map_err(|_| malformed("its svn is no number"))?),
+    };
     if let (Some(one), Some(other)) = (svn, stated)
         && one != other
     {

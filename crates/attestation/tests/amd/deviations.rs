@@ -4,7 +4,7 @@ use attestation::amd::Product;
 use attestation::{Code, CodeEntry, Kind, Statement};
 
 use super::mock::{Build, MEASUREMENT, NOW, THREE, TWO, WINDOW, did, put};
-use crate::mock::der::Style;
+use crate::mock::der::{Key, Style};
 use crate::mock::vectors::date;
 
 /// What is wrong, what the verdict must be, and how it is made so.
@@ -228,6 +228,19 @@ fn parts_that_may_be_absent_may_be() {
     let mut newer = Build::new();
     uvm(&mut newer).newer = true;
     assert_eq!(newer.verdict(), Ok(()));
+    for (key, algorithm) in [(Key::p384("UVM"), -35), (Key::p256("UVM"), -7)] {
+        let mut curve = Build::new();
+        uvm(&mut curve).curve = Some(key);
+        uvm(&mut curve).algorithm = algorithm;
+        assert_eq!(curve.verdict(), Ok(()));
+        uvm(&mut curve).algorithm = -38;
+        assert_eq!(curve.verdict().unwrap_err().code, Code::BadSignature, "an algorithm of another kind of key");
+    }
+    let mut number = Build::new();
+    let measurement = "4d".repeat(48);
+    let payload = format!(r#"{{"x-ms-sevsnpvm-guestsvn":101,"x-ms-sevsnpvm-launchmeasurement":"{measurement}"}}"#);
+    uvm(&mut number).payload = Some(payload.leak());
+    assert_eq!(number.verdict(), Ok(()), "a svn that is a number");
 }
 
 #[test]

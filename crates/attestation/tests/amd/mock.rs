@@ -65,6 +65,8 @@ pub struct Uvm {
     pub leaf_window: (&'static str, &'static str),
     pub signed_at: u64,
     pub signer: &'static LazyLock<Key>,
+    /// The leaf's key and the message's signer, in place of RSA.
+    pub curve: Option<Key>,
     pub chain: fn(&mut Vec<Vec<u8>>),
     /// The payload, in place of what the rest says.
     pub payload: Option<&'static str>,
@@ -153,6 +155,7 @@ impl Build {
                 leaf_window: WINDOW,
                 signed_at: NOW,
                 signer: &TWO,
+                curve: None,
                 chain: |_| (),
                 payload: None,
                 finish: |_| (),
@@ -287,7 +290,7 @@ impl Uvm {
             issuer: "UVM root",
             subject: "UVM leaf",
             window: self.leaf_window,
-            spki: TWO.spki(),
+            spki: self.curve.as_ref().unwrap_or(&TWO).spki(),
             extensions: vec![(der::EXTENDED_KEY_USAGE, false, der::sequence(&[&der::oid(self.purpose)]))],
         };
         let mut chain = vec![leaf.signed(&ONE, Style::Pkcs1Sha384), uvm_root().to_vec()];
@@ -295,7 +298,10 @@ impl Uvm {
         let issuer = self.issuer.clone().unwrap_or_else(did);
         let (protected, payload) = (self.protected(&chain, &issuer), self.payload());
         let parts = Sign1 { tagged: self.tagged, protected: &protected, unprotected: &[0xa0], payload: &payload };
-        let mut message = parts.signed(|signed| self.signer.sign(Style::Pss48, signed));
+        let mut message = parts.signed(|signed| match &self.curve {
+            Some(key) => key.sign_fixed(signed),
+            None => self.signer.sign(Style::Pss48, signed),
+        });
         (self.finish)(&mut message);
         message
     }

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use attestation::vbs::{self, Anchors, Evidence, TpmQuote};
-use attestation::{Binding, Claims, Code, CodeEntry, Kind, Policy, Refusal, Statement};
+use attestation::{Binding, Claims, Code, CodeEntry, Endorsements, Kind, Policy, Presented, Refusal, Roots, Statement};
 use aws_lc_rs::signature::KeyPair;
 
 use crate::mock::der::{Certificate, EXTENDED_KEY_USAGE, Key, Style, authority, oid, sequence};
@@ -366,6 +366,20 @@ fn nothing_wrong_is_accepted() {
     let mut with_root = Build::new();
     with_root.chain = |chain| chain.push(root("TPM authority"));
     assert_eq!(with_root.claims().map(|claims| claims.debug), Ok(false));
+}
+
+#[test]
+fn the_one_call_verifies_it_too() {
+    let build = Build::new();
+    let presented = Presented {
+        kind: Kind::Vbs,
+        evidence: build.evidence().to_json()[..].into(),
+        endorsements: Endorsements::None,
+        event_log: None,
+    };
+    let roots = Roots { vbs: build.anchors(), ..Roots::vendors() };
+    assert_eq!(presented.verify(&roots, build.now).map(|claims| claims.svn), Ok(Some(5)));
+    assert_eq!(presented.verify(&Roots::vendors(), build.now).unwrap_err().code, Code::OtherRoot);
 }
 
 #[test]
