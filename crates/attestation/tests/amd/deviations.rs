@@ -197,6 +197,11 @@ fn check(cases: &[Case]) {
     }
 }
 
+/// Every code that some case here, or a test below, is refused with.
+pub fn covered() -> impl Iterator<Item = Code> {
+    REPORT.iter().chain(CHAIN).chain(UVM).map(|(_, code, _)| *code).chain([Code::SnpVlek])
+}
+
 #[test]
 fn nothing_wrong_is_accepted() {
     assert_eq!(Build::new().verdict(), Ok(()));

@@ -1,5 +1,5 @@
 //! SEV-SNP.
 
-mod deviations;
+pub mod deviations;
 pub mod mock;
 mod samples;

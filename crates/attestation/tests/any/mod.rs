@@ -1,5 +1,6 @@
 //! What holds for every kind alike, on recorded evidence that is accepted.
 
+mod codes;
 mod cost;
 mod mutations;
 

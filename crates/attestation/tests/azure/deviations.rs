@@ -229,6 +229,11 @@ const CASES: &[Case] = &[
     ("the paravisor can be debugged", Code::SnpDebugPolicy, |b| put(&mut b.amd.report, 0xa, &[0xb])),
 ];
 
+/// Every code that some case here is refused with.
+pub fn covered() -> impl Iterator<Item = Code> {
+    CASES.iter().map(|(_, code, _)| *code)
+}
+
 #[test]
 fn nothing_wrong_is_accepted() {
     assert_eq!(Build::new().verdict(), Ok(()));

@@ -1,4 +1,4 @@
 //! vTPM evidence of Azure's confidential VMs.
 
-mod deviations;
+pub mod deviations;
 mod samples;

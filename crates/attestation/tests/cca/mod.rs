@@ -1,4 +1,4 @@
 //! Arm CCA.
 
-mod deviations;
+pub mod deviations;
 mod samples;

@@ -1,4 +1,4 @@
 //! Tokens of Azure Attestation.
 
-mod deviations;
+pub mod deviations;
 mod samples;

@@ -260,6 +260,11 @@ const CASES: &[Case] = &[
     }),
 ];
 
+/// Every code that some case here is refused with.
+pub fn covered() -> impl Iterator<Item = Code> {
+    CASES.iter().map(|(_, code, _)| *code)
+}
+
 #[test]
 fn nothing_wrong_is_accepted() {
     assert_eq!(Build::new().verdict(), Ok(()));

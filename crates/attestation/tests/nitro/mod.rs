@@ -1,4 +1,4 @@
 //! AWS Nitro Enclaves.
 
-mod deviations;
+pub mod deviations;
 mod samples;

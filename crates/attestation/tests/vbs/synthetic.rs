@@ -355,6 +355,11 @@ const CASES: &[Case] = &[
     ("V9 unsaid", Code::ClaimMissing, |b| drop(b.events.remove(2))),
 ];
 
+/// Every code that some case here is refused with.
+pub fn covered() -> impl Iterator<Item = Code> {
+    CASES.iter().map(|(_, code, _)| *code)
+}
+
 #[test]
 fn nothing_wrong_is_accepted() {
     let build = Build::new();
