@@ -174,7 +174,7 @@ impl<'a> Did<'a> {
             return Err(Refusal::new(Code::UvmRoot, format!("\"{}\"", root.common_name())));
         }
         for (subject, issuer) in chain.iter().zip(&chain[1..]) {
-            if subject.issuer() != issuer.subject() || !issuer.authority().0 {
+            if subject.issuer() != issuer.subject() || !issuer.may_certify() {
                 let text = format!("\"{}\" does not issue \"{}\"", issuer.common_name(), subject.common_name());
                 return Err(Refusal::new(Code::ChainOrder, text));
             }

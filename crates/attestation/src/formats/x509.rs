@@ -7,7 +7,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry::{
     OID_NIST_HASH_SHA256, OID_NIST_HASH_SHA384, OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA256WITHRSA, OID_PKCS1_SHA384WITHRSA,
-    OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, Oid,
+    OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_X509_EXT_BASIC_CONSTRAINTS,
+    OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE, OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
 };
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
@@ -40,6 +41,14 @@ pub(crate) fn of_pem(text: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
     Ok(chain)
 }
 
+/// What may be critical: constraints and usages, which are looked at where they matter, and names, which are not relied on.
+const UNDERSTOOD: [Oid<'static>; 4] = [
+    OID_X509_EXT_BASIC_CONSTRAINTS,
+    OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_EXTENDED_KEY_USAGE,
+    OID_X509_EXT_SUBJECT_ALT_NAME,
+];
+
 /// A certificate that was read and that nobody vouched for yet.
 pub(crate) struct Certificate<'a> {
     pub(crate) der: &'a [u8],
@@ -61,6 +70,11 @@ impl<'a> Certificate<'a> {
             .map_err(|e| Refusal::new(Code::BadEncoding, format!("a certificate does not parse: {e}")))?;
         if !rest.is_empty() {
             return Err(not_der());
+        }
+        let critical = parsed.extensions().iter().filter(|extension| extension.critical);
+        if let Some(unknown) = critical.map(|extension| &extension.oid).find(|oid| !UNDERSTOOD.contains(oid)) {
+            let text = format!("a certificate has an extension that must be understood: {unknown}");
+            return Err(Refusal::new(Code::BadEncoding, text));
         }
         Ok(Self { der, parsed })
     }
@@ -118,6 +132,16 @@ impl<'a> Certificate<'a> {
             Ok(Some(constraints)) => (constraints.value.ca, constraints.value.path_len_constraint),
             Ok(None) | Err(_) => (false, None),
         }
+    }
+
+    /// Whether it may issue others: the CA flag, and the usage of the key where one is stated.
+    pub(crate) fn may_certify(&self) -> bool {
+        let usage = match self.parsed.key_usage() {
+            Ok(Some(usage)) => usage.value.key_cert_sign(),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        self.authority().0 && usage
     }
 
     /// The content of an extension that stands there once.

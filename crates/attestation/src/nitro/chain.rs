@@ -24,13 +24,13 @@ pub(super) fn verify<'a>(document: &Document<'a>, root: &Root, now: u64) -> Resu
     for (place, pair) in chain.windows(2).enumerate() {
         let [issuer, subject] = pair else { continue };
         link(issuer, subject, &chain)?;
-        let (is_authority, path) = issuer.authority();
-        if !is_authority {
+        if !issuer.may_certify() {
             let text = format!("\"{}\" is no authority", issuer.common_name());
             return Err(Refusal::new(Code::ChainOrder, text));
         }
         let below = authorities.len() - 1 - place;
-        if path.and_then(|path| usize::try_from(path).ok()).is_some_and(|path| path < below) {
+        let path = issuer.authority().1.and_then(|path| usize::try_from(path).ok());
+        if path.is_some_and(|path| path < below) {
             let text = format!("{below} authorities stand below \"{}\"", issuer.common_name());
             return Err(Refusal::new(Code::NitroPathLength, text));
         }

@@ -40,7 +40,7 @@ impl Root {
         let mut certificates = x509::of_pem(text)?;
         let root = certificates.pop().ok_or_else(|| Refusal::new(Code::BadEncoding, "no certificate in the PEM"))?;
         let parsed = Certificate::parse(&root)?;
-        if !parsed.is_self_issued() || !parsed.authority().0 {
+        if !parsed.is_self_issued() || !parsed.may_certify() {
             return Err(Refusal::new(Code::NitroRoot, format!("\"{}\" is no root", parsed.common_name())));
         }
         Ok(Self(root))

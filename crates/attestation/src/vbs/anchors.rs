@@ -47,7 +47,7 @@ impl Anchors {
 }
 
 fn link(subject: &Certificate<'_>, issuer: &Certificate<'_>) -> Result<(), Refusal> {
-    if subject.issuer() != issuer.subject() || !issuer.authority().0 {
+    if subject.issuer() != issuer.subject() || !issuer.may_certify() {
         let text = format!("\"{}\" does not issue \"{}\"", issuer.common_name(), subject.common_name());
         return Err(Refusal::new(Code::ChainOrder, text));
     }

@@ -23,6 +23,8 @@ struct Link {
     signer: &'static str,
     /// Authority with this path length, or none.
     authority: Option<Option<u8>>,
+    /// One more extension: OID, critical, content.
+    more: Option<(&'static str, bool, &'static [u8])>,
 }
 
 struct Build {
@@ -50,7 +52,14 @@ struct Build {
 
 impl Build {
     fn new() -> Self {
-        let link = |subject, issuer, window, signer, authority| Link { subject, issuer, window, signer, authority };
+        let link = |subject, issuer, window, signer, authority| Link {
+            subject,
+            issuer,
+            window,
+            signer,
+            authority,
+            more: None,
+        };
         let statement = Statement::new(b"node key", b"nonce");
         let mut policy = Policy {
             manifest: vec![CodeEntry::new(Kind::Nitro, &[("pcr0", &PCR), ("pcr8", &PCR)])],
@@ -131,7 +140,8 @@ impl Build {
         let root = match (self.root, self.links.first()) {
             ("root", Some(_)) => ROOT.to_vec(),
             (other, _) => {
-                Link { subject: "root", issuer: "root", window: LONG, signer: other, authority: None }.certificate()
+                Link { subject: "root", issuer: "root", window: LONG, signer: other, authority: None, more: None }
+                    .certificate()
             }
         };
         let claims = nitro::verify(&document, &Root(root), self.now)?;
@@ -141,7 +151,7 @@ impl Build {
 }
 
 static ROOT: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
-    Link { subject: "root", issuer: "root", window: LONG, signer: "root", authority: Some(None) }.made()
+    Link { subject: "root", issuer: "root", window: LONG, signer: "root", authority: Some(None), more: None }.made()
 });
 
 impl Link {
@@ -155,9 +165,11 @@ impl Link {
             Some(path) => authority(path),
             None => ("2.5.29.19", true, sequence(&[])),
         };
+        let more = self.more.map(|(id, critical, content)| (id, critical, content.to_vec()));
+        let extensions = [constraints].into_iter().chain(more).collect();
         let Self { subject, issuer, window, signer, .. } = *self;
         let spki = Key::p384(subject).spki();
-        let certificate = Certificate { serial: 1, issuer, subject, window, spki, extensions: vec![constraints] };
+        let certificate = Certificate { serial: 1, issuer, subject, window, spki, extensions };
         certificate.signed(&Key::p384(signer), Style::Ecdsa384)
     }
 }
@@ -200,6 +212,12 @@ const CASES: &[Case] = &[
     ("C9", Code::ChainOrder, |b| b.chain = |chain| chain.swap(1, 2)),
     ("C9 root last", Code::ChainOrder, |b| b.chain = |chain| chain[..4].reverse()),
     ("an issuer that is no authority", Code::ChainOrder, |b| b.links[3].authority = None),
+    ("an issuer whose key may not certify", Code::ChainOrder, |b| {
+        b.links[3].more = Some(("2.5.29.15", true, &[3, 2, 7, 0x80]));
+    }),
+    ("an extension that must be understood", Code::BadEncoding, |b| {
+        b.links[2].more = Some(("2.5.29.30", true, &[0x30, 0]));
+    }),
     ("C11 right name, own key", Code::NitroRoot, |b| b.links[0].signer = "another"),
     ("C12", Code::Expired, |b| b.links[4].window = PAST),
     ("C12 instance", Code::Expired, |b| b.links[3].window = PAST),
@@ -241,6 +259,10 @@ const CASES: &[Case] = &[
     ("N7", Code::NitroTagged, |b| b.tagged = true),
     ("N8", Code::NitroPathLength, |b| b.links[1].authority = Some(Some(1))),
     ("N8 zone", Code::NitroPathLength, |b| b.links[2].authority = Some(Some(0))),
+    ("N9 though its key may not certify", Code::NitroLeafIsCa, |b| {
+        b.links[4].authority = Some(None);
+        b.links[4].more = Some(("2.5.29.15", true, &[3, 2, 7, 0x80]));
+    }),
     ("N9", Code::NitroLeafIsCa, |b| b.links[4].authority = Some(None)),
     ("N10 public key", Code::NitroFieldSize, |b| b.public_key = Some(vec![1; 1025])),
     ("N10 user data", Code::NitroFieldSize, |b| b.user_data = Some(vec![1; 1025])),
@@ -274,6 +296,8 @@ fn nothing_wrong_is_accepted() {
     build.policy.nitro.nonce = None;
     build.public_key = None;
     build.policy.nitro.require_public_key = false;
+    build.links[3].more = Some(("2.5.29.15", true, &[3, 2, 2, 4]));
+    build.links[2].more = Some(("2.5.29.30", false, &[0x30, 0]));
     assert_eq!(build.verdict(), Ok(()));
 }
 
