@@ -1,7 +1,7 @@
 //! CBOR with one encoding for each value, so that no byte of it can change without changing what was said.
 //!
-//! Lengths and numbers are in their shortest form, nothing is of indefinite length, no map names a key twice, nothing
-//! follows. The order of a map's keys is the author's: real documents do not sort them. Strings are borrowed, and every
+//! Lengths and numbers are in their shortest form, nothing is of indefinite length (but see [`decode_open`]), no map names a
+//! key twice, nothing follows. The order of a map's keys is the author's: real documents do not sort them. Strings are borrowed, and every
 //! length is compared with what is left before it is used, so an input of n bytes yields at most n values.
 
 use crate::{Code, Refusal};
@@ -34,6 +34,19 @@ pub(crate) fn decode(bytes: &[u8], bytes_max: usize) -> Result<Value<'_>, Refusa
         Err(Refusal::new(Code::TrailingBytes, "bytes follow the CBOR value"))
     }
 }
+
+/// The same, for a map inside a signature that its author may also write with an indefinite length. Only the outermost map
+/// is read so: what is in it has one encoding.
+pub(crate) fn decode_open(bytes: &[u8], bytes_max: usize) -> Result<Value<'_>, Refusal> {
+    let Some(entries) = bytes.strip_prefix(&[OPEN_MAP]) else { return decode(bytes, bytes_max) };
+    let mut reader = Reader { left: entries, bytes_max };
+    let value = Value::Map(reader.open_map()?);
+    if reader.left.is_empty() { Ok(value) } else { Err(Refusal::new(Code::TrailingBytes, "bytes follow the CBOR map")) }
+}
+
+/// Begin and end of a map of indefinite length.
+const OPEN_MAP: u8 = 0xbf;
+const BREAK: u8 = 0xff;
 
 impl<'a> Value<'a> {
     pub(crate) fn integer(&self) -> Option<i64> {
@@ -149,23 +162,38 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, count: u64, depth: u32) -> Result<Vec<(Value<'a>, Value<'a>)>, Refusal> {
         let count = self.bounded(count)?;
-        let mut entries: Vec<(Value<'a>, Value<'a>)> = Vec::new();
+        let mut entries = Vec::new();
         for _ in 0..count {
-            let key = self.value(depth + 1)?;
-            if !matches!(key, Value::Unsigned(_) | Value::Negative(_) | Value::Text(_)) {
-                return Err(Refusal::new(Code::NotCanonical, "a CBOR map's key is neither number nor text"));
-            }
-            // Maps of evidence are short, so the quadratic search is; a hostile one stops at the limit below.
-            if entries.len() >= ENTRIES_MAX {
-                return Err(Refusal::new(Code::OversizedLength, "a CBOR map with too many entries"));
-            }
-            if entries.iter().any(|(earlier, _)| *earlier == key) {
-                return Err(Refusal::new(Code::DuplicateKey, "a CBOR map names a key twice"));
-            }
-            let value = self.value(depth + 1)?;
-            entries.push((key, value));
+            self.entry(&mut entries, depth)?;
         }
         Ok(entries)
+    }
+
+    /// Up to its break.
+    fn open_map(&mut self) -> Result<Vec<(Value<'a>, Value<'a>)>, Refusal> {
+        let mut entries = Vec::new();
+        while self.left.first() != Some(&BREAK) {
+            self.entry(&mut entries, 0)?;
+        }
+        self.take(1)?;
+        Ok(entries)
+    }
+
+    fn entry(&mut self, entries: &mut Vec<(Value<'a>, Value<'a>)>, depth: u32) -> Result<(), Refusal> {
+        let key = self.value(depth + 1)?;
+        if !matches!(key, Value::Unsigned(_) | Value::Negative(_) | Value::Text(_)) {
+            return Err(Refusal::new(Code::NotCanonical, "a CBOR map's key is neither number nor text"));
+        }
+        // Maps of evidence are short, so the quadratic search is; a hostile one stops at the limit below.
+        if entries.len() >= ENTRIES_MAX {
+            return Err(Refusal::new(Code::OversizedLength, "a CBOR map with too many entries"));
+        }
+        if entries.iter().any(|(earlier, _)| *earlier == key) {
+            return Err(Refusal::new(Code::DuplicateKey, "a CBOR map names a key twice"));
+        }
+        let value = self.value(depth + 1)?;
+        entries.push((key, value));
+        Ok(())
     }
 
     /// A declared length as one that this kind of document may have; whether the bytes are there is asked later.
@@ -210,6 +238,20 @@ mod tests {
         assert_eq!(code(&[0x61, 0xff]), Code::NotCanonical, "text that is not UTF-8");
         assert_eq!(code(&[0xa2, 0x01, 0x00, 0x01, 0x00]), Code::DuplicateKey);
         assert_eq!(code(&[0x00, 0x00]), Code::TrailingBytes);
+    }
+
+    #[test]
+    fn an_outermost_map_may_be_open_where_its_author_may_write_it_so() {
+        let both = [&[0xa1, 0x01, 0x41, 0x07][..], &[0xbf, 0x01, 0x41, 0x07, 0xff]];
+        assert_eq!(decode_open(both[0], 64), decode_open(both[1], 64));
+        let code = |bytes: &[u8]| decode_open(bytes, 64).unwrap_err().code;
+        assert_eq!(code(&[0xbf, 0x01, 0x41, 0x07]), Code::Truncated);
+        assert_eq!(code(&[0xbf, 0x01, 0xff]), Code::NotCanonical, "a key without a value");
+        assert_eq!(code(&[0xbf, 0x01, 0x00, 0x01, 0x00, 0xff]), Code::DuplicateKey);
+        assert_eq!(code(&[0xbf, 0xff, 0x00]), Code::TrailingBytes);
+        assert_eq!(code(&[0xbf, 0x01, 0xbf, 0xff, 0xff]), Code::NotCanonical, "not inside");
+        assert_eq!(code(&[0x9f, 0xff]), Code::NotCanonical, "no array");
+        assert_eq!(super::tests::code(both[1]), Code::NotCanonical);
     }
 
     #[test]

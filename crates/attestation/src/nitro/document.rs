@@ -1,4 +1,6 @@
 //! The payload: a map of nine names, each of its own type and size.
+//!
+//! Documents until early 2025 count the map's entries, later ones leave it open; both are signed as they stand.
 
 use crate::formats::cbor::{self, Value};
 use crate::{Code, Refusal, limits};
@@ -23,7 +25,7 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn decode(payload: &'a [u8]) -> Result<Self, Refusal> {
-        let payload = cbor::decode(payload, limits::NITRO_BYTES)?;
+        let payload = cbor::decode_open(payload, limits::NITRO_BYTES)?;
         let entries = payload.map().ok_or_else(|| malformed("payload"))?;
         if let Some((name, _)) = entries.iter().find(|(name, _)| !name.text().is_some_and(|name| NAMES.contains(&name)))
         {
