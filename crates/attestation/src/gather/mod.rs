@@ -1,0 +1,96 @@
+//! Asking the platform for evidence: the only part of this crate that touches a file.
+//!
+//! A node asks once when it joins and again when its lease runs out, so nothing here is in a hurry, and requests are made one
+//! at a time: the hardware limits their rate. Every source is a directory whose place is a setting, so that the same code
+//! runs against a test's directory.
+//!
+//! | source | where | evidence |
+//! |---|---|---|
+//! | [`Tsm`] | Linux 6.7 and later, configfs | SEV-SNP, TDX, Arm CCA |
+//! | [`Gramine`] | files of the Gramine library OS | SGX |
+//! | [`Virtual`] | nothing | what the process says of itself |
+//!
+//! Older kernels answer by ioctl, Nitro by a device and Windows by a call: these need code that this crate forbids (`unsafe`).
+
+mod files;
+mod gramine;
+mod table;
+mod tsm;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use gramine::Gramine;
+pub use tsm::Tsm;
+
+use crate::{Bytes, Endorsements, Kind, Presented, Refusal, virtual_tee};
+
+/// Something that vouches for this process.
+pub trait Attester: Send + Sync {
+    /// Evidence that holds these bytes: the hash of what the node wants to be believed ([`crate::Statement::report_data`]).
+    /// Called at each join and renewal; may take seconds. An error is for the operator: asking again may help.
+    fn evidence(&self, report_data: &[u8; 64]) -> Result<Gathered, Error>;
+}
+
+/// What the platform answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    pub kind: Kind,
+    pub evidence: Vec<u8>,
+    /// What the host added: certificates of an SNP chip, in the host's table. Empty where there is nothing.
+    pub auxiliary: Vec<u8>,
+    /// What firmware and loader measured (CCEL), where the platform keeps a log.
+    pub event_log: Vec<u8>,
+}
+
+impl Gathered {
+    /// With what was fetched for it. An SNP guest may have all it needs from its host; the vendor's signature says whether
+    /// that is good.
+    pub fn presented(self, fetched: Option<Endorsements>) -> Result<Presented, Refusal> {
+        let endorsements = match (self.kind, fetched) {
+            (_, Some(fetched)) => fetched,
+            (Kind::SevSnp, None) => Endorsements::Amd(table::endorsements(&self.auxiliary)?),
+            (_, None) => Endorsements::None,
+        };
+        let event_log = (!self.event_log.is_empty()).then_some(Bytes(self.event_log));
+        Ok(Presented { kind: self.kind, evidence: Bytes(self.evidence), endorsements, event_log })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("{path} has more than {limit} bytes: this is not the evidence that was asked for")]
+    TooLarge { path: PathBuf, limit: usize },
+    #[error("the platform's provider {0:?} is not one that is asked here")]
+    Provider(String),
+    #[error("another process writes to {0}: evidence could not be read undisturbed")]
+    Raced(PathBuf),
+}
+
+/// The attester of this machine, if it has one. `root` is `/`.
+pub fn detect(root: &Path) -> Option<Box<dyn Attester>> {
+    let gramine = root.join("dev/attestation");
+    if gramine.join("quote").exists() {
+        return Some(Box::new(Gramine::new(gramine)));
+    }
+    let tsm = root.join("sys/kernel/config/tsm/report");
+    let log = root.join("sys/firmware/acpi/tables/data/CCEL");
+    tsm.is_dir().then(|| Box::new(Tsm::new(tsm).with_event_log(log)) as Box<dyn Attester>)
+}
+
+/// No hardware: for development.
+#[derive(Debug, Clone)]
+pub struct Virtual {
+    /// What the process measured of itself.
+    pub measurement: [u8; 32],
+    pub host_data: Option<[u8; 32]>,
+}
+
+impl Attester for Virtual {
+    fn evidence(&self, report_data: &[u8; 64]) -> Result<Gathered, Error> {
+        let evidence = virtual_tee::evidence(&self.measurement, report_data, self.host_data.as_ref());
+        Ok(Gathered { kind: Kind::Virtual, evidence, auxiliary: vec![], event_log: vec![] })
+    }
+}

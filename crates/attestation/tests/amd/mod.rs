@@ -1,0 +1,5 @@
+//! SEV-SNP.
+
+pub mod deviations;
+pub mod mock;
+mod samples;

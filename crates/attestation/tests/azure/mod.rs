@@ -1,0 +1,4 @@
+//! vTPM evidence of Azure's confidential VMs.
+
+pub mod deviations;
+mod samples;

@@ -1,0 +1,4 @@
+//! Arm CCA.
+
+pub mod deviations;
+mod samples;

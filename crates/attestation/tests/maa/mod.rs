@@ -1,0 +1,4 @@
+//! Tokens of Azure Attestation.
+
+pub mod deviations;
+mod samples;

@@ -1,0 +1,4 @@
+//! AWS Nitro Enclaves.
+
+pub mod deviations;
+mod samples;
