@@ -155,6 +155,9 @@ fn members_take_a_new_one_in() {
     assert_eq!(shown["words"], json!(["take erin in as a member"]));
     assert_eq!(shown["actions"][0]["name"], "set_member");
     assert_eq!(shown["ballots"][0]["vote"], "yes");
+    assert_eq!(shown["ballots"][1]["name"], "member2");
+    assert_eq!((&shown["not_voted"], &shown["vote_failures"]), (&json!([]), &json!({})));
+    assert!(shown["standing"].as_str().unwrap().contains("carried out"));
     assert_eq!(shown["final_votes"].as_object().unwrap().len(), 2);
     let late = place.fails(&["proposal", "vote", id, "--yes", "--as", "member1"]);
     assert!(late.contains("ProposalNotOpen") && late.contains("decided already"), "{late}");

@@ -47,7 +47,7 @@ pub fn run(place: &Place, other: &Other, json: bool, printer: &Printer) -> Resul
                 _ => line.to_owned(),
             });
         }
-        printer.note(format!("{added} lines added, {removed} removed"));
+        printer.note(format!("lines: {added} added, {removed} removed"));
     }
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

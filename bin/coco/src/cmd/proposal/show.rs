@@ -20,7 +20,8 @@ struct Told {
     /// What each of them would change.
     words: Vec<String>,
     ballots: Vec<Cast>,
-    needed: String,
+    /// What is still needed, or what came of it.
+    standing: String,
 }
 
 #[derive(Serialize)]
@@ -42,6 +43,7 @@ pub fn run(place: &Place, id: &str, json: bool, printer: &Printer) -> Result<Exi
         let script = service.ballot(&proposal.proposal_id, member)?;
         ballots.push((member.as_str(), Kept::of(&script), script));
     }
+    ballots.sort_by_cached_key(|(member, ..)| people.name(member));
     let told = words::all(&actions, proposal.is_open(), &people);
     if json {
         let cast = |(member, kept, script): (&str, Kept, String)| Cast {
@@ -50,7 +52,7 @@ pub fn run(place: &Place, id: &str, json: bool, printer: &Printer) -> Result<Exi
             script,
         };
         printer.json(&Told {
-            needed: sentence(&proposal, &people),
+            standing: sentence(&proposal, &people),
             proposal: Shown::of(&proposal, &people),
             actions: actions.iter().map(|action| json!({ "name": action.name, "args": action.args })).collect(),
             words: told.into_iter().map(|words| words.headline).collect(),

@@ -63,14 +63,17 @@ impl Shown {
     }
 }
 
-/// Active members without a ballot.
+/// Active members without a ballot, while they can still vote.
 pub fn not_voted<'a>(proposal: &Proposal, people: &'a People) -> Vec<&'a str> {
-    let voted = |id: &str| proposal.ballot_submitters.iter().any(|voter| voter == id);
-    people.active().map(|member| member.member_id.as_str()).filter(|id| !voted(id)).collect()
+    let can = |id: &&str| proposal.is_open() && !proposal.ballot_submitters.iter().any(|voter| voter == id);
+    people.active().map(|member| member.member_id.as_str()).filter(can).collect()
 }
 
-/// "1 of 3": of the active members, how many voted.
+/// "1 of 3": of the active members, how many voted. How many there were when it was decided is not known any more.
 pub fn turnout(proposal: &Proposal, people: &People) -> String {
+    if !proposal.is_open() {
+        return proposal.ballot_submitters.len().to_string();
+    }
     let active = people.active().count();
     let counted = active - not_voted(proposal, people).len();
     format!("{counted} of {active}")
@@ -160,6 +163,8 @@ mod tests {
         );
         assert!(sentence(&proposal("Open", &["a", "b", "c"]), &people).contains("time to pass"));
         assert!(sentence(&proposal("Dropped", &[]), &people).contains("anew"));
+        assert_eq!(turnout(&proposal("Accepted", &["a", "b"]), &people), "2");
+        assert!(Shown::of(&proposal("Accepted", &["a", "b"]), &people).not_voted.is_empty());
         // Who voted and was ejected since is not counted.
         assert_eq!(turnout(&proposal("Open", &["e"]), &people), "0 of 3");
     }
