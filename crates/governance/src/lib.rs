@@ -34,7 +34,7 @@ use std::sync::Arc;
 use base::Digest;
 use kv::{Savepoint, TableError, Tables, Tx};
 
-use engine::{Effect, Given, Runner, Service};
+use engine::{Compiled, Effect, Given, Runner, Service};
 
 pub use acks::StateDigest;
 pub use envelope::{Kind, Signed};
@@ -50,6 +50,8 @@ pub use tables::GovernanceTables;
 pub struct Governance {
     tables: GovernanceTables,
     given: Given,
+    /// The constitution, and those before it.
+    compiled: Compiled,
 }
 
 /// What a request is judged against, beside the store.
@@ -92,7 +94,7 @@ impl Governance {
             }
         }
         let given = given.iter().filter(|name| name.starts_with("public:")).map(|name| (*name).to_owned());
-        Ok(Self { tables: of_governance, given: Arc::new(given.collect()) })
+        Ok(Self { tables: of_governance, given: Arc::new(given.collect()), compiled: Compiled::default() })
     }
 
     #[must_use]
