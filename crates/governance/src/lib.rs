@@ -35,7 +35,7 @@ use std::sync::Arc;
 use base::Digest;
 use kv::{Savepoint, Section, State, TableError, Tables, Tx, WriteSet};
 
-use engine::{Effect, Given, Runner, Service};
+use engine::{Compiled, Effect, Given, Runner, Service};
 
 pub use acks::StateDigest;
 pub use envelope::{Kind, Signed};
@@ -52,6 +52,8 @@ pub use tables::GovernanceTables;
 pub struct Governance {
     tables: GovernanceTables,
     given: Given,
+    /// The constitution, and those before it.
+    compiled: Compiled,
 }
 
 /// What a request is judged against, beside the store.
@@ -94,7 +96,7 @@ impl Governance {
             }
         }
         let given = given.iter().filter(|name| name.starts_with("public:")).map(|name| (*name).to_owned());
-        Ok(Self { tables: of_governance, given: Arc::new(given.collect()) })
+        Ok(Self { tables: of_governance, given: Arc::new(given.collect()), compiled: Compiled::default() })
     }
 
     #[must_use]

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governance::constitution::DEFAULT;
-use governance::engine::{Answer, Bounds, Call, Done, Effect, Failure, Job, Late, Runner, Watched, check_constitution};
+use governance::engine::{
+    Answer, Bounds, Call, Compiled, Done, Effect, Failure, Job, Late, Runner, Watched, check_constitution,
+};
 use serde_json::json;
 use world::{Obliging, World, clock, inline, put_json};
 
@@ -27,6 +29,7 @@ fn job(world: &World, script: &str, call: Call, bounds: Bounds) -> Job {
         seed: 5,
         service: Arc::new(Obliging),
         given: Arc::new(["public:app".to_owned()].into()),
+        compiled: None,
     }
 }
 
@@ -367,13 +370,16 @@ fn the_engine_holds_at_every_size_of_memory() {
     // A whole constitution with all that its actions touch.
     let cert = json!(world.members[0].pem);
     let proposal = format!("{{\"actions\":[{{\"name\":\"set_user\",\"args\":{{\"cert\":{cert}}}}}]}}");
-    let mut passed = 0;
-    for kilobytes in (40..1_400).step_by(7) {
-        let bounds = Bounds { heap_bytes: kilobytes << 10, steps: 100, ..LEAST };
-        let call = Call::Apply { proposal: proposal.as_str().into(), proposal_id: "id".into() };
-        passed += usize::from(inline().run(job(&world, DEFAULT, call, bounds)).is_ok());
+    for compiled in [None, Some(Compiled::default())] {
+        let mut passed = 0;
+        for kilobytes in (40..1_400).step_by(7) {
+            let bounds = Bounds { heap_bytes: kilobytes << 10, steps: 100, ..LEAST };
+            let call = Call::Apply { proposal: proposal.as_str().into(), proposal_id: "id".into() };
+            let job = Job { compiled: compiled.clone(), ..job(&world, DEFAULT, call, bounds) };
+            passed += usize::from(inline().run(job).is_ok());
+        }
+        assert!(passed > 20, "{passed}");
     }
-    assert!(passed > 20, "{passed}");
 }
 
 #[test]
@@ -469,4 +475,35 @@ fn threads_that_step_back() -> usize {
     // Behind the name: the state first, the nice value seventeenth.
     let nice = |line: &String| line.split_once("(script) ").and_then(|(_, rest)| rest.split(' ').nth(16)) == Some("19");
     stat.filter(nice).count()
+}
+
+#[test]
+fn a_script_that_is_kept_compiled_does_what_it_does_otherwise() {
+    let world = World::new("", 1);
+    let compiled = Compiled::default();
+    let run = |script: &str| {
+        let job = Job { compiled: Some(compiled.clone()), ..job(&world, script, vote_call(), LEAST) };
+        inline().run(job).map(|done| (done.answer, done.log))
+    };
+    let script = "let calls = 0; export function vote(text, id) { console.log(++calls, /b+/.exec('abbc')[0], `${id}`);
+        class A { #x = 1.5; get x() { return this.#x } } const { a, ...rest } = { a: 1, b: [2, 3] };
+        return new A().x === 1.5 && rest.b[1] === 3 && [...'ü'].length === 1 }";
+    for _ in 0..3 {
+        // Whatever a call leaves in the script's own variables is gone with it.
+        assert_eq!(run(script), Ok((Answer::Vote(true), vec!["log: 1 bb p".to_owned()])));
+    }
+    // More than are kept, and such as are none.
+    for place in 0..20 {
+        let script = format!("export function vote() {{ return {place} === {place} }}");
+        assert_eq!(run(&script).unwrap().0, Answer::Vote(true));
+    }
+    for bad in [
+        "export function vote( {",
+        "export function vote() { return 1n }",
+        "export function vote() { throw Error('x') }",
+    ] {
+        let failures = [run(bad).unwrap_err(), run(bad).unwrap_err()];
+        assert_eq!(failures[0], failures[1]);
+    }
+    assert_eq!(run("function vote() { return true }").unwrap().0, Answer::Vote(true), "a plain script");
 }

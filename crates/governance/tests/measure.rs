@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use governance::constitution::DEFAULT;
-use governance::engine::{Answer, Bounds, Call, Done, Failure, Given, Job, NoService, Runner, Watched};
+use governance::engine::{Answer, Bounds, Call, Compiled, Done, Failure, Given, Job, NoService, Runner, Watched};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use world::{World, YES, clock, inline};
 
 const ROUNDS: u32 = 200;
 
-fn job(world: &World, script: &str, call: Call) -> Job {
+fn job(world: &World, script: &str, call: Call, compiled: Option<&Compiled>) -> Job {
     let state = world.store.head().clone();
     Job {
         script: script.into(),
@@ -28,6 +28,7 @@ fn job(world: &World, script: &str, call: Call) -> Job {
         seed: 0,
         service: Arc::new(NoService),
         given: Given::default(),
+        compiled: compiled.cloned(),
     }
 }
 
@@ -60,13 +61,16 @@ fn what_calls_of_scripts_take() {
         votes: votes.clone(),
         proposal_id: "00".repeat(32),
     };
+    let compiled = Compiled::default();
+    let kept = Some(&compiled);
     let watched = Watched::new(Arc::new(clock));
     println!("{} bytes of script, {} members", DEFAULT.len(), world.members.len());
-    measure("a ballot", || inline().run(job(&world, YES, vote())));
-    measure("a ballot, watched on a thread of its own", || watched.run(job(&world, YES, vote())));
-    measure("validate", || inline().run(job(&world, DEFAULT, Call::Validate { proposal: proposal.clone() })));
+    measure("a ballot", || inline().run(job(&world, YES, vote(), None)));
+    measure("a ballot, watched on a thread of its own", || watched.run(job(&world, YES, vote(), None)));
+    measure("resolve, compiled for each call", || inline().run(job(&world, DEFAULT, resolve(), None)));
+    measure("validate", || inline().run(job(&world, DEFAULT, Call::Validate { proposal: proposal.clone() }, kept)));
     measure("resolve", || {
-        let done = inline().run(job(&world, DEFAULT, resolve()))?;
+        let done = inline().run(job(&world, DEFAULT, resolve(), kept))?;
         assert_eq!(done.answer, Answer::Resolution("Accepted".into()));
         Ok(done)
     });
@@ -74,10 +78,10 @@ fn what_calls_of_scripts_take() {
         let read = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.js"))).unwrap();
         let script = ["actions", "validate", "apply", "resolve"].map(read).join("\n");
         println!("{} bytes of another script", script.len());
-        measure("resolve", || inline().run(job(&world, &script, resolve())));
+        measure("resolve", || inline().run(job(&world, &script, resolve(), kept)));
     }
     measure("apply", || {
         let call = Call::Apply { proposal: proposal.clone(), proposal_id: "00".repeat(32) };
-        inline().run(job(&world, DEFAULT, call))
+        inline().run(job(&world, DEFAULT, call, kept))
     });
 }

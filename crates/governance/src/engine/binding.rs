@@ -12,6 +12,7 @@ use rquickjs::function::{IntoJsFunc, Opt, This};
 use rquickjs::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result};
 
 use super::bounds::{Bounds, Meter};
+use super::compiled::prelude;
 use super::effect::Effect;
 use super::host::{Host, Refused};
 use super::sandbox::check_within;
@@ -36,6 +37,9 @@ const KEYS: &str = include_str!("prelude/keys.js");
 const APPLY: &str = include_str!("prelude/apply.js");
 const DATE: &str = include_str!("prelude/date.js");
 
+/// All parts of the prelude.
+pub(crate) const PRELUDE: [&str; 4] = [CORE, KEYS, APPLY, DATE];
+
 impl Border {
     /// Prepares a fresh context for a script.
     pub(crate) fn prepare<'js>(&self, ctx: &Ctx<'js>, step: &str) -> Result<()> {
@@ -53,7 +57,7 @@ impl Border {
         door.add("part", move |ctx: Ctx<'js>, this: This<Object<'js>>, name: String| {
             border.part(&ctx, &this.0, &name)
         })?;
-        ctx.eval::<Function<'js>, _>(CORE)?.call((object, step))
+        exported(ctx, CORE)?.call((object, step))
     }
 
     /// Compiles a part of the prelude and gives it the host functions that it needs.
@@ -78,8 +82,14 @@ impl Border {
             }
             _ => return Err(Exception::throw_message(ctx, "the prelude has no such part")),
         };
-        ctx.eval::<Function<'js>, _>(source)?.call((object,))
+        exported(ctx, source)?.call((object,))
     }
+}
+
+/// The function that a part of the prelude is.
+fn exported<'js>(ctx: &Ctx<'js>, part: &str) -> Result<Function<'js>> {
+    let (module, _) = prelude(ctx, part)?.eval()?;
+    module.get("default")
 }
 
 /// Where functions are put.

@@ -13,6 +13,7 @@
 
 mod binding;
 mod bounds;
+mod compiled;
 mod effect;
 mod host;
 mod jwt;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use kv::{Blob, State, TableId};
 
 pub use bounds::{Bounds, Late};
+pub use compiled::Compiled;
 pub use effect::{Effect, NoService, Service};
 pub use rights::Given;
 pub use runner::{Clock, Inline, Runner, Watched};
@@ -95,6 +97,8 @@ pub struct Job {
     pub seed: u64,
     pub service: Arc<dyn Service>,
     pub given: Given,
+    /// Where the script is kept compiled, if it will be called again.
+    pub compiled: Option<Compiled>,
 }
 
 /// What a call leaves.

@@ -11,11 +11,12 @@ use rquickjs::{
 
 use super::binding::{Border, Shared};
 use super::bounds::{Bounds, Late, Meter};
+use super::compiled::{Compiled, NAME};
 use super::host::Host;
 use super::{Answer, Call, Done, Failure, Job, OVERRUN, Step};
 
 /// What scripts find built in. `Promise` is there because modules need it; nothing ever runs its jobs.
-type Builtins = (
+pub(crate) type Builtins = (
     intrinsic::Date,
     intrinsic::Eval,
     intrinsic::RegExpCompiler,
@@ -40,7 +41,7 @@ impl Job {
         let step = self.call.step();
         let result = within(&self.bounds, &meter, |ctx| {
             let border = Border { host: host.clone(), meter: meter.clone(), bounds: self.bounds, time: self.time };
-            let script = Script::load(ctx, &self.script, &border, step)?;
+            let script = Script::load(ctx, &self.script, &border, step, self.compiled.as_ref())?;
             host.borrow_mut().step = Some(step);
             let returned = script.call(ctx, &self.call)?;
             answer(ctx, &host, step, returned)
@@ -68,7 +69,7 @@ pub(crate) fn check_within(script: &str, bounds: &Bounds, meter: &Rc<Meter>) -> 
     let host = Rc::new(RefCell::new(host));
     let checked = within(bounds, meter, |ctx| {
         let border = Border { host, meter: meter.clone(), bounds: *bounds, time: 0 };
-        let script = Script::load(ctx, script, &border, Step::Validate)?;
+        let script = Script::load(ctx, script, &border, Step::Validate, None)?;
         for (name, parameters) in [("validate", 1..=1), ("resolve", 3..=4), ("apply", 2..=2)] {
             let length: usize = script.function(ctx, name)?.get("length")?;
             if !parameters.contains(&length) {
@@ -145,12 +146,19 @@ enum Script<'js> {
 }
 
 impl<'js> Script<'js> {
-    fn load(ctx: &Ctx<'js>, text: &str, border: &Border, step: Step) -> rquickjs::Result<Self> {
+    fn load(
+        ctx: &Ctx<'js>,
+        text: &str,
+        border: &Border,
+        step: Step,
+        compiled: Option<&Compiled>,
+    ) -> rquickjs::Result<Self> {
         let bounds = &border.bounds;
         if text.len() > bounds.script_bytes {
             return Err(Exception::throw_message(ctx, &format!("a script has at most {} bytes", bounds.script_bytes)));
         }
-        if has_big_number(text) {
+        let known = compiled.is_some_and(|compiled| compiled.knows(text));
+        if !known && has_big_number(text) {
             return Err(Exception::throw_syntax(ctx, "BigInt is not known in governance"));
         }
         let name = match step {
@@ -160,11 +168,15 @@ impl<'js> Script<'js> {
             Step::Apply => "apply",
         };
         border.prepare(ctx, name)?;
-        if !text.contains("export") {
+        if !known && !text.contains("export") {
             ctx.eval::<(), _>(text)?;
             return Ok(Self::Plain);
         }
-        let (module, loaded) = Module::declare(ctx.clone(), "script", text)?.eval()?;
+        let module = match compiled {
+            Some(compiled) => compiled.load(ctx, text)?,
+            None => Module::declare(ctx.clone(), NAME, text)?,
+        };
+        let (module, loaded) = module.eval()?;
         match loaded.result::<Value<'js>>() {
             Some(result) => result.map(drop)?,
             None => return Err(Exception::throw_message(ctx, "a script of governance cannot await")),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kv::{State, Tx};
 
 use super::Proposal;
-use crate::engine::{Answer, Bounds, Call, Done, Effect, Failure, Job, OVERRUN};
+use crate::engine::{Answer, Bounds, Call, Compiled, Done, Effect, Failure, Job, OVERRUN};
 use crate::state::proposals::{self, Judged, ProposalInfo, ProposalState, StoredTrouble};
 use crate::state::service;
 use crate::{At, Governance, MemberId, Outcome, Refusal, Trouble};
@@ -22,10 +22,10 @@ pub(super) struct Scripts<'a> {
 
 impl Scripts<'_> {
     pub(super) fn constitution(&self, call: Call, state: &State) -> Result<Done, Failure> {
-        self.run(self.constitution.clone(), call, state)
+        self.run(self.constitution.clone(), call, state, Some(self.governance.compiled.clone()))
     }
 
-    fn run(&self, script: Arc<str>, call: Call, state: &State) -> Result<Done, Failure> {
+    fn run(&self, script: Arc<str>, call: Call, state: &State, compiled: Option<Compiled>) -> Result<Done, Failure> {
         self.at.runner.run(Job {
             script,
             call,
@@ -36,6 +36,7 @@ impl Scripts<'_> {
             seed: self.at.seed,
             service: self.at.service.clone(),
             given: self.governance.given.clone(),
+            compiled,
         })
     }
 }
@@ -131,7 +132,7 @@ fn vote(
             continue;
         }
         let call = Call::Vote { proposal: body.clone(), proposer: info.proposer_id.to_string() };
-        match scripts.run(ballot.as_str().into(), call, state) {
+        match scripts.run(ballot.as_str().into(), call, state, None) {
             Ok(done) => {
                 log.extend(done.log);
                 votes.cast.insert(*member, done.answer == Answer::Vote(true));

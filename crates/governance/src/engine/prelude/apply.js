@@ -1,5 +1,5 @@
 // What only `apply` has: what it asks of the node, and what it may ask the service for.
-(function (host) {
+export default (function (host) {
   "use strict";
   return ({ ccf, hex, text, json, expect, parse }) => {
     ccf.node = {

@@ -3,7 +3,7 @@
 // The border to the host is narrow: texts, numbers, and bytes as hexadecimal text on the way in and as an ArrayBuffer on the
 // way out. Rights and bounds are the host's; a script that bends what stands here only bends its own world. What most
 // scripts never touch is compiled when it is first touched: compiling is most of what a short call costs.
-(function (host, step) {
+export default (function (host, step) {
   "use strict";
   const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
   const { parse, stringify } = JSON;

@@ -1,5 +1,5 @@
 // `Date` with the time as an argument, and without the time zone of the machine.
-(function (host) {
+export default (function (host) {
   "use strict";
   return () => {
     const { apply, construct } = Reflect;

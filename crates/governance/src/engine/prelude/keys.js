@@ -1,5 +1,5 @@
 // `ccf.crypto`: digests, signatures, certificates, and public keys in PEM and as JSON Web Keys.
-(function (host) {
+export default (function (host) {
   "use strict";
   return ({ hex, text, json, parse }) => {
     const toJwk = (kind) => (pem, kid) => parse(host.pemToJwk(kind, text(pem), kid === undefined ? kid : text(kid)));
