@@ -9,7 +9,7 @@
 //!
 //! Claims, for SGX, SEV-SNP and TDX, also inside `x-ms-isolation-tee` of a machine with a virtual TPM: measurements
 //! "mrenclave", "mrsigner" · "measurement" · "mrtd", "rtmr0" to "rtmr3"; report data; host data; svn; debug. Report data of
-//! such a machine is the client's nonce or the user data of its runtime data. Of SGX there are recorded tokens; the names of the
+//! such a machine is the client's nonce or the user data that it left with the paravisor. Of SGX there are recorded tokens; the names of the
 //! others are those of the service's documentation. Details:
 //!
 //! | | |
@@ -119,24 +119,32 @@ fn claims(evidence: &[u8], payload: &Map<String, Value>) -> Result<Claims, Refus
         let kind = nested.get("x-ms-attestation-type").and_then(Value::as_str);
         claims.tell("isolation-type", kind.unwrap_or("none"));
         tee::tell(nested, &mut claims)?;
-        bound_by_machine(payload, &mut claims)?;
+    }
+    if let Some(bound) = bound_by_guest(payload)? {
+        claims.report_data = bound;
     }
     Ok(claims)
 }
 
-/// The hardware report of a machine with a virtual TPM is not the guest's own. What the guest bound is the nonce that it
-/// sent with its evidence or, without one, the user data that it left with the paravisor.
-fn bound_by_machine(payload: &Map<String, Value>, claims: &mut Claims) -> Result<(), Refusal> {
-    let runtime = payload.get("x-ms-runtime");
-    let nonce = runtime.and_then(|runtime| runtime.pointer("/client-payload/nonce")).and_then(Value::as_str);
-    let user_data = runtime.and_then(|runtime| runtime.get("user-data")).and_then(Value::as_str);
+/// Behind a paravisor the hardware's report is not the guest's own: its report data is the hash of the paravisor's claims.
+/// What the guest bound is the nonce that it sent with its TPM's quote or, without one, the user data that it left with the
+/// paravisor, who states it beside the machine's configuration.
+fn bound_by_guest(payload: &Map<String, Value>) -> Result<Option<Bytes>, Refusal> {
+    let isolation = payload.get("x-ms-isolation-tee");
+    let client = payload.get("x-ms-runtime");
+    let paravisor = isolation.and_then(|isolation| isolation.get("x-ms-runtime")).or(client);
+    let is_machine = paravisor.is_some_and(|runtime| runtime.get("vm-configuration").is_some());
+    if isolation.is_none() && !is_machine {
+        return Ok(None);
+    }
+    let nonce = client.and_then(|runtime| runtime.pointer("/client-payload/nonce")).and_then(Value::as_str);
+    let user_data = paravisor.and_then(|runtime| runtime.get("user-data")).and_then(Value::as_str);
     let bound = match (nonce.unwrap_or_default(), user_data) {
         ("", None) => vec![],
         ("", Some(user_data)) => const_hex::decode(user_data).map_err(|_| malformed("user-data"))?,
         (nonce, _) => STANDARD.decode(nonce).map_err(|_| malformed("the client's nonce"))?,
     };
-    claims.report_data = Bytes(bound);
-    Ok(())
+    Ok(Some(Bytes(bound)))
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Refusal> {

@@ -192,8 +192,16 @@ fn nothing_wrong_is_accepted() {
     build.header.as_object_mut().unwrap().remove("jku");
     assert_eq!(build.verdict(), Ok(()));
     let user_data = const_hex::encode(build.presented.report_data());
-    build.payload["x-ms-runtime"] = json!({"nonce": "fresh", "client-payload": {"nonce": ""}, "user-data": user_data});
+    build.payload["x-ms-runtime"] = json!({"nonce": "fresh", "client-payload": {"nonce": ""}});
+    nested(&mut build)["x-ms-runtime"] = json!({"vm-configuration": {}, "user-data": user_data});
     assert_eq!(build.verdict(), Ok(()), "bound by what the paravisor keeps");
+    let runtime = nested(&mut build)["x-ms-runtime"].clone();
+    let machine = build.payload.as_object_mut().unwrap();
+    let report = machine.remove("x-ms-isolation-tee").unwrap();
+    machine.extend(report.as_object().unwrap().clone());
+    machine.insert("x-ms-runtime".to_owned(), runtime);
+    build.policy.maa.runtime.clear();
+    assert_eq!(build.verdict(), Ok(()), "and without the TPM");
 }
 
 #[test]
