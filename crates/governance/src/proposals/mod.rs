@@ -75,7 +75,7 @@ impl Governance {
             };
             proposals::set_body(&self.tables, tx, &id, request.payload);
             proposals::set_info(&self.tables, tx, &id, &info);
-            let times = ProposalTimes { submitted: at.time, ..ProposalTimes::default() };
+            let times = ProposalTimes { submitted: at.time, ballots: BTreeMap::new() };
             proposals::set_times(&self.tables, tx, &id, &times);
             acks::note(&self.tables, tx, &request.signer, request.envelope);
             replay::admit(&self.tables, tx, request, &id)?;

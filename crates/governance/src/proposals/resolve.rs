@@ -7,7 +7,7 @@ use kv::{State, Tx};
 
 use super::Proposal;
 use crate::engine::{Answer, Bounds, Call, Compiled, Done, Effect, Failure, Job, OVERRUN};
-use crate::state::proposals::{self, Judged, ProposalInfo, ProposalState, StoredTrouble};
+use crate::state::proposals::{self, ProposalInfo, ProposalState, StoredTrouble};
 use crate::state::service;
 use crate::{At, Governance, MemberId, Outcome, Refusal, Trouble};
 
@@ -66,9 +66,6 @@ impl Governance {
     ) -> Result<Outcome<Proposal>, Refusal> {
         let scripts = self.scripts(tx, at)?;
         let mut log = Vec::new();
-        let mut times = proposals::times(&self.tables, tx, id)?;
-        times.judged = Some(Judged { time: at.time, seed: format!("{:016x}", at.seed) });
-        proposals::set_times(&self.tables, tx, id, &times);
         let state = tx.preview();
         let votes = vote(&scripts, &info, body, &state, &mut log)?;
         info.state = judge(&scripts, id, &info, body, &votes, &state, &mut log)?;

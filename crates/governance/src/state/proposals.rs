@@ -54,18 +54,6 @@ pub struct ProposalTimes {
     pub submitted: u64,
     #[serde(default)]
     pub ballots: BTreeMap<MemberId, u64>,
-    /// What scripts were given when they judged last: with it an auditor comes to the same result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub judged: Option<Judged>,
-}
-
-/// The arguments of a judgement that stand in no other row.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Judged {
-    /// Milliseconds since 1970.
-    pub time: u64,
-    /// Where random numbers started from, in hexadecimal: as a number it might not survive a reader of JSON.
-    pub seed: String,
 }
 
 pub fn info(tables: &GovernanceTables, tx: &Tx<'_>, id: &str) -> Result<Option<ProposalInfo>, Refusal> {
