@@ -1,5 +1,6 @@
 //! What can be typed: every command, its flags, defaults and examples. Nothing but `main` and the settling of a command sees it.
 
+mod attest;
 mod bench;
 mod governance;
 
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::attest::{Attest, AttestVerify};
 pub use self::bench::{Attack, BenchBeside, BenchGovernance};
-pub use self::governance::{At, Constitution, Member, Proposal, Signer};
+pub use self::governance::{At, Constitution, Governance, Member, Proposal, Signer};
 use crate::printer::Color;
 
 /// Consortium ledgers at database speed: a development network, its state, its ledgers, its members.
@@ -47,6 +49,12 @@ pub enum Command {
     /// The script that decides what members may do, and when they agree
     #[command(subcommand)]
     Constitution(Constitution),
+    /// How a network came to be as it is
+    #[command(subcommand)]
+    Governance(Governance),
+    /// Evidence of trusted execution environments, offline
+    #[command(subcommand)]
+    Attest(Attest),
     /// Read and check ledger files, offline
     #[command(subcommand)]
     Ledger(Ledger),

@@ -26,7 +26,16 @@ fn every_command_explains_itself_with_defaults_and_examples() {
         &["constitution", "check"],
         &["constitution", "diff"],
     ];
-    let others = [&["up"][..], &["down"], &["status"], &["ledger", "verify"], &["ledger", "show"]];
+    let others = [
+        &["up"][..],
+        &["down"],
+        &["status"],
+        &["ledger", "verify"],
+        &["ledger", "show"],
+        &["governance", "log"],
+        &["attest", "show"],
+        &["attest", "verify"],
+    ];
     for command in others.into_iter().chain(governing) {
         let output = coco(&[command, &["--help"]].concat());
         assert!(output.status.success());

@@ -211,6 +211,28 @@ pub struct ConstitutionDiff {
     pub at: At,
 }
 
+#[derive(Subcommand)]
+pub enum Governance {
+    Log(GovernanceLog),
+}
+
+/// Judge every decision of a ledger again: who decided what, and does it follow from the rules of then?
+///
+/// Needs no network and no key. The ledger is verified first; then each signed request in it is verified with the certificate in force at
+/// its time and judged by the constitution in force at its time. Exits with 1 if anything does not follow.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  coco governance log ./coco-network/node1/ledger\n  coco governance log DIR --json | jq 'select(.follows | not)'"
+)]
+pub struct GovernanceLog {
+    /// A node's ledger directory
+    #[arg(value_name = "DIR")]
+    pub ledger: PathBuf,
+    /// Print JSON, a line for each
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Which network.
 #[derive(Args)]
 pub struct At {

@@ -1,9 +1,11 @@
 //! The commands, one file each, as the command line groups them.
 
+mod attest;
 mod bench;
 mod columns;
 mod constitution;
 mod down;
+mod governance;
 mod ledger;
 mod member;
 mod proposal;
@@ -26,6 +28,12 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Member(command) => member::run(command, printer),
         Command::Proposal(command) => proposal::run(command, printer),
         Command::Constitution(command) => constitution::run(command, printer),
+        Command::Governance(cli::Governance::Log(args)) => governance::log::run(&args.ledger, args.json, printer),
+        Command::Attest(cli::Attest::Show(args)) => attest::show(&args.file, args.at, args.json, printer),
+        Command::Attest(cli::Attest::Verify(args)) => {
+            let cli::AttestVerify { evidence, policy, report_data } = args;
+            attest::verify(&evidence.file, &policy, report_data.0, evidence.at, evidence.json, printer)
+        }
         Command::Ledger(cli::Ledger::Verify(args)) => {
             ledger::verify::run(&args.dir, args.service.as_deref(), args.json, printer)
         }

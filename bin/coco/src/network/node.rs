@@ -78,6 +78,7 @@ impl Node {
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let peer = self.file.own().map(|own| ("other nodes".to_owned(), own.peer));
         let ledgers = self.file.ledgers.iter().map(|ledger| (format!("the ledger `{}`", ledger.name), ledger.listen));
-        [("its status".to_owned(), self.file.http)].into_iter().chain(peer).chain(ledgers).collect()
+        let own = [("its status".to_owned(), self.file.http), ("its members".to_owned(), self.file.governance)];
+        own.into_iter().chain(peer).chain(ledgers).collect()
     }
 }

@@ -91,6 +91,8 @@ fn governance(context: &Context) -> anyhow::Result<Count> {
         }
         for dir in network.stop()? {
             count += foreign_audit(context, &dir, &[version])?;
+            let coco = Tool::new(context.metadata.binary("coco"));
+            count += Count::one(coco.args(&["governance", "log", "--quiet"]).arg(&dir).succeeds()?);
         }
     }
     Ok(count)

@@ -42,6 +42,10 @@ pub fn print(facts: &Facts<'_>, printer: &Printer) {
     if let Some(ledger) = nodes.first().and_then(|node| node.file.ledger(LedgerKind::Keyvalue)) {
         printer.show(format!("{} http://{}", title("Key-value"), ledger.listen));
     }
+    if let Some(first) = ready.nodes.first() {
+        let hint = printer.paint(Tone::Faint, "coco member list");
+        printer.show(format!("{} {}   {hint}", title("Governance"), first.governance));
+    }
     let default_genesis = std::fs::read(layout.genesis()).is_ok_and(|g| g == development::DEFAULT_GENESIS.as_bytes());
     let funds = if default_genesis { "10,000 ETH each" } else { "funded as the genesis says" };
     printer.show(format!("{} {funds}; unlocked; the keys are known to everyone", title("Accounts")));

@@ -93,6 +93,11 @@ fn spared(condition: &Value, named: &impl Fn(&Value) -> String) -> String {
             json(&condition["nodes_max"])
         ),
         Some("proposer_in") => format!("if one of these proposes it: {}", named(&condition["members"])),
+        Some("provisions") => format!(
+            "if a member whose data says {} adds or removes one whose data says {}",
+            text(condition, "field"),
+            text(condition, "gives")
+        ),
         Some("proposer_data") => {
             format!("if the proposer's data says {} = {}", text(condition, "field"), json(&condition["value"]))
         }

@@ -1,0 +1,3 @@
+//! `coco governance`: how a network came to be as it is.
+
+pub mod log;
