@@ -89,7 +89,7 @@ fn secrets(identity: Identity) -> anyhow::Result<Secrets> {
     })
 }
 
-fn certificate(pem: &String) -> anyhow::Result<Certificate> {
+fn certificate(pem: &str) -> anyhow::Result<Certificate> {
     Certificate::from_pem(pem).context("a certificate of this network cannot be read")
 }
 
