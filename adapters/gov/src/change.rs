@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_decision_counts_only_on_the_last_one() {
         let (mut state, decisions, rows) = state();
-        for number in 0..3 {
+        for number in 1..4 {
             let mut tx = Tx::new(&state);
             assert_eq!(
                 decided(number + 1, "public:rows").apply(decisions, &mut tx).unwrap_err().blame,

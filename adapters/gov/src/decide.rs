@@ -5,18 +5,22 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
+use bytes::Bytes;
 use governance::engine::{Effect, Late, NoService, Watched};
 use governance::tables::NODES_INFO;
-use governance::{At, Decision, Outcome, Refusal};
+use governance::{At, Decision, MemberId, Outcome, Refusal};
 use kv::{Blob, Section, State, TableId, Tx, WriteSet};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use crate::Gov;
 use crate::change::Change;
+use crate::patience::{Patience, Turn};
 
-/// How often a request is judged anew because something else was decided meanwhile.
+/// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
+/// … and how long in all.
+const SPENT_MAX: Duration = Duration::from_secs(2);
 
 /// Why nothing was decided.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub struct Deciding {
     runner: Watched,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
+    patience: Patience,
 }
 
 impl Deciding {
@@ -55,31 +60,50 @@ impl Deciding {
             let end = Instant::now() + time;
             Box::new(move || Instant::now() >= end)
         };
-        Self { gov, node, runner: Watched::new(Arc::new(clock)), turn: Arc::default() }
+        Self { gov, node, runner: Watched::new(Arc::new(clock)), turn: Arc::default(), patience: Patience::default() }
     }
 
-    /// Carries out a request: `act` judges it in a transaction, again if need be. Resolves once what was decided is committed
-    /// and visible on this node. The place in the ledger is absent where there was nothing to decide.
-    pub async fn decide<T, F>(&self, act: F) -> Result<(T, Option<TxId>), Undecided>
+    /// Carries out a request of a member: `act` judges it in a transaction, again if need be. Resolves once what was decided is
+    /// committed and visible on this node. The place in the ledger is absent where there was nothing to decide.
+    pub async fn request<T, F>(&self, envelope: Bytes, act: F) -> Result<(T, Option<TxId>), Undecided>
+    where
+        T: Send + 'static,
+        F: Fn(&Gov, &mut Tx<'_>, &At<'_>, &[u8]) -> Result<Outcome<T>, Refusal> + Send + Sync + 'static,
+    {
+        let (deciding, signed) = (self.clone(), envelope.clone());
+        let signer = blocking(move || {
+            let snapshot = deciding.node.snapshot();
+            let tx = Tx::new(snapshot.state());
+            Ok(deciding.gov.governance.verify_any(&tx, &signed)?.signer)
+        });
+        let signer = signer.await?;
+        self.decide(Some(signer), move |gov, tx, at| act(gov, tx, at, &envelope)).await
+    }
+
+    /// The same for what nobody asked for.
+    pub async fn decide<T, F>(&self, signer: Option<MemberId>, act: F) -> Result<(T, Option<TxId>), Undecided>
     where
         T: Send + 'static,
         F: Fn(&Gov, &mut Tx<'_>, &At<'_>) -> Result<Outcome<T>, Refusal> + Send + Sync + 'static,
     {
         let act = Arc::new(act);
-        let mut turn = None;
-        for _ in 0..ATTEMPTS {
+        let mut spent = Duration::ZERO;
+        for attempt in 0..ATTEMPTS {
+            let own_turn = match signer {
+                Some(signer) => Some(self.patience.turn(signer).await),
+                None => None,
+            };
+            // Whoever lost a race does not lose the next one to another loser of this node.
+            let _among_losers = if attempt > 0 { Some(self.turn.lock().await) } else { None };
             let seen = self.node.status().committed.seqno;
-            let (answer, change) = self.judge(act.clone()).await?;
+            let (answer, change, took) = self.judge(act.clone(), own_turn).await?;
+            spent += took;
             let Some(change) = change else { return Ok((answer, None)) };
             match self.node.submit(Work { ledger: self.gov.ledger, body: change.encode() }).await {
                 Ok(Submitted::Committed { txid, .. }) => return Ok((answer, Some(txid))),
                 Ok(Submitted::Waiting) => return Err(Reject::new(Blame::Node, 0, "a decision never waits").into()),
-                Err(reject) if reject.blame == Blame::Conflict => {
-                    if turn.is_none() {
-                        turn = Some(self.turn.lock().await);
-                    }
-                    self.newer_than(seen).await;
-                }
+                Err(reject) if reject.blame == Blame::Conflict && spent < SPENT_MAX => self.newer_than(seen).await,
+                Err(reject) if reject.blame == Blame::Conflict => break,
                 Err(reject) => return Err(reject.into()),
             }
         }
@@ -93,41 +117,50 @@ impl Deciding {
         let _ = tokio::time::timeout(Duration::from_millis(100), newer).await;
     }
 
-    /// Runs scripts on a thread that may take its time. A request that only reads leaves no change.
-    async fn judge<T, F>(&self, act: Arc<F>) -> Result<(T, Option<Change>), Undecided>
+    /// Judges a request on a thread that may take its time, and says how long it took. A request that only reads leaves no change.
+    async fn judge<T, F>(&self, act: Arc<F>, turn: Option<Turn>) -> Result<(T, Option<Change>, Duration), Undecided>
     where
         T: Send + 'static,
         F: Fn(&Gov, &mut Tx<'_>, &At<'_>) -> Result<Outcome<T>, Refusal> + Send + Sync + 'static,
     {
         let deciding = self.clone();
-        let judged = tokio::task::spawn_blocking(move || {
-            let root = deciding.root();
-            let version = deciding.gov.governance.signed(deciding.node.snapshot().state(), root);
-            let mut tx = Tx::new(&version);
-            // Clocks of nodes differ; that of the ledger does not go back.
-            let decision = Decision::last(deciding.gov.decisions(), &tx)?.next(now());
-            let at = At {
-                root,
-                time: decision.time,
-                seed: decision.seed(),
-                service: Arc::new(NoService),
-                runner: &deciding.runner,
-            };
-            let Outcome { answer, effects, log } = act(&deciding.gov, &mut tx, &at)?;
-            for line in log {
-                tracing::info!(target: "gov::script", line);
+        let judge = move || {
+            let begun = Instant::now();
+            let judged = deciding.judge_now(&*act);
+            let took = begun.elapsed();
+            // Here and not where the answer is waited for: a client that goes away does not end the work.
+            if let Some(turn) = turn {
+                turn.end(took);
             }
-            if let Some(what) = effects.iter().find_map(beyond_this_node) {
-                return Err(Undecided::NotImplemented(what));
-            }
-            let writes = tx.finish().writes;
-            if let Some(what) = beyond_this_version(&writes, &version) {
-                return Err(Undecided::NotImplemented(what));
-            }
-            let change = (!writes.is_empty()).then(|| Change::new(decision, &writes, version.tables()));
-            Ok((answer, change))
-        });
-        judged.await.map_err(|_| Undecided::Rejected(Reject::new(Blame::Node, 0, "the request's handler crashed")))?
+            judged.map(|(answer, change)| (answer, change, took))
+        };
+        blocking(judge).await
+    }
+
+    fn judge_now<T>(
+        &self,
+        act: impl Fn(&Gov, &mut Tx<'_>, &At<'_>) -> Result<Outcome<T>, Refusal>,
+    ) -> Result<(T, Option<Change>), Undecided> {
+        let root = self.root();
+        let version = self.gov.governance.signed(self.node.snapshot().state(), root);
+        let mut tx = Tx::new(&version);
+        // Clocks of nodes differ; that of the ledger does not go back.
+        let decision = Decision::last(self.gov.decisions(), &tx)?.next(now());
+        let at =
+            At { root, time: decision.time, seed: decision.seed(), service: Arc::new(NoService), runner: &self.runner };
+        let Outcome { answer, effects, log } = act(&self.gov, &mut tx, &at)?;
+        for line in log {
+            tracing::info!(target: "gov::script", line);
+        }
+        if let Some(what) = effects.iter().find_map(beyond_this_node) {
+            return Err(Undecided::NotImplemented(what));
+        }
+        let writes = tx.finish().writes;
+        if let Some(what) = beyond_this_version(&writes, &version) {
+            return Err(Undecided::NotImplemented(what));
+        }
+        let change = (!writes.is_empty()).then(|| Change::new(decision, &writes, version.tables()));
+        Ok((answer, change))
     }
 
     /// Of what is committed. Absent before the first signature.
@@ -135,6 +168,14 @@ impl Deciding {
         let status = self.node.status();
         (status.committed.seqno > Seqno(0)).then_some(status.root)
     }
+}
+
+/// Runs what takes its time on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Undecided> + Send + 'static,
+) -> Result<T, Undecided> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Reject::new(Blame::Node, 0, "the request's handler crashed").into()))
 }
 
 /// Milliseconds since 1970.

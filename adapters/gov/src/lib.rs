@@ -15,6 +15,7 @@ mod change;
 mod decide;
 mod founding;
 mod http;
+mod patience;
 mod settle;
 
 use std::sync::Arc;

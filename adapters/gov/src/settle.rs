@@ -32,7 +32,7 @@ pub async fn run(deciding: Deciding, stop: CancellationToken) {
             let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
                 gov.governance.settle(tx, &proposal, at)
             };
-            match deciding.decide(act).await {
+            match deciding.decide(None, act).await {
                 Ok((proposal, Some(place))) => {
                     tracing::info!(proposal = proposal.proposal_id, state = ?proposal.proposal_state, %place, "decided by time");
                 }

@@ -28,20 +28,20 @@ pub async fn act(
     signed(&headers)?;
     match verb {
         "update" => {
-            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
-                let request = gov.governance.verify(tx, Kind::StateDigest, &body)?;
+            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>, body: &[u8]| {
+                let request = gov.governance.verify(tx, Kind::StateDigest, body)?;
                 let answer = gov.governance.update_state_digest(tx, &request, &member, at)?;
                 Ok(Outcome { answer, effects: Vec::new(), log: Vec::new() })
             };
-            let (digest, place) = deciding.decide(act).await?;
+            let (digest, place) = deciding.request(body, act).await?;
             Ok(placed(&digest, place))
         }
         "ack" => {
-            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>| {
-                let request = gov.governance.verify(tx, Kind::Ack, &body)?;
+            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>, body: &[u8]| {
+                let request = gov.governance.verify(tx, Kind::Ack, body)?;
                 gov.governance.acknowledge(tx, &request, &member)
             };
-            let ((), place) = deciding.decide(act).await?;
+            let ((), place) = deciding.request(body, act).await?;
             Ok(with_place(StatusCode::NO_CONTENT.into_response(), place))
         }
         _ => Err(Problem::not_found(format!("There is no {verb:?} here, only \"update\" and \"ack\"."))),

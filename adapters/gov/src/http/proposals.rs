@@ -22,11 +22,11 @@ pub async fn create(
         return Err(Problem::not_found(format!("There is nothing called {verb:?} to be done to members.")));
     }
     signed(&headers)?;
-    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
-        let request = gov.governance.verify(tx, Kind::Proposal, &body)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>, body: &[u8]| {
+        let request = gov.governance.verify(tx, Kind::Proposal, body)?;
         gov.governance.create(tx, &request, at)
     };
-    let (proposal, place) = deciding.decide(act).await?;
+    let (proposal, place) = deciding.request(body, act).await?;
     Ok(placed(&proposal, place))
 }
 
@@ -39,12 +39,12 @@ pub async fn withdraw(
 ) -> Result<Response, Problem> {
     let proposal = target(&segment, "withdraw")?;
     signed(&headers)?;
-    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>| {
-        let request = gov.governance.verify(tx, Kind::Withdrawal, &body)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>, body: &[u8]| {
+        let request = gov.governance.verify(tx, Kind::Withdrawal, body)?;
         let answer = gov.governance.withdraw(tx, &request, &proposal)?;
         Ok(Outcome { answer, effects: Vec::new(), log: Vec::new() })
     };
-    match deciding.decide(act).await? {
+    match deciding.request(body, act).await? {
         (Some(proposal), place) => Ok(placed(&proposal, place)),
         (None, place) => Ok(with_place(StatusCode::NO_CONTENT.into_response(), place)),
     }
@@ -59,11 +59,11 @@ pub async fn vote(
 ) -> Result<Response, Problem> {
     let member = target(&segment, "submit")?;
     signed(&headers)?;
-    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
-        let request = gov.governance.verify(tx, Kind::Ballot, &body)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>, body: &[u8]| {
+        let request = gov.governance.verify(tx, Kind::Ballot, body)?;
         gov.governance.submit_ballot(tx, &request, &proposal, &member, at)
     };
-    let (proposal, place) = deciding.decide(act).await?;
+    let (proposal, place) = deciding.request(body, act).await?;
     Ok(placed(&proposal, place))
 }
 
