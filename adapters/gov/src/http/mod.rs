@@ -31,15 +31,16 @@ use crate::decide::Deciding;
 use crate::{Gov, settle};
 use answer::Problem;
 
-/// A proposal may bring a constitution or an application.
-const BODY_MAX: usize = 4 << 20;
+/// With the number of connections it bounds what strangers can make a node hold: a request is read before it is known whose it is.
+const BODY_MAX: usize = governance::envelope::ENVELOPE_BYTES_MAX;
+const CONNECTIONS_MAX: usize = 256;
 /// For a request to be read and decided.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub fn listener(gov: Arc<Gov>, node: Node) -> Listener {
     let deciding = Deciding::new(gov, node);
     let router = router(deciding.clone());
-    let limits = Limits { connections_max: 1_024, ..Limits::default() };
+    let limits = Limits { connections_max: CONNECTIONS_MAX, ..Limits::default() };
     let serve = move |socket, stop: CancellationToken| -> adapter::Serving {
         Box::pin(async move {
             tokio::join!(serve(socket, router, limits, stop.clone()), settle::run(deciding, stop));
