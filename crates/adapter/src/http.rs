@@ -52,6 +52,11 @@ impl Default for Limits {
     }
 }
 
+/// The certificate (DER) that a client showed in the handshake; an extension of each of its requests. The client has the
+/// certificate's key, and nothing else about it was looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClientCertificate(pub Arc<[u8]>);
+
 /// Serves until cancelled, then lets requests under way finish.
 pub async fn serve(Socket { tcp, tls }: Socket, router: Router, limits: Limits, stop: CancellationToken) {
     let places = Places::new(limits.connections_max);
@@ -77,7 +82,7 @@ pub async fn serve(Socket { tcp, tls }: Socket, router: Router, limits: Limits, 
         let (places, router, stop, tls) = (places.clone(), router.clone(), stop.clone(), tls.clone());
         connections.spawn(async move {
             match (places.take().await, tls) {
-                (Some(place), None) => connection(stream, router, limits, stop, place).await,
+                (Some(place), None) => connection(stream, None, router, limits, stop, place).await,
                 (Some(place), Some(tls)) => secured(stream, tls, router, limits, stop, place).await,
                 (None, None) => turn_away(stream).await,
                 // Without a handshake there is no way to tell it.
@@ -107,7 +112,11 @@ async fn secured(
         () = stop.cancelled() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => connection(stream, router, limits, stop, place).await,
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let client = shown.map(|certificate| ClientCertificate(certificate.as_ref().into()));
+            connection(stream, client, router, limits, stop, place).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
@@ -115,6 +124,7 @@ async fn secured(
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    client: Option<ClientCertificate>,
     router: Router,
     limits: Limits,
     stop: CancellationToken,
@@ -122,8 +132,11 @@ async fn connection(
 ) {
     let wanted = place.wanted();
     let place = Arc::new(place);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (router, place) = (router.clone(), place.clone());
+        if let Some(client) = &client {
+            request.extensions_mut().insert(client.clone());
+        }
         async move { Ok::<_, Infallible>(answer(router, request, &place).await) }
     });
     let connection = http1::Builder::new()

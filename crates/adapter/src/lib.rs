@@ -18,6 +18,7 @@ mod batch;
 pub mod http;
 mod node;
 mod reject;
+mod service;
 mod work;
 
 use std::pin::Pin;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};
+pub use service::{Handover, Neighbour, Service};
 pub use work::{LedgerId, Submitted, Work};
 
 /// A kind of ledger, hosted. One value serves one hosted ledger; its tables were registered when it was made.

@@ -8,7 +8,7 @@ use base::{Digest, NodeId, TxId, View};
 use kv::Snapshot;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use crate::{Committed, Reject, Submitted, Work};
+use crate::{Committed, Handover, Reject, Service, Submitted, Work};
 
 /// Batches that a slow subscriber may lag behind before it is told that it missed some.
 const COMMITTED_KEPT: usize = 1_024;
@@ -36,8 +36,10 @@ pub struct Status {
     pub root: Digest,
     /// Entries committed since this node started: a ledger's transactions, and the blocks they are in.
     pub transactions: u64,
-    /// Nodes of the network, this one included.
-    pub nodes: usize,
+    /// Who decides with it: the nodes that vote in consensus, by their numbers, ascending; as far as this node knows.
+    pub voters: Vec<u64>,
+    /// Those that follow and do not vote, or not yet.
+    pub learners: Vec<u64>,
 }
 
 /// A node, for its adapters' listeners. A clone is another handle on the same node.
@@ -49,6 +51,7 @@ struct Inner {
     committed: broadcast::Sender<Arc<Committed>>,
     status: watch::Receiver<Status>,
     submit: Box<dyn Fn(Submission) + Send + Sync>,
+    service: Arc<dyn Service>,
 }
 
 /// Work on its way, and where its answer goes. Dropped without an answer it counts as [`Reject::unavailable`].
@@ -65,11 +68,17 @@ pub struct Plumbing {
 
 impl Plumbing {
     /// `submit` takes work to the executor or the primary; it must not block, and answers itself if it cannot.
-    pub fn new(snapshot: Snapshot, status: Status, submit: impl Fn(Submission) + Send + Sync + 'static) -> Self {
+    pub fn new(
+        snapshot: Snapshot,
+        status: Status,
+        service: Arc<dyn Service>,
+        submit: impl Fn(Submission) + Send + Sync + 'static,
+    ) -> Self {
         let (status, seen) = watch::channel(status);
         let (committed, _) = broadcast::channel(COMMITTED_KEPT);
         let snapshot = ArcSwap::from_pointee(snapshot);
-        Self { node: Node(Arc::new(Inner { snapshot, committed, status: seen, submit: Box::new(submit) })), status }
+        let inner = Inner { snapshot, committed, status: seen, submit: Box::new(submit), service };
+        Self { node: Node(Arc::new(inner)), status }
     }
 
     /// Shows readers a newer version. Comes before [`crate::Adapter::published`] and before any answer.
@@ -109,6 +118,17 @@ impl Node {
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.status.borrow().clone()
+    }
+
+    /// What the keys of the service do.
+    #[must_use]
+    pub fn service(&self) -> Arc<dyn Service> {
+        self.0.service.clone()
+    }
+
+    /// What a node needs to be one of the service, for one that the committed ledger trusts; else refused.
+    pub fn hand_over(&self, to: NodeId) -> Result<Handover, Reject> {
+        self.0.service.hand_over(self.snapshot().state(), to)
     }
 
     /// Changes of status.

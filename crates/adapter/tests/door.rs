@@ -114,7 +114,7 @@ async fn tls_comes_first_where_it_is_asked_for() {
     let (service_key, node_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let always = Validity { from: 0, until: 4_000_000_000 };
     let service = certificate::service(&service_key, "a service", always).unwrap();
-    let node = certificate::node(node_key.public(), &service_key, &service, &[], always).unwrap();
+    let node = certificate::node(node_key.public(), &service_key, &service, &["127.0.0.1".into()], always).unwrap();
     let chain = vec![node.der().to_vec().into()];
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(node_key.to_pkcs8_der().unwrap().to_vec().into());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -184,8 +184,13 @@ impl People {
         for _ in 0..nodes {
             let key = KeyPair::generate()?;
             let id = key.public().node_id();
-            let certificate =
-                certificate::node(key.public(), &people.service_key, &service, &["localhost".into()], validity)?;
+            let certificate = certificate::node(
+                key.public(),
+                &people.service_key,
+                &service,
+                &["localhost".into(), "127.0.0.1".into()],
+                validity,
+            )?;
             people.node_certificates.push((id, certificate.to_pem()));
             people.nodes.push((id, key));
         }

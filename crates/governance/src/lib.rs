@@ -24,6 +24,7 @@ pub mod engine;
 pub mod envelope;
 mod error;
 mod founding;
+pub mod join;
 mod member;
 mod proposals;
 pub mod state;

@@ -1,7 +1,10 @@
 //! The JSON rows of the service and its nodes, in the form that CCF's tools read.
 
+use std::collections::BTreeMap;
+
 use base::{Digest, NodeId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Where a service is in its life. Which may follow which: [`ServiceStatus::may_become`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -47,12 +50,15 @@ pub enum NodeStatus {
     Retired,
 }
 
-/// A row of `nodes.info`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// A row of `nodes.info`. What members' scripts write into it beside this is kept.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct NodeInfo {
     pub status: NodeStatus,
     #[serde(default)]
     pub retired_committed: bool,
+    /// The node's number in consensus, never used twice. (Not in CCF, where nodes have ids only.)
+    #[serde(default)]
+    pub number: u64,
     /// PEM of the node's public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
@@ -62,10 +68,38 @@ pub struct NodeInfo {
     /// Where other nodes reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_to_node_interface: Option<Interface>,
+    /// Its doors, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rpc_interfaces: BTreeMap<String, Interface>,
+    /// PEM: what the service endorses once the node is trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_signing_request: Option<String>,
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl NodeInfo {
+    /// Reads a row.
+    pub fn read(row: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(row)
+    }
+
+    /// The row.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        json(self)
+    }
+
+    /// Where other nodes dial: what is published, or else what it listens on.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<&str> {
+        let interface = self.node_to_node_interface.as_ref()?;
+        Some(interface.published_address.as_deref().unwrap_or(&interface.bind_address))
+    }
 }
 
 /// How the node proved itself.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct QuoteInfo {
     /// `Insecure_Virtual` for a node that proves nothing.
     pub format: String,
@@ -73,12 +107,23 @@ pub struct QuoteInfo {
     pub quote: String,
     /// Base64.
     pub endorsements: String,
+    /// Base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uvm_endorsements: Option<String>,
 }
 
-/// A network address.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// The format of evidence that proves nothing.
+pub const VIRTUAL: &str = "Insecure_Virtual";
+
+/// A door of a node. What else a node says of it is kept.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Interface {
     pub bind_address: String,
+    /// Where others reach it, if that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_address: Option<String>,
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 /// The row of `service.info` as bytes.
@@ -95,18 +140,20 @@ pub fn virtual_node_info(
     code_digest: &Digest,
     peer_address: Option<&str>,
 ) -> Vec<u8> {
-    json(&NodeInfo {
+    NodeInfo {
         status,
         retired_committed: false,
+        number: 0,
         public_key: Some(public_key_pem.to_owned()),
         code_digest: code_digest.to_string(),
-        quote_info: QuoteInfo {
-            format: "Insecure_Virtual".to_owned(),
-            quote: String::new(),
-            endorsements: String::new(),
-        },
-        node_to_node_interface: peer_address.map(|address| Interface { bind_address: address.to_owned() }),
-    })
+        quote_info: QuoteInfo { format: VIRTUAL.to_owned(), ..QuoteInfo::default() },
+        node_to_node_interface: peer_address
+            .map(|address| Interface { bind_address: address.to_owned(), ..Interface::default() }),
+        rpc_interfaces: BTreeMap::new(),
+        certificate_signing_request: None,
+        more: Map::new(),
+    }
+    .write()
 }
 
 /// The key of a node's rows.

@@ -2,7 +2,8 @@
 
 use base::NodeId;
 use kv::{Blob, Kind, Section, TableError, TableId, Tables, WriteSet};
-use ledger::genesis::{NodeStatus, ServiceStatus, node_key, service_info, virtual_node_info};
+use ledger::genesis::{Interface, NodeInfo, NodeStatus, QuoteInfo, ServiceStatus, VIRTUAL, node_key, service_info};
+use serde_json::{Map, Value};
 
 /// The tables of the service itself that this node writes.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,11 @@ impl ServiceTables {
 }
 
 impl ServiceTables {
+    /// The nodes, by id.
+    pub(crate) fn nodes(&self) -> TableId {
+        self.nodes
+    }
+
     /// The hosted ledgers, by name.
     pub(crate) fn ledgers(&self) -> TableId {
         self.ledgers
@@ -39,13 +45,39 @@ impl ServiceTables {
 }
 
 /// A node as the service knows it at its birth.
-pub struct Founder {
+pub struct First {
+    pub number: u64,
     pub id: NodeId,
     /// PEM.
     pub certificate: String,
     /// PEM.
     pub public_key: String,
+    /// Where nodes reach it.
     pub peer_address: String,
+    /// Where members reach it.
+    pub governance: Option<String>,
+}
+
+impl First {
+    /// Its row. No evidence: founders are trusted by whoever starts them, and nobody else is there to look.
+    fn info(&self) -> NodeInfo {
+        let door = |address: &str| {
+            let published_address = Some(address.to_owned());
+            Interface { bind_address: address.to_owned(), published_address, ..Interface::default() }
+        };
+        NodeInfo {
+            status: NodeStatus::Trusted,
+            retired_committed: false,
+            number: self.number,
+            public_key: Some(self.public_key.clone()),
+            code_digest: base::Digest::ZERO.to_string(),
+            quote_info: QuoteInfo { format: VIRTUAL.to_owned(), ..QuoteInfo::default() },
+            node_to_node_interface: Some(door(&self.peer_address)),
+            rpc_interfaces: self.governance.iter().map(|address| ("governance".to_owned(), door(address))).collect(),
+            certificate_signing_request: None,
+            more: Map::new(),
+        }
+    }
 }
 
 /// All that the first entries of a service say.
@@ -53,9 +85,9 @@ pub struct Genesis {
     pub tables: ServiceTables,
     /// PEM.
     pub service_certificate: String,
-    pub nodes: Vec<Founder>,
-    /// Kind and name of each hosted ledger.
-    pub ledgers: Vec<(String, String)>,
+    pub nodes: Vec<First>,
+    /// The rows of the hosted ledgers, by name.
+    pub ledgers: Vec<(String, Map<String, Value>)>,
 }
 
 impl Genesis {
@@ -65,16 +97,12 @@ impl Genesis {
         let key = |id: NodeId| Blob::from(node_key(id));
         let row = |text: &str| Blob::from(text.as_bytes());
         let opening = service_info(&self.service_certificate, ServiceStatus::Opening);
-        let nodes = self.nodes.iter().map(|node| {
-            // No measurement: a virtual TEE proves nothing, and its code digest says so.
-            let address = Some(node.peer_address.as_str());
-            let info = virtual_node_info(NodeStatus::Trusted, &node.public_key, &base::Digest::ZERO, address);
-            (key(node.id), Blob::from(info))
-        });
+        let nodes = self.nodes.iter().map(|node| (key(node.id), Blob::from(node.info().write())));
         let endorsed = self.nodes.iter().map(|node| (key(node.id), row(&node.certificate)));
-        let ledgers = self.ledgers.iter().map(|(kind, name)| {
-            let value = serde_json::json!({ "kind": kind, "status": "Open" });
-            (row(name), Blob::from(value.to_string().into_bytes()))
+        let ledgers = self.ledgers.iter().map(|(name, given)| {
+            let mut value = given.clone();
+            value.insert("status".to_owned(), "Open".into());
+            (row(name), Blob::from(Value::Object(value).to_string().into_bytes()))
         });
         let open = service_info(&self.service_certificate, ServiceStatus::Open);
         vec![

@@ -12,14 +12,16 @@ use axum::{Json, Router};
 use base::NodeId;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::nodes::Nodes;
 
 /// What the endpoints show.
 #[derive(Clone)]
 pub struct Shown {
     pub node: Node,
     pub number: u64,
-    /// The nodes' numbers, by id.
-    pub numbers: Arc<Vec<(u64, NodeId)>>,
+    pub nodes: watch::Receiver<Arc<Nodes>>,
     /// Every listener is open.
     pub serving: Arc<AtomicBool>,
     pub metrics: PrometheusHandle,
@@ -38,7 +40,10 @@ struct StatusBody {
     committed: String,
     transactions: u64,
     serving: bool,
+    /// Nodes of the network: those that vote, and those that only follow, by number.
     nodes: usize,
+    voters: Vec<u64>,
+    learners: Vec<u64>,
     pid: u32,
 }
 
@@ -53,8 +58,8 @@ pub fn router(shown: Shown) -> Router {
 
 async fn status(State(shown): State<Shown>) -> Json<StatusBody> {
     let serving = shown.serving.load(Ordering::Acquire);
-    let Status { id, role, view, committed, root: _, transactions, nodes } = shown.node.status();
-    let number_of = |id: NodeId| shown.numbers.iter().find(|(_, known)| *known == id).map(|(number, _)| *number);
+    let Status { id, role, view, committed, root: _, transactions, voters, learners } = shown.node.status();
+    let number_of = |id: NodeId| shown.nodes.borrow().find(id).map(|node| node.number);
     let (word, primary) = match role {
         Role::Primary => ("primary", Some(shown.number)),
         Role::Backup { primary } => ("backup", primary.and_then(number_of)),
@@ -69,7 +74,9 @@ async fn status(State(shown): State<Shown>) -> Json<StatusBody> {
         committed: committed.to_string(),
         transactions,
         serving,
-        nodes,
+        nodes: voters.len() + learners.len(),
+        voters,
+        learners,
         pid: std::process::id(),
     })
 }

@@ -20,15 +20,17 @@ mod genesis;
 pub mod history;
 mod http;
 pub mod log;
+mod nodes;
 mod ordering;
 mod peers;
 mod publisher;
 mod route;
 mod run;
 mod sealer;
+mod service;
 mod snapshot;
 mod work;
 
 pub use genesis::ServiceTables;
 pub use kv::Tables;
-pub use run::{Hosted, Prepared, Secrets, Settings, prepare, run};
+pub use run::{Founder, Hosted, Origin, Prepared, Secrets, Settings, prepare, run};

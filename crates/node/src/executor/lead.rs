@@ -121,7 +121,10 @@ impl Executor {
     fn found(&mut self) -> Result<(), Fault> {
         let opening = self.opening()?;
         let mut open = Open::new(opening, self.refusals()?);
-        for writes in self.tools.genesis.entries() {
+        let genesis = self.tools.genesis.as_ref();
+        let genesis =
+            genesis.ok_or_else(|| Fault::new("a node that joined was made the primary of an empty ledger"))?;
+        for writes in genesis.entries() {
             open.keep(&mut self.store, Draft { writes, claims: base::Digest::ZERO, slot: None });
         }
         for adapter in self.tools.adapters.clone() {
@@ -139,7 +142,7 @@ impl Executor {
 
     /// What each hosted ledger tells those who bring it work, if it takes none.
     fn refusals(&self) -> Result<Vec<Option<Reject>>, Fault> {
-        let tables = &self.tools.genesis.tables;
+        let tables = &self.tools.tables;
         let of = |adapter: &Arc<dyn Adapter>| refusal(tables, self.store.head(), &**adapter);
         self.tools.adapters.iter().map(of).collect()
     }

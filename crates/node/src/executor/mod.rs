@@ -27,7 +27,7 @@ use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvEr
 use kv::Store;
 use ledger::{Head, LedgerKeys};
 
-use crate::genesis::Genesis;
+use crate::genesis::{Genesis, ServiceTables};
 use crate::peers::Peers;
 use crate::publisher::{Answer, Publication};
 use crate::route::{Destination, Route};
@@ -58,7 +58,9 @@ pub enum Command {
 pub struct Tools {
     pub adapters: Vec<Arc<dyn Adapter>>,
     pub keys: Arc<LedgerKeys>,
-    pub genesis: Genesis,
+    pub tables: ServiceTables,
+    /// What the service begins with, on a node that may begin one.
+    pub genesis: Option<Genesis>,
     pub route: Arc<Route>,
     pub peers: Peers,
     /// Takes closed batches.

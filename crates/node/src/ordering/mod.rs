@@ -11,18 +11,20 @@
 
 mod catch_up;
 mod heads;
+mod membership;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapter::{Fault, Plumbing, Role as NodeRole};
-use base::{NodeId, Seqno, View};
+use base::{Seqno, View};
 use bytes::Bytes;
 use consensus::{Driver, Effects, Index, Input, Member, Refusal, Role, Write, WriteNumber};
 use crossbeam_channel::{Receiver, Sender, after, select};
 use ledger::Head;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::executor::Command;
 use crate::log::{Log, Mark, Places};
@@ -30,6 +32,7 @@ use crate::peers::{Frame, Peers};
 
 use catch_up::CatchingUp;
 pub use heads::{Heads, last_seqno, last_txid};
+pub use membership::Membership;
 
 /// The driver's unit of time.
 pub const TICK: Duration = Duration::from_millis(50);
@@ -83,10 +86,11 @@ pub struct Tools {
     pub log: Log,
     pub peers: Peers,
     pub plumbing: Arc<Plumbing>,
-    /// The nodes' ids, by number.
-    pub ids: Vec<(u64, NodeId)>,
+    pub membership: Membership,
     pub service: crypto::PublicKey,
     pub executor: Sender<Command>,
+    /// Ends the node.
+    pub stop: CancellationToken,
     /// Told once where the ledger must be visible up to before anyone is served.
     pub level: watch::Sender<Option<Seqno>>,
 }
@@ -113,6 +117,10 @@ struct Leading {
     /// The view's first entry; the executor begins once it is committed.
     mark: Index,
     told: bool,
+    /// Where the ledger stood when it was told: what was decided before is to be seen by then.
+    begun_at: Seqno,
+    /// Whom consensus was last told to have as voters.
+    wanted: Option<Vec<Member>>,
 }
 
 impl Orderer {
@@ -136,7 +144,8 @@ impl Orderer {
         let mut next_tick = Instant::now() + TICK;
         let mut stop_at: Option<Instant> = None;
         self.tell_that_it_is_level();
-        if self.tools.ids.len() == 1 {
+        self.meet()?;
+        if self.tools.membership.voters() == 1 {
             self.step(Input::Campaign)?;
         }
         loop {
@@ -169,6 +178,11 @@ impl Orderer {
             if now >= next_tick {
                 self.step(Input::Tick)?;
                 self.tick_catch_up()?;
+                self.look_at_nodes()?;
+                if self.was_let_go() {
+                    tracing::info!("this node is retired and was let go: it ends");
+                    self.tools.stop.cancel();
+                }
                 // A thread that was held up does not make up for lost time: that would look like silence to it.
                 next_tick = now + TICK;
             }
@@ -179,7 +193,7 @@ impl Orderer {
 
     /// A planned stop begins: when it must be over at the latest.
     fn hand_over(&mut self) -> Result<Option<Instant>, Fault> {
-        if self.leading.is_some() && self.tools.ids.len() > 1 {
+        if self.leading.is_some() && self.tools.membership.voters() > 1 {
             self.step(Input::Transfer(None))?;
             return Ok(Some(Instant::now() + HANDOVER));
         }
@@ -188,7 +202,7 @@ impl Orderer {
 
     /// Whether nobody could take the office over: all nodes stop at once, most likely.
     fn has_no_heir(&self) -> bool {
-        !can_elect(self.tools.ids.len(), self.tools.peers.connected())
+        !can_elect(self.tools.membership.voters(), self.tools.peers.connected())
     }
 
     fn event(&mut self, event: Event) -> Result<(), Fault> {
@@ -314,7 +328,7 @@ impl Orderer {
         self.role = role;
         let (view, primary) = match role {
             Role::Primary { view, mark } => {
-                self.leading = Some(Leading { view, mark, told: false });
+                self.leading = Some(Leading { view, mark, told: false, begun_at: Seqno(0), wanted: None });
                 (view, None)
             }
             Role::Backup { view, primary } => (view, primary),
@@ -326,10 +340,10 @@ impl Orderer {
             self.leading = None;
             self.proposals.clear();
         }
-        let id = primary.and_then(|member| self.tools.ids.iter().find(|(number, _)| *number == member.0));
+        let id = primary.and_then(|member| self.tools.membership.id_of(member.0));
         let shown = match role {
             Role::Primary { .. } => NodeRole::Primary,
-            _ => NodeRole::Backup { primary: id.map(|(_, id)| *id) },
+            _ => NodeRole::Backup { primary: id },
         };
         self.tools.plumbing.status.send_modify(|status| {
             status.view = view;
@@ -345,6 +359,7 @@ impl Orderer {
             return;
         };
         leading.told = true;
+        leading.begun_at = self.heads.head().seqno();
         let view = leading.view;
         self.command(Command::Lead { view });
     }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base::NodeId;
 use base::limits::PEER_FRAME_BYTES_MAX;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, BufReader};
@@ -17,29 +16,22 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{BadFrame, Frame, HANDSHAKE_TIMEOUT, Handler, PeerEvent, tls};
+use super::{BadFrame, Frame, HANDSHAKE_TIMEOUT, Handler, Known, PeerEvent, tls};
 
 /// Connections without a certificate yet; a node's handshake takes a few milliseconds.
 const STRANGERS_MAX: usize = 512;
 
 /// What all inbound connections share.
-struct Inbound {
+pub struct Inbound {
     acceptor: TlsAcceptor,
-    numbers: Arc<BTreeMap<NodeId, u64>>,
+    known: Arc<Known>,
     handler: Handler,
     /// Ends a node's connection when it opens another one.
     newest: Mutex<BTreeMap<u64, CancellationToken>>,
 }
 
 /// Accepts for ever.
-pub async fn accept_all(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    numbers: Arc<BTreeMap<NodeId, u64>>,
-    handler: Handler,
-    stop: CancellationToken,
-) {
-    let inbound = Arc::new(Inbound { acceptor, numbers, handler, newest: Mutex::default() });
+pub async fn accept_all(inbound: Arc<Inbound>, listener: TcpListener, stop: CancellationToken) {
     let mut strangers: VecDeque<CancellationToken> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
@@ -68,6 +60,21 @@ pub async fn accept_all(
 }
 
 impl Inbound {
+    pub fn new(acceptor: TlsAcceptor, known: Arc<Known>, handler: Handler) -> Self {
+        Self { acceptor, known, handler, newest: Mutex::default() }
+    }
+
+    /// Ends the connections of nodes that are not known any more.
+    pub fn forget(&self, known: impl Fn(u64) -> bool) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.retain(|number, connection| {
+            if !known(*number) {
+                connection.cancel();
+            }
+            known(*number)
+        });
+    }
+
     async fn connection(
         &self,
         stream: TcpStream,
@@ -97,7 +104,7 @@ impl Inbound {
     fn number_of(&self, stream: &TlsStream<TcpStream>) -> io::Result<u64> {
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let id = shown.map(tls::node_of).transpose().map_err(io::Error::other)?;
-        let number = id.and_then(|id| self.numbers.get(&id).copied());
+        let number = id.and_then(|id| self.known.number(id));
         number.ok_or_else(|| io::ErrorKind::PermissionDenied.into())
     }
 

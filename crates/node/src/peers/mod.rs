@@ -10,19 +10,22 @@ pub mod tls;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base::NodeId;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
 pub use frame::{BadFrame, Frame};
+use inbound::Inbound;
 pub use tls::Credentials;
 
 /// Frames waiting for one peer. Past it consensus messages are dropped and work is answered "busy".
@@ -32,11 +35,12 @@ const REDIAL_AFTER_MIN: Duration = Duration::from_millis(10);
 const REDIAL_AFTER_MAX: Duration = Duration::from_millis(250);
 
 /// Another node of the network.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Peer {
     pub number: u64,
     pub id: NodeId,
-    pub address: SocketAddr,
+    /// `host:port`.
+    pub address: String,
 }
 
 /// What happens on the connections.
@@ -63,40 +67,77 @@ pub enum PeerEvent {
 /// Takes events; called on the peers' thread, must not block for long.
 pub type Handler = Arc<dyn Fn(PeerEvent) + Send + Sync>;
 
-/// The sending ends.
+/// The nodes that this one talks with, and the sending ends. They change as nodes join and leave.
 #[derive(Clone, Default)]
 pub struct Peers {
-    queues: Arc<BTreeMap<u64, mpsc::Sender<Frame>>>,
+    links: Arc<ArcSwap<BTreeMap<u64, Link>>>,
     connected: Arc<AtomicUsize>,
+    dialer: Option<Arc<Dialer>>,
+}
+
+#[derive(Clone)]
+struct Link {
+    peer: Peer,
+    queue: mpsc::Sender<Frame>,
+    /// Ends the connection.
+    end: CancellationToken,
+}
+
+/// Whose certificates are believed, and which number each node has.
+#[derive(Default)]
+pub struct Known(ArcSwap<BTreeMap<NodeId, u64>>);
+
+impl Known {
+    fn number(&self, id: NodeId) -> Option<u64> {
+        self.0.load().get(&id).copied()
+    }
+}
+
+/// What it takes to reach others and to be reached.
+struct Dialer {
+    runtime: Handle,
+    credentials: Credentials,
+    known: Arc<Known>,
+    inbound: Arc<Inbound>,
+    handler: Handler,
+    stop: CancellationToken,
 }
 
 impl Peers {
-    /// Starts to dial and to listen, on the runtime it is called in.
+    /// Starts to listen, on the runtime it is called in. Nobody is known yet.
     pub fn start(
-        credentials: &Credentials<'_>,
-        peers: &[Peer],
+        credentials: Credentials,
         listener: TcpListener,
         handler: Handler,
-        stop: &CancellationToken,
+        stop: CancellationToken,
     ) -> Result<Self, rustls::Error> {
-        let mut queues = BTreeMap::new();
-        let connected = Arc::<AtomicUsize>::default();
+        let known = Arc::<Known>::default();
+        let listed = known.clone();
+        let server = tls::server(&credentials, Arc::new(move |id| listed.number(id).is_some()))?;
+        let inbound = Arc::new(Inbound::new(TlsAcceptor::from(Arc::new(server)), known.clone(), handler.clone()));
+        tokio::spawn(inbound::accept_all(inbound.clone(), listener, stop.clone()));
+        let dialer = Dialer { runtime: Handle::current(), credentials, known, inbound, handler, stop };
+        Ok(Self { dialer: Some(Arc::new(dialer)), ..Self::default() })
+    }
+
+    /// From now on these are the nodes that this one talks with. Connections to the others end; those that stay are kept.
+    pub fn set(&self, peers: &[Peer]) -> Result<(), rustls::Error> {
+        let Some(dialer) = &self.dialer else { return Ok(()) };
+        let before = self.links.load_full();
+        let mut links = BTreeMap::new();
         for peer in peers {
-            let (queue, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
-            queues.insert(peer.number, queue);
-            let connector = TlsConnector::from(Arc::new(tls::client(credentials, peer.id)?));
-            let (peer, handler, stop, connected) = (peer.clone(), handler.clone(), stop.clone(), connected.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = send_all(&peer, connector, frames, &handler, &connected) => {}
-                }
-            });
+            let link = match before.get(&peer.number) {
+                Some(link) if link.peer == *peer => link.clone(),
+                _ => dialer.dial(peer, &self.connected)?,
+            };
+            links.insert(peer.number, link);
         }
-        let numbers: BTreeMap<NodeId, u64> = peers.iter().map(|peer| (peer.id, peer.number)).collect();
-        let acceptor = TlsAcceptor::from(Arc::new(tls::server(credentials, numbers.keys().copied().collect())?));
-        tokio::spawn(inbound::accept_all(listener, acceptor, Arc::new(numbers), handler, stop.clone()));
-        Ok(Self { queues: Arc::new(queues), connected })
+        let stays = |number: &u64, link: &Link| links.get(number).is_some_and(|kept| kept.peer == link.peer);
+        before.iter().filter(|(number, link)| !stays(number, link)).for_each(|(_, link)| link.end.cancel());
+        dialer.known.0.store(Arc::new(peers.iter().map(|peer| (peer.id, peer.number)).collect()));
+        dialer.inbound.forget(|number| before.get(&number).is_some_and(|link| stays(&number, link)));
+        self.links.store(Arc::new(links));
+        Ok(())
     }
 
     /// To how many peers there is a connection now.
@@ -109,13 +150,33 @@ impl Peers {
     #[cfg(test)]
     pub fn to_nowhere(peer: u64) -> (Self, mpsc::Receiver<Frame>) {
         let (queue, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
-        (Self { queues: Arc::new([(peer, queue)].into()), ..Self::default() }, frames)
+        let nobody = Peer { number: peer, id: NodeId(base::Digest::ZERO), address: String::new() };
+        let link = Link { peer: nobody, queue, end: CancellationToken::new() };
+        (Self { links: Arc::new(ArcSwap::from_pointee([(peer, link)].into())), ..Self::default() }, frames)
     }
 
     /// Queues a frame. `false`: the queue is full or there is no such peer, and the frame is dropped.
     #[must_use]
     pub fn send(&self, peer: u64, frame: Frame) -> bool {
-        self.queues.get(&peer).is_some_and(|queue| queue.try_send(frame).is_ok())
+        self.links.load().get(&peer).is_some_and(|link| link.queue.try_send(frame).is_ok())
+    }
+}
+
+impl Dialer {
+    /// Keeps a connection to a peer from now on.
+    fn dial(&self, peer: &Peer, connected: &Arc<AtomicUsize>) -> Result<Link, rustls::Error> {
+        let (queue, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
+        let connector = TlsConnector::from(Arc::new(tls::client(&self.credentials, peer.id)?));
+        let end = self.stop.child_token();
+        let link = Link { peer: peer.clone(), queue, end: end.clone() };
+        let (peer, handler, connected) = (peer.clone(), self.handler.clone(), connected.clone());
+        self.runtime.spawn(async move {
+            tokio::select! {
+                () = end.cancelled() => handler(PeerEvent::Lost { peer: peer.number }),
+                () = send_all(&peer, connector, frames, &handler, &connected) => {}
+            }
+        });
+        Ok(link)
     }
 }
 
@@ -135,9 +196,9 @@ async fn send_all(
                 tracing::info!(peer = peer.number, "connected to peer");
                 (wait, known_lost) = (REDIAL_AFTER_MIN, false);
                 handler(PeerEvent::Found { peer: peer.number });
-                connected.fetch_add(1, Ordering::Relaxed);
+                let counted = Counted::new(connected);
                 let ended = pump(stream, &mut frames).await;
-                connected.fetch_sub(1, Ordering::Relaxed);
+                drop(counted);
                 match ended {
                     Ok(()) => return,
                     Err(error) => tracing::info!(peer = peer.number, %error, "connection to peer lost"),
@@ -157,12 +218,30 @@ async fn send_all(
     }
 }
 
+/// One connection more, until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 type Sending = tokio_rustls::client::TlsStream<TcpStream>;
 
 async fn dial(peer: &Peer, connector: &TlsConnector) -> io::Result<Sending> {
-    let stream = TcpStream::connect(peer.address).await?;
+    let stream = TcpStream::connect(&peer.address).await?;
     stream.set_nodelay(true)?;
-    connector.connect(peer.address.ip().into(), stream).await
+    // The peer is known by its key; what it is called plays no part.
+    let name = ServerName::try_from("node").map_err(io::Error::other)?;
+    connector.connect(name, stream).await
 }
 
 /// Sends frames until the connection breaks (an error) or nobody sends any more.

@@ -9,7 +9,6 @@ use adapter::{Fault, Plumbing, Role, Status};
 use base::limits::QUEUE_WORK_MAX;
 use base::{Seqno, View};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use crypto::{Certificate, KeyPair};
 use ledger::{LedgerKeys, Signer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,15 +17,17 @@ use super::disks::{ReadBack, open_archive, open_log, read_back};
 use super::doors::bind;
 use super::inbox::Inbox;
 use super::threads::{Ended, thread};
-use super::{Hosted, Prepared, Secrets, Settings};
+use super::{Hosted, Origin, Prepared, Secrets, Settings};
 use crate::executor::{self, Executor};
-use crate::genesis::{Founder, Genesis, ServiceTables};
+use crate::genesis::{First, Genesis, ServiceTables};
 use crate::history::{self, Keeper};
-use crate::ordering::{self, Event, Orderer};
-use crate::peers::{Credentials, Peer, Peers};
+use crate::nodes::Nodes;
+use crate::ordering::{self, Event, Membership, Orderer};
+use crate::peers::{Credentials, Peers};
 use crate::publisher::{Publication, Publisher};
 use crate::route::Route;
 use crate::sealer::{ClosedBatch, Sealer};
+use crate::service::Keys;
 use crate::snapshot::Taker;
 
 /// Committed batches that wait for the executor.
@@ -58,20 +59,24 @@ pub(super) struct Assembly {
     plumbing: Arc<Plumbing>,
     route: Arc<Route>,
     level: watch::Sender<Option<Seqno>>,
+    nodes: watch::Receiver<Arc<Nodes>>,
 }
 
 impl Assembly {
     pub(super) fn new(
         settings: &Settings,
         secrets: Secrets,
+        credentials: Credentials,
         Prepared { tables, service }: Prepared,
         hosted: &[Hosted],
+        stop: &CancellationToken,
         peers_runtime: &tokio::runtime::Runtime,
     ) -> Result<Self, Fault> {
         let own = settings.own()?;
         let tables = Arc::new(tables);
         let keys = Arc::new(LedgerKeys::new(&secrets.ledger_secret).map_err(Fault::new)?);
         let genesis = genesis(settings, &secrets, service, hosted)?;
+        let told = Arc::new(settings.origin.nodes()?);
         let service_key = secrets.service_certificate.public_key().map_err(Fault::new)?;
         let adapters: Vec<_> = hosted.iter().map(|hosted| hosted.adapter.clone()).collect();
         let archive = open_archive(settings, &secrets, keys.clone(), tables.clone(), adapters.clone())?;
@@ -90,18 +95,25 @@ impl Assembly {
         let (keep_sender, keeps) = bounded(KEEPS_MAX);
         let on_disk = Arc::new(AtomicU64::new(replayed.head.seqno().0));
 
-        let certificate = secrets.certificate_of(own.0)?;
-        let node_key = Arc::new(secrets.node_key);
+        let node_key = secrets.node_key;
         let inbox = Arc::new(Inbox::default());
-        let peers = start_peers(settings, own.1, certificate, &node_key, inbox.clone(), peers_runtime)?;
+        let peers = start_peers(settings.peers, credentials, inbox.clone(), peers_runtime)?;
         let route = Arc::new(Route::new(work_sender, answer_sender, peers.clone())?);
         inbox.open(event_sender.clone(), keep_sender.clone(), route.clone());
 
+        let service_secret = Arc::new(secrets.service_key);
         let signer =
-            Signer { service: Arc::new(secrets.service_key), node: settings.dual_signatures.then(|| node_key.clone()) };
+            Signer { service: service_secret.clone(), node: settings.dual_signatures.then(|| node_key.clone()) };
+        let at_work = Keys {
+            tables: service,
+            service_key: service_secret,
+            service_certificate: secrets.service_certificate,
+            ledger_secret: secrets.ledger_secret,
+        };
         let tools = executor::Tools {
             adapters: adapters.clone(),
             keys: keys.clone(),
+            tables: service,
             genesis,
             route: route.clone(),
             peers: peers.clone(),
@@ -115,27 +127,30 @@ impl Assembly {
 
         let role = Role::Backup { primary: None };
         let status = Status {
-            id: own.0,
+            id: own,
             role,
             view: View(0),
             committed: head.txid,
             root: head.root(),
             transactions: 0,
-            nodes: settings.nodes.len(),
+            voters: Vec::new(),
+            learners: Vec::new(),
         };
         let submit = route.clone();
-        let plumbing =
-            Arc::new(Plumbing::new(executor.snapshot(), status, move |submission| submit.submit(submission)));
+        let submit = move |submission| submit.submit(submission);
+        let plumbing = Arc::new(Plumbing::new(executor.snapshot(), status, Arc::new(at_work), submit));
 
         let (level, _) = watch::channel(None);
+        let (nodes, seen_nodes) = watch::channel(told.clone());
         let tools = ordering::Tools {
             driver,
             log: orderer_log,
             peers: peers.clone(),
             plumbing: plumbing.clone(),
-            ids: settings.nodes.iter().map(|(number, id, _)| (*number, *id)).collect(),
+            membership: Membership::new(service, own, told, nodes),
             service: service_key,
             executor: command_sender,
+            stop: stop.clone(),
             level: level.clone(),
         };
         let orderer = Orderer::new(tools, heads, archive.files.durable());
@@ -167,6 +182,7 @@ impl Assembly {
             plumbing,
             route,
             level,
+            nodes: seen_nodes,
         })
     }
 
@@ -208,7 +224,15 @@ impl Assembly {
             }
             None => None,
         };
-        Ok(Running { events, plumbing: self.plumbing, route: self.route, level: self.level, threads, snapshots })
+        Ok(Running {
+            events,
+            plumbing: self.plumbing,
+            route: self.route,
+            level: self.level,
+            nodes: self.nodes,
+            threads,
+            snapshots,
+        })
     }
 }
 
@@ -218,47 +242,51 @@ pub(super) struct Running {
     pub(super) plumbing: Arc<Plumbing>,
     pub(super) route: Arc<Route>,
     pub(super) level: watch::Sender<Option<Seqno>>,
+    pub(super) nodes: watch::Receiver<Arc<Nodes>>,
     /// All but the one that takes snapshots.
     pub(super) threads: Vec<JoinHandle<()>>,
     /// If there is such a thread. Dropping this tells it that the others have ended: there is time for a last one then.
     pub(super) snapshots: Option<Sender<()>>,
 }
 
-fn genesis(settings: &Settings, secrets: &Secrets, tables: ServiceTables, hosted: &[Hosted]) -> Result<Genesis, Fault> {
+fn genesis(
+    settings: &Settings,
+    secrets: &Secrets,
+    tables: ServiceTables,
+    hosted: &[Hosted],
+) -> Result<Option<Genesis>, Fault> {
+    let Origin::Founded(founders) = &settings.origin else { return Ok(None) };
     let mut nodes = Vec::new();
-    for (_, id, address) in &settings.nodes {
-        let certificate = secrets.certificate_of(*id)?;
-        let public_key = certificate.public_key().map_err(Fault::new)?.to_pem();
-        let peer_address = address.to_string();
-        nodes.push(Founder { id: *id, certificate: certificate.to_pem(), public_key, peer_address });
+    for founder in founders {
+        nodes.push(First {
+            number: founder.number,
+            id: founder.id()?,
+            certificate: founder.certificate.to_pem(),
+            public_key: founder.certificate.public_key().map_err(Fault::new)?.to_pem(),
+            peer_address: founder.address.clone(),
+            governance: founder.governance.clone(),
+        });
     }
-    Ok(Genesis {
+    let row = |hosted: &Hosted| Some((hosted.adapter.name().to_owned(), hosted.row.clone()?));
+    Ok(Some(Genesis {
         tables,
         service_certificate: secrets.service_certificate.to_pem(),
         nodes,
-        ledgers: hosted
-            .iter()
-            .filter_map(|hosted| Some((hosted.kind.clone()?, hosted.adapter.name().to_owned())))
-            .collect(),
-    })
+        ledgers: hosted.iter().filter_map(row).collect(),
+    }))
 }
 
+/// Listens for other nodes. Whom it knows, the ordering thread says.
 fn start_peers(
-    settings: &Settings,
     address: SocketAddr,
-    certificate: Certificate,
-    key: &KeyPair,
+    credentials: Credentials,
     inbox: Arc<Inbox>,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Peers, Fault> {
-    let others = settings.nodes.iter().filter(|(number, ..)| *number != settings.number);
-    let peers: Vec<_> =
-        others.map(|(number, id, address)| Peer { number: *number, id: *id, address: *address }).collect();
-    let credentials = Credentials { certificate, key };
     runtime.block_on(async {
         let listener = bind(address).await?;
         let handler = Arc::new(move |event| inbox.take(event));
         // Peers end with their runtime.
-        Peers::start(&credentials, &peers, listener, handler, &CancellationToken::new()).map_err(Fault::new)
+        Peers::start(credentials, listener, handler, CancellationToken::new()).map_err(Fault::new)
     })
 }

@@ -8,7 +8,7 @@ use crypto::{MacKey, PublicKey};
 use kv::{History, Store, Tables};
 use ledger::{Head, LedgerKeys};
 
-use super::{Secrets, Settings};
+use super::{Origin, Secrets, Settings};
 use crate::executor::{Replayed, replay};
 use crate::history::Archive;
 use crate::log::{self, Log, Recovered};
@@ -82,7 +82,11 @@ pub(super) fn open_log(
         )));
     }
     let heads = Heads::new(recovered.start, &recovered.entries, applied.index, head).map_err(Fault::new)?;
-    let members = settings.nodes.iter().map(|(number, ..)| Member(*number)).collect();
+    let members = match &settings.origin {
+        Origin::Founded(founders) => founders.iter().map(|founder| Member(founder.number)).collect(),
+        // Who decides in its network, the log will say.
+        Origin::Joined(_) => Vec::new(),
+    };
     let seed = u64::from_le_bytes(crypto::random::<8>().map_err(Fault::new)?);
     let config = Config::new(Member(settings.number), members, seed);
     let stored = recovered.stored(applied.index);

@@ -34,7 +34,7 @@ use crate::http::Shown;
 use crate::ordering::Event;
 use crate::peers::{Credentials, tls};
 
-pub use settings::{Hosted, Secrets, Settings};
+pub use settings::{Founder, Hosted, Origin, Secrets, Settings};
 
 use assemble::{Assembly, Running};
 use doors::{Doors, level_at, open_doors};
@@ -68,20 +68,16 @@ pub fn run(
     claim(&settings.dir)?;
     let metrics = PrometheusBuilder::new().install_recorder().map_err(Fault::new)?;
     let (serve, peers_runtime) = (runtime("listeners", listeners())?, runtime("peers", 1)?);
-    let tls = public_tls(settings, &secrets)?;
-    let node = Assembly::new(settings, secrets, prepared, &hosted, &peers_runtime)?;
+    let credentials = Credentials { certificate: secrets.node_certificate.clone(), key: secrets.node_key.clone() };
+    let tls = TlsAcceptor::from(Arc::new(tls::public(&credentials).map_err(Fault::new)?));
+    let node = Assembly::new(settings, secrets, credentials, prepared, &hosted, stop, &peers_runtime)?;
     let (ended, ends) = unbounded();
-    let Running { events, plumbing, route, level, threads, snapshots } = node.start(&ended)?;
+    let Running { events, plumbing, route, level, nodes, threads, snapshots } = node.start(&ended)?;
 
     let serving = Arc::new(AtomicBool::new(false));
     let listeners = CancellationToken::new();
-    let shown = Shown {
-        node: plumbing.node.clone(),
-        number: settings.number,
-        numbers: Arc::new(settings.nodes.iter().map(|(number, id, _)| (*number, *id)).collect()),
-        serving: serving.clone(),
-        metrics,
-    };
+    let shown =
+        Shown { node: plumbing.node.clone(), number: settings.number, nodes, serving: serving.clone(), metrics };
     let leveled = level_at(plumbing.node.watch(), level.subscribe());
     let doors = serve.spawn(open_doors(
         Doors { http: settings.http, hosted, tls },
@@ -133,12 +129,6 @@ pub fn run(
 /// Batches, and calls that take long, are worked on by threads of their own, on all cores.
 fn listeners() -> usize {
     available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
-}
-
-/// How this node shows itself to callers who ask for TLS.
-fn public_tls(settings: &Settings, secrets: &Secrets) -> Result<TlsAcceptor, Fault> {
-    let credentials = Credentials { certificate: secrets.certificate_of(settings.own()?.0)?, key: &secrets.node_key };
-    Ok(TlsAcceptor::from(Arc::new(tls::public(&credentials).map_err(Fault::new)?)))
 }
 
 fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, Fault> {

@@ -4,18 +4,23 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use adapter::{Adapter, Fault};
+use adapter::{Adapter, Fault, Neighbour};
 use base::NodeId;
 use crypto::{Certificate, KeyPair, Secret};
+use ledger::genesis::NodeStatus;
+use serde_json::{Map, Value};
+
+use crate::nodes::{Listed, Nodes};
 
 /// What a node is told at start.
 pub struct Settings {
     /// Its `log`, `ledger`, `index` and `snapshots` are here.
     pub dir: PathBuf,
-    /// This node's number in `nodes`.
+    /// This node's number in consensus.
     pub number: u64,
-    /// Every node of the network, this one included.
-    pub nodes: Vec<(u64, NodeId, SocketAddr)>,
+    pub origin: Origin,
+    /// Where it listens for other nodes.
+    pub peers: SocketAddr,
     /// The node's own endpoints.
     pub http: SocketAddr,
     /// Puts the node's own signature beside the service's, for tools of CCF before 7.0.
@@ -24,36 +29,59 @@ pub struct Settings {
     pub archive: bool,
 }
 
-impl Settings {
-    /// This node's id, and where its peers find it.
-    pub(super) fn own(&self) -> Result<(NodeId, SocketAddr), Fault> {
-        let own = self.nodes.iter().find(|(number, ..)| *number == self.number);
-        own.map(|(_, id, address)| (*id, *address)).ok_or_else(|| Fault::new("this node is not in the list of nodes"))
+/// How the node came to its network: which nodes it knows of before its ledger says more, itself included.
+pub enum Origin {
+    /// It is one of those that the network begins with.
+    Founded(Vec<Founder>),
+    /// It joined these.
+    Joined(Vec<Neighbour>),
+}
+
+impl Origin {
+    /// The nodes, as far as other nodes need to know them.
+    pub(super) fn nodes(&self) -> Result<Nodes, Fault> {
+        let trusted = |number, id, address| Listed { number, id, address, status: NodeStatus::Trusted };
+        match self {
+            Self::Founded(founders) => {
+                let listed = |it: &Founder| Ok(trusted(it.number, it.id()?, it.address.clone()));
+                founders.iter().map(listed).collect()
+            }
+            Self::Joined(nodes) => Ok(nodes.iter().map(|it| trusted(it.number, it.id, it.address.clone())).collect()),
+        }
     }
 }
 
 /// What only a TEE may hold, and the certificates that belong to it.
 pub struct Secrets {
-    pub node_key: KeyPair,
+    pub node_key: Arc<KeyPair>,
     pub service_key: KeyPair,
     pub ledger_secret: Secret,
     pub service_certificate: Certificate,
-    /// Of every node.
-    pub node_certificates: Vec<(NodeId, Certificate)>,
+    /// This node's own, endorsed by the service.
+    pub node_certificate: Certificate,
 }
 
-impl Secrets {
-    pub(super) fn certificate_of(&self, node: NodeId) -> Result<Certificate, Fault> {
-        let certificate = self.node_certificates.iter().find(|(id, _)| *id == node);
-        let (_, certificate) = certificate.ok_or_else(|| Fault::new(format!("node {node} has no certificate")))?;
-        Ok(certificate.clone())
+/// A node of a network that is to be founded.
+pub struct Founder {
+    pub number: u64,
+    pub certificate: Certificate,
+    /// Where nodes reach it: `host:port`.
+    pub address: String,
+    /// Where members reach it.
+    pub governance: Option<String>,
+}
+
+impl Founder {
+    pub(super) fn id(&self) -> Result<NodeId, Fault> {
+        self.certificate.public_key().map(|key| key.node_id()).map_err(Fault::new)
     }
 }
 
 /// A hosted ledger and where it listens.
 pub struct Hosted {
-    /// `None`: it is the framework's own, and no ledger that anyone could close.
-    pub kind: Option<String>,
+    /// What members know of it: its kind, and what it starts from. `None`: it is the framework's own, and no ledger that anyone
+    /// could close.
+    pub row: Option<Map<String, Value>>,
     pub adapter: Arc<dyn Adapter>,
     /// One address for each of the adapter's listeners, in its order.
     pub listen: Vec<SocketAddr>,

@@ -1,0 +1,45 @@
+//! What the keys of the service do. They stay where they are: an adapter may have something signed, and sees no key.
+
+use base::NodeId;
+use kv::State;
+use zeroize::Zeroizing;
+
+use crate::Reject;
+
+/// The service's keys, at work.
+pub trait Service: Send + Sync {
+    /// From which seqno on the ledger secret in use has sealed.
+    fn ledger_secret_seqno(&self) -> u64;
+
+    /// A certificate (PEM) for the key and the names of a node's signing request (PEM), valid between two times (seconds since
+    /// 1970). Refused if the request is not signed by its own key.
+    fn endorse_node(&self, request: &str, from: u64, until: u64) -> Result<String, Reject>;
+
+    /// The service's certificate (PEM) with another validity.
+    fn renew_certificate(&self, from: u64, until: u64) -> Result<String, Reject>;
+
+    /// What a node needs to be one of the service. Refused unless it is trusted in `committed`.
+    fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject>;
+}
+
+/// The secrets of the service. Whoever gets them must have shown, on the same connection, that it has the node's key.
+pub struct Handover {
+    /// PEM.
+    pub service_certificate: String,
+    /// PKCS#8, PEM.
+    pub service_key: Zeroizing<String>,
+    /// With the seqno that each begins to seal at, ascending.
+    pub ledger_secrets: Vec<(u64, Zeroizing<[u8; 32]>)>,
+    /// Every node that is trusted, the new one included.
+    pub nodes: Vec<Neighbour>,
+}
+
+/// A node, as another must know it to talk with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Neighbour {
+    /// In consensus; never used twice.
+    pub number: u64,
+    pub id: NodeId,
+    /// Where nodes reach it: `host:port`.
+    pub address: String,
+}

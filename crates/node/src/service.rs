@@ -1,0 +1,63 @@
+//! The service's keys, at work for adapters.
+
+use std::sync::Arc;
+
+use adapter::{Blame, Handover, Neighbour, Reject, Service};
+use base::NodeId;
+use crypto::certificate::{self, Request, Validity};
+use crypto::{Certificate, KeyPair, Secret};
+use kv::State;
+use ledger::genesis::NodeStatus;
+use zeroize::Zeroizing;
+
+use crate::genesis::ServiceTables;
+use crate::nodes::Nodes;
+
+pub struct Keys {
+    pub tables: ServiceTables,
+    pub service_key: Arc<KeyPair>,
+    pub service_certificate: Certificate,
+    pub ledger_secret: Secret,
+}
+
+impl Service for Keys {
+    /// One secret has sealed everything since the beginning.
+    fn ledger_secret_seqno(&self) -> u64 {
+        1
+    }
+
+    fn endorse_node(&self, request: &str, from: u64, until: u64) -> Result<String, Reject> {
+        let Request { key, names } = Request::from_pem(request).map_err(|_| {
+            Reject::caller(0, "the node's certificate signing request cannot be read, or is not signed by its key")
+        })?;
+        let validity = Validity { from, until };
+        let endorsed = certificate::node(&key, &self.service_key, &self.service_certificate, &names, validity);
+        endorsed.map(|certificate| certificate.to_pem()).map_err(|error| Reject::caller(0, error.to_string()))
+    }
+
+    fn renew_certificate(&self, from: u64, until: u64) -> Result<String, Reject> {
+        let validity = Validity { from, until };
+        let renewed = certificate::renew_service(&self.service_certificate, &self.service_key, validity);
+        renewed.map(|certificate| certificate.to_pem()).map_err(|error| Reject::caller(0, error.to_string()))
+    }
+
+    fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject> {
+        let nodes = Nodes::read(&self.tables, committed);
+        if nodes.find(to).is_none_or(|node| node.status != NodeStatus::Trusted) {
+            return Err(Reject::caller(0, format!("node {to} is not trusted: it gets no secrets")));
+        }
+        let service_key = self.service_key.to_pkcs8_pem().map_err(at_fault)?;
+        let neighbours =
+            nodes.trusted().map(|node| Neighbour { number: node.number, id: node.id, address: node.address.clone() });
+        Ok(Handover {
+            service_certificate: self.service_certificate.to_pem(),
+            service_key,
+            ledger_secrets: vec![(self.ledger_secret_seqno(), Zeroizing::new(*self.ledger_secret.expose()))],
+            nodes: neighbours.collect(),
+        })
+    }
+}
+
+fn at_fault(error: crypto::Error) -> Reject {
+    Reject::new(Blame::Node, 0, error.to_string())
+}
