@@ -361,14 +361,18 @@ impl World {
 
     /// Starts a node's process, unless it runs.
     pub fn restart(&mut self, member: Member) -> Result<(), Violation> {
-        let forgets = self.bug == Some(Bug::ForgetVote);
+        let bug = self.bug;
         let node = self.node(member);
         if node.driver.is_some() {
             return Ok(());
         }
         let mut stored = node.disk.read();
-        if forgets {
-            stored.hard_state = HardState { view: stored.last().view, vote: None, commit: Index(0) };
+        match bug {
+            Some(Bug::ForgetVote) => {
+                stored.hard_state = HardState { view: stored.last().view, vote: None, commit: Index(0) };
+            }
+            Some(Bug::ForgetConfiguration) => stored.membership = None,
+            Some(Bug::AcknowledgeBeforeSync | Bug::KeepTail) | None => {}
         }
         let ledger = node.ledger;
         (node.applied, node.reported) = (ledger, ledger);
