@@ -102,7 +102,8 @@ pub struct Stored {
     /// stands beyond the end of the log, a crash cut off a catch-up: give `start` here (what is at the end of such a log
     /// may never have been committed), and step [`crate::Input::Installed`] first of all.
     pub applied: Index,
-    /// The last one written. `None`: [`crate::Config::members`] hold.
+    /// The last one written. `None`: [`crate::Config::members`] hold. Entries up to `applied` may have brought a later one;
+    /// the first step writes it, so nothing may be dropped from the front of the log on disk before that.
     pub membership: Option<Membership>,
 }
 
