@@ -45,7 +45,8 @@ impl Stage for Append {
             self.log.compact(self.batch.head.seqno(), Index(self.index)).unwrap();
         }
         self.index += 1;
-        let entry = Entry { index: Index(self.index), view: View(2), content: Content::Batch(self.batch.bytes.clone()) };
+        let entry =
+            Entry { index: Index(self.index), view: View(2), content: Content::Batch(self.batch.bytes.clone()) };
         let hard_state = HardState { view: View(2), commit: Index(self.index - 1), ..HardState::default() };
         let write = Write {
             number: WriteNumber(self.index),
