@@ -92,8 +92,11 @@ async fn verify_others(deciding: &Deciding, refused: &mut BTreeMap<NodeId, Strin
         if refused.get(&id) == Some(&shown.digest()) {
             continue;
         }
-        match renew(deciding, id, shown.clone()).await {
-            Ok(_) => tracing::info!(node = %id.short(), "its lease is renewed"),
+        match verify(deciding, id, &shown).await {
+            Ok(()) => {
+                renew(deciding, id, shown).await?;
+                tracing::info!(node = %id.short(), "its lease is renewed");
+            }
             Err(Undecided::Refused(refusal)) => {
                 tracing::warn!(node = %id.short(), %refusal, "a lease is not renewed");
                 refused.insert(id, shown.digest());
@@ -118,11 +121,15 @@ fn verifier(governance: &Governance, tx: &Tx<'_>, status: &Status, node: NodeId)
     Some(nodes.iter().min_by_key(|(_, info)| info.number).map_or(node, |(id, _)| *id))
 }
 
-/// Verifies evidence for a lease, and renews it.
-async fn renew(deciding: &Deciding, id: NodeId, shown: Shown) -> Result<Option<TxId>, Undecided> {
+/// Verifies evidence for a lease.
+async fn verify(deciding: &Deciding, id: NodeId, shown: &Shown) -> Result<(), Undecided> {
     let lease = Lease { renewed: shown.after, evidence: None, lapsed: false };
     let binding = Binding::Exact(statement(id, &lease).report_data().to_vec());
-    verdict(deciding, shown.quote_info.clone(), binding).await?;
+    verdict(deciding, shown.quote_info.clone(), binding).await.map(drop)
+}
+
+/// Renews a lease, whose evidence was verified.
+async fn renew(deciding: &Deciding, id: NodeId, shown: Shown) -> Result<Option<TxId>, Undecided> {
     let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
         gov.governance.renew_lease(tx, id, &shown, at.time)
     };
@@ -139,11 +146,16 @@ pub async fn renew_for(
     let id = key.node_id();
     let Some(lease) = due(deciding, id)? else { return Ok(None) };
     let shown = Shown { quote_info: quote_info.clone(), after: lease.renewed };
-    match renew(deciding, id, shown).await {
+    match verify(deciding, id, &shown).await {
+        Ok(()) => {}
         // A node that polls since it was let in shows what it was let in with.
-        Err(Undecided::Refused(_)) if !lease.lapsed => Ok(None),
-        done => done,
+        Err(Undecided::Refused(_)) if !lease.lapsed => return Ok(None),
+        Err(undecided) => return Err(undecided),
     }
+    // Written down like what nodes show by themselves, so that an audit finds what a lease was renewed with.
+    let written = shown.clone();
+    deciding.decide(None, move |gov, tx, _| gov.governance.show(tx, id, &written)).await?;
+    renew(deciding, id, shown).await
 }
 
 /// The lease of a trusted node, once half of its time is over.

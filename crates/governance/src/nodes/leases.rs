@@ -122,10 +122,13 @@ impl Governance {
         Ok(Outcome::plain(()))
     }
 
-    /// The evidence that a node showed was verified.
+    /// The evidence that a node showed was verified, and is still what it shows.
     pub fn renew_lease(&self, tx: &mut Tx<'_>, id: NodeId, shown: &Shown, time: u64) -> Result<Outcome<()>, Refusal> {
         self.holder(tx, id)?;
         self.running(tx, id, shown)?;
+        if self.shown(tx, id)?.as_ref() != Some(shown) {
+            return Err(Refusal::InvalidNodeState(format!("Node {id} shows other evidence by now, or none.")));
+        }
         // Evidence after evidence of the same millisecond would be bound to the same.
         let renewed = time.max(shown.after.saturating_add(1));
         self.set_lease(tx, id, &Lease { renewed, evidence: Some(shown.digest()), lapsed: false });
