@@ -1,15 +1,18 @@
 //! What a driver is told at start, and why a start may fail.
 
+use std::collections::BTreeSet;
+
 use base::limits::{BATCH_BYTES_MAX, BATCH_BYTES_TARGET};
 use thiserror::Error;
 
-use crate::{Index, Member, Point};
+use crate::{Index, MEMBERS_MAX, Member, Point};
 
 /// Settings of one node's driver. Ticks are the runtime's: the driver only counts them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     pub id: Member,
-    /// Every node of the network, this one included.
+    /// The voters of the very beginning; of no account once a configuration is stored. Empty, or without `id`: this
+    /// node joins a network that runs. It follows whoever leads, and learns from the log who there is.
     pub members: Vec<Member>,
     /// A backup that hears nothing for this many ticks, up to twice as many, asks for votes. A primary that hears no
     /// majority for this many steps down.
@@ -44,14 +47,15 @@ impl Config {
 
     pub(crate) fn check(&self) -> Result<(), StartError> {
         let bad = |reason| Err(StartError::Settings(reason));
-        let mut sorted = self.members.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        if sorted.len() != self.members.len() || sorted.first().is_none_or(|first| first.0 == 0) {
+        let distinct: BTreeSet<_> = self.members.iter().collect();
+        if distinct.len() != self.members.len() || distinct.contains(&Member(0)) {
             return bad("members must be distinct numbers from 1");
         }
-        if !self.members.contains(&self.id) {
-            return bad("this node is not among the members");
+        if distinct.len() > MEMBERS_MAX {
+            return bad("there are more members than a configuration holds");
+        }
+        if self.id == Member(0) {
+            return bad("this node has no number");
         }
         if self.heartbeat_ticks == 0 || self.election_ticks <= self.heartbeat_ticks {
             return bad("an election timeout must be longer than a heartbeat, and a heartbeat at least one tick");
@@ -97,13 +101,15 @@ mod tests {
         let spoil: [fn(&mut Config); 8] = [
             |c| c.members.push(Member(1)),
             |c| c.members.push(Member(0)),
-            |c| c.members.clear(),
-            |c| c.id = Member(4),
+            |c| c.members.extend((9..80).map(Member)),
+            |c| c.id = Member(0),
             |c| c.heartbeat_ticks = 0,
             |c| c.election_ticks = c.heartbeat_ticks,
             |c| c.appends_in_flight_max = 0,
             |c| c.uncommitted_bytes_max = 0,
         ];
+        let joins = Config::new(Member(4), Vec::new(), 7);
+        assert_eq!(joins.check(), Ok(()));
         for (number, spoil) in spoil.iter().enumerate() {
             let mut config = good.clone();
             spoil(&mut config);

@@ -1,11 +1,11 @@
 //! Between our types and the library's. Only well-formed values pass here, so nothing can fail.
 
 use base::View;
-use raft::eraftpb::{self, MessageType};
+use raft::eraftpb::{self, EntryType, MessageType};
 use raft::{CAMPAIGN_TRANSFER, INVALID_ID};
 
 use crate::message::{Body, Item, Message};
-use crate::{Entry, HardState, Index, Member, Point};
+use crate::{Configuration, Content, Entry, HardState, Index, Member, Point};
 
 pub fn hard_state_into(hard: &HardState) -> eraftpb::HardState {
     eraftpb::HardState {
@@ -16,12 +16,38 @@ pub fn hard_state_into(hard: &HardState) -> eraftpb::HardState {
     }
 }
 
-pub fn entry_into(entry: &Entry) -> eraftpb::Entry {
-    eraftpb::Entry { index: entry.index.0, term: entry.view.0, data: entry.data.clone(), ..eraftpb::Entry::default() }
+pub fn entry_into(index: Index, view: View, content: &Content) -> eraftpb::Entry {
+    let mut entry = match content {
+        Content::Mark => eraftpb::Entry::default(),
+        Content::Batch(data) => eraftpb::Entry { data: data.clone(), ..eraftpb::Entry::default() },
+        Content::Configuration(configuration) => change_into(configuration),
+    };
+    (entry.index, entry.term) = (index.0, view.0);
+    entry
+}
+
+/// A change of the configuration, still without a place. The kind tells the library that this is one; what is in it are
+/// our own bytes, which the library never looks at.
+pub fn change_into(configuration: &Configuration) -> eraftpb::Entry {
+    let mut data = Vec::new();
+    configuration.encode(&mut data);
+    let mut entry = eraftpb::Entry { data: data.into(), ..eraftpb::Entry::default() };
+    entry.set_entry_type(EntryType::EntryConfChangeV2);
+    entry
 }
 
 pub fn entry_from(entry: &eraftpb::Entry) -> Entry {
-    Entry { index: Index(entry.index), view: View(entry.term), data: entry.data.clone() }
+    Entry { index: Index(entry.index), view: View(entry.term), content: content_from(entry) }
+}
+
+fn content_from(entry: &eraftpb::Entry) -> Content {
+    match entry.entry_type {
+        EntryType::EntryNormal => Content::batch(entry.data.clone()),
+        EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => {
+            let configuration = Configuration::decode(&entry.data);
+            Content::Configuration(configuration.expect("only decoded configurations become entries"))
+        }
+    }
 }
 
 pub const fn member_from(id: u64) -> Option<Member> {
@@ -85,17 +111,18 @@ pub fn message_into(from: Member, to: Member, message: Message) -> Option<eraftp
 
 fn items_into(before: Index, items: Vec<Item>) -> Vec<eraftpb::Entry> {
     let numbered = (before.0 + 1..).zip(items);
-    numbered.map(|(index, item)| entry_into(&Entry { index: Index(index), view: item.view, data: item.data })).collect()
+    numbered.map(|(index, item)| entry_into(Index(index), item.view, &item.content)).collect()
 }
 
-/// The library's message for a peer. `None` for kinds that only carry features which this driver never uses.
+/// The library's message for a peer. `None` for an offer to catch up, which the driver words itself, and for kinds that
+/// only carry features which this driver never uses.
 pub fn message_from(message: &eraftpb::Message) -> Option<Message> {
     let (index, commit) = (Index(message.index), Index(message.commit));
     let point = Point::new(message.index, message.log_term);
     let granted = !message.reject;
     let body = match message.msg_type {
         MessageType::MsgAppend => {
-            let item = |entry: &eraftpb::Entry| Item { view: View(entry.term), data: entry.data.clone() };
+            let item = |entry: &eraftpb::Entry| Item { view: View(entry.term), content: content_from(entry) };
             Body::Append { before: point, commit, entries: message.entries.iter().map(item).collect() }
         }
         MessageType::MsgAppendResponse if message.reject => {
@@ -109,10 +136,6 @@ pub fn message_from(message: &eraftpb::Message) -> Option<Message> {
         MessageType::MsgHeartbeat => Body::Heartbeat { commit },
         MessageType::MsgHeartbeatResponse => Body::Alive { commit },
         MessageType::MsgTimeoutNow => Body::TakeOver,
-        MessageType::MsgSnapshot => {
-            let metadata = message.get_snapshot().get_metadata();
-            Body::CatchUp { to: Point::new(metadata.index, metadata.term) }
-        }
         _ => return None,
     };
     Some(Message { view: View(message.term), body })

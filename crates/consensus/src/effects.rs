@@ -4,7 +4,7 @@ use base::View;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::{Entry, HardState, Index, Malformed, Member, Point};
+use crate::{Configuration, Entry, HardState, Index, Malformed, Member, Membership, Point};
 
 /// The duties of one step, in this order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -20,12 +20,14 @@ pub struct Effects {
     pub committed: Vec<Entry>,
     /// Set when it changed, and by the first step.
     pub role: Option<Role>,
+    /// Who takes part. Set when it changed, and by the first step; empty while a node that joins has not heard.
+    pub configuration: Option<Configuration>,
     /// The log that this node lacks is gone from the primary's memory: fetch it out of band, then step
     /// [`crate::Input::Installed`] or [`crate::Input::CatchUpFailed`]. Asked once until one of them is stepped.
     pub catch_up: Option<CatchUp>,
     /// The answer to [`crate::Input::Propose`], and to it alone.
     pub proposed: Option<Result<Accepted, Refusal>>,
-    /// Why a received message was dropped: for a log line and a counter.
+    /// Why a received message, or a wish, was dropped: for a log line and a counter.
     pub ignored: Option<Ignored>,
 }
 
@@ -37,6 +39,9 @@ pub struct WriteNumber(pub u64);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Write {
     pub number: WriteNumber,
+    /// The configuration in force; replaces the one before. It is committed, so it may stand on disk before the entries
+    /// that it belongs to, but must not be lost when those are dropped.
+    pub membership: Option<Membership>,
     /// Forget every entry: the log restarts behind this point, which was installed.
     pub restart: Option<Point>,
     pub append: Option<Append>,
@@ -99,11 +104,14 @@ pub enum Refusal {
 /// A message that was dropped, and who is to blame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Ignored {
+    /// The runtime, or those who decide: these members cannot be reached from where the network is.
+    #[error("the wanted members are not followed: {0}")]
+    Wanted(&'static str),
     /// The sender speaks another format, or lies.
     #[error("malformed peer message: {0}")]
     Malformed(#[from] Malformed),
-    /// The runtime's list of peers is not this driver's.
-    #[error("{0} is not a peer of this node")]
+    /// The runtime: this node does not talk to itself, and nobody has the number 0.
+    #[error("{0} is no peer")]
     NotAPeer(Member),
     /// Nobody: the network delivers late and twice.
     #[error("the message is out of date")]
@@ -123,6 +131,7 @@ pub enum Ignored {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
     pub role: Role,
+    pub configuration: Configuration,
     /// The place before the first entry in memory.
     pub start: Point,
     pub last: Point,

@@ -34,6 +34,7 @@ pub fn check(node: &RawNode<MemoryLog>, from: Member, message: Message, writing:
             pass(Body::Refused { before, hint: fresh_hint(before, hint, matched)?, commit })
         }
         Body::Voted { .. } if here && raft.state == StateRole::Candidate && writing => Err(Ignored::VoteTooEarly),
+        Body::TakeOver if wins_unsynced(node) => Err(Ignored::VoteTooEarly),
         Body::TakeOver if !here || raft.leader_id != from.0 => Err(Ignored::NotPrimary),
         Body::Heartbeat { commit } if message.view.0 >= raft.term && commit > last => Ok(Checked {
             // The primary is alive, but it remembers an acknowledgement that this node does not.
@@ -42,6 +43,13 @@ pub fn check(node: &RawNode<MemoryLog>, from: Member, message: Message, writing:
         }),
         body => pass(body),
     }
+}
+
+/// A node that votes alone wins as soon as it asks, and the library wants all of its log to be synced when it wins.
+pub fn wins_unsynced(node: &RawNode<MemoryLog>) -> bool {
+    let raft = &node.raft;
+    let alone = raft.promotable() && raft.prs().conf().voters().ids().len() == 1;
+    alone && raft.state != StateRole::Leader && raft.raft_log.persisted < raft.raft_log.last_index()
 }
 
 /// A peer never forgets what it acknowledged, so a refusal can only lower the guess down to that (the library lets it

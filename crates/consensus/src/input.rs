@@ -24,10 +24,14 @@ pub enum Input {
     /// Proposals are refused until it is done or an election timeout has passed. Ignored on a backup.
     Transfer(Option<Member>),
     /// The catch-up is done: this node got everything up to here out of band, verified and synced, and its log may
-    /// restart there. At least the point asked for; a later one is welcome.
+    /// restart there. At least the point asked for; a later one is welcome. The restart may wait for the primary's next
+    /// offer, which says who takes part by then.
     Installed(Point),
     /// The catch-up failed (the peer went away, its data did not verify): ask again at the next occasion.
     CatchUpFailed,
+    /// The voters that there should be, for the primary to lead the network there step by step. Volatile: step it at
+    /// start and whenever it changes, on every node.
+    Want(Vec<Member>),
     /// The connection to this peer broke: what was sent may be lost.
     Unreachable(Member),
     /// Ask for votes now rather than after a timeout: a fresh network's first node, or a single one. Does nothing

@@ -20,7 +20,8 @@
 //! (`docs/formats/peer-messages.md`).
 //!
 //! Not here: where entries are kept on disk and how a node that was away for long fetches what it missed (`node`).
-//! Membership is fixed at start; changing it while running comes with governance.
+//! Who should take part is for the layers above to say ([`Input::Want`]); the primary's driver leads the network there, one
+//! voter at a time (`docs/decisions/0015-membership-follows-the-ledger.md`).
 
 mod config;
 mod convert;
@@ -29,8 +30,10 @@ mod effects;
 mod guard;
 mod input;
 mod log;
+mod membership;
 mod message;
 mod outbox;
+mod plan;
 mod stored;
 mod timeout;
 
@@ -38,5 +41,6 @@ pub use config::{Config, StartError};
 pub use driver::Driver;
 pub use effects::{Accepted, Append, CatchUp, Effects, Ignored, PeerStatus, Refusal, Role, Status, Write, WriteNumber};
 pub use input::Input;
+pub use membership::{BadConfiguration, Configuration, MEMBERS_MAX, Membership};
 pub use message::{Body, Item, Kind, Malformed, Message, VIEW_MAX, kind_of};
-pub use stored::{Entry, HardState, Index, Member, Point, Stored};
+pub use stored::{Content, Entry, HardState, Index, Member, Point, Stored};

@@ -3,17 +3,18 @@
 //! It holds what was handed to the runtime for writing, whether that is synced yet or not: the library itself keeps
 //! count of what is durable. Batches are shared, not copied; [`MemoryLog::compact`] bounds what is held.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Result, Storage, StorageError};
 
 use crate::message::{APPEND_ENTRIES_MAX, ENTRY_HEADER_BYTES};
-use crate::{Config, Point, Stored, convert};
+use crate::{Configuration, Member, Point, Stored, convert};
 
 pub struct MemoryLog {
-    voters: Vec<u64>,
     /// Only read when the library starts.
+    membership: ConfState,
+    /// Likewise.
     hard_state: HardState,
     /// The place before the first entry.
     start: Point,
@@ -22,16 +23,17 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
-    pub fn new(config: &Config, stored: &Stored) -> Self {
+    pub fn new(membership: &Configuration, stored: &Stored) -> Self {
+        let numbers = |members: &BTreeSet<Member>| members.iter().map(|member| member.0).collect::<Vec<_>>();
         let mut log = Self {
-            voters: config.members.iter().map(|member| member.0).collect(),
+            membership: ConfState::from((numbers(membership.voters()), numbers(membership.learners()))),
             hard_state: convert::hard_state_into(&stored.hard_state),
             start: stored.start,
             entries: VecDeque::new(),
             bytes: 0,
         };
         for entry in &stored.entries {
-            log.push(convert::entry_into(entry));
+            log.push(convert::entry_into(entry.index, entry.view, &entry.content));
         }
         log
     }
@@ -90,8 +92,7 @@ impl MemoryLog {
 
 impl Storage for MemoryLog {
     fn initial_state(&self) -> Result<RaftState> {
-        let voters = ConfState::from((self.voters.clone(), Vec::new()));
-        Ok(RaftState::new(self.hard_state.clone(), voters))
+        Ok(RaftState::new(self.hard_state.clone(), self.membership.clone()))
     }
 
     fn entries(
@@ -141,14 +142,13 @@ impl Storage for MemoryLog {
         Ok(self.last().index.0)
     }
 
-    /// Only metadata: the least that a node which needs dropped entries must get elsewhere. Asked for only when
-    /// entries were dropped, so the start is not zero.
+    /// Only a place: the least that a node which needs dropped entries must get elsewhere. Asked for only when
+    /// entries were dropped, so the start is not zero. The driver adds who takes part.
     fn snapshot(&self, _: u64, _: u64) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         let metadata = snapshot.mut_metadata();
         metadata.index = self.start.index.0;
         metadata.term = self.start.view.0;
-        metadata.set_conf_state(ConfState::from((self.voters.clone(), Vec::new())));
         Ok(snapshot)
     }
 }
@@ -156,15 +156,20 @@ impl Storage for MemoryLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Entry as OurEntry, Index, Member};
+    use crate::{Content, Entry as OurEntry, Index};
     use base::View;
     use bytes::Bytes;
 
     fn log(points: &[(u64, u64)]) -> MemoryLog {
-        let config = Config::new(Member(1), vec![Member(1)], 0);
-        let entry =
-            |&(index, view)| OurEntry { index: Index(index), view: View(view), data: Bytes::from_static(b"abc") };
-        MemoryLog::new(&config, &Stored { entries: points.iter().map(entry).collect(), ..Stored::default() })
+        let entry = |&(index, view)| OurEntry {
+            index: Index(index),
+            view: View(view),
+            content: Content::Batch(Bytes::from_static(b"abc")),
+        };
+        MemoryLog::new(
+            &Configuration::default(),
+            &Stored { entries: points.iter().map(entry).collect(), ..Stored::default() },
+        )
     }
 
     fn entry(index: u64, term: u64) -> Entry {

@@ -10,16 +10,21 @@ use base::limits::{BATCH_BYTES_MAX, PEER_FRAME_BYTES_MAX};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use crate::{Index, Point};
+use crate::{BadConfiguration, Configuration, Content, Index, Membership, Point};
 
 /// The first byte of every message.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Format, kind and view.
 const HEADER_BYTES: usize = 10;
 
-/// What an entry takes in front of its batch: its view and the batch's length.
-pub const ENTRY_HEADER_BYTES: usize = 12;
+/// What an entry takes in front of its content: its view, its kind and the content's length.
+pub const ENTRY_HEADER_BYTES: usize = 13;
+
+/// Kinds of entries.
+const MARK: u8 = 1;
+const BATCH: u8 = 2;
+const CONFIGURATION: u8 = 3;
 
 /// Entries that the log gives for one append, whatever their size; a message may carry twice as many.
 pub const APPEND_ENTRIES_MAX: usize = 1 << 14;
@@ -79,9 +84,12 @@ pub enum Body {
     Alive {
         commit: Index,
     },
-    /// What you need is no longer in my log: get everything up to here out of band.
+    /// What you need is no longer in my log: get everything up to here out of band. The configuration in force at
+    /// `known`, which is committed, comes along, because the entry that brought it may be gone, too.
     CatchUp {
         to: Point,
+        known: Index,
+        membership: Membership,
     },
     /// Be primary, now.
     TakeOver,
@@ -91,7 +99,18 @@ pub enum Body {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Item {
     pub view: View,
-    pub data: Bytes,
+    pub content: Content,
+}
+
+impl Item {
+    fn encoded_bytes(&self) -> usize {
+        ENTRY_HEADER_BYTES
+            + match &self.content {
+                Content::Mark => 0,
+                Content::Batch(data) => data.len(),
+                Content::Configuration(configuration) => configuration.encoded_bytes(),
+            }
+    }
 }
 
 /// The kind of a message: its second byte. For counters, traces and fault injection.
@@ -153,8 +172,12 @@ pub enum Malformed {
     Batch(usize),
     #[error("it has too many entries")]
     Entries,
-    #[error("the views of its entries are out of order")]
+    #[error("the views of its entries, or its indexes, are out of order")]
     Order,
+    #[error("entries of kind {0} are not known, or not of this length")]
+    EntryKind(u8),
+    #[error("it names a configuration that is none: {0}")]
+    Configuration(#[from] BadConfiguration),
 }
 
 /// The kind of an encoded message.
@@ -196,10 +219,7 @@ impl Message {
                 put_point(&mut out, *before);
                 out.put_u64_le(commit.0);
                 for entry in entries {
-                    out.put_u64_le(entry.view.0);
-                    // A batch is bounded when it is proposed and when it is decoded.
-                    out.put_u32_le(entry.data.len() as u32);
-                    out.put_slice(&entry.data);
+                    put_item(&mut out, entry);
                 }
             }
             Body::Appended { index, commit } => {
@@ -218,7 +238,12 @@ impl Message {
             Body::Voted { granted } | Body::PreVoted { granted } => out.put_u8(u8::from(*granted)),
             Body::PreVote { last } => put_point(&mut out, *last),
             Body::Heartbeat { commit } | Body::Alive { commit } => out.put_u64_le(commit.0),
-            Body::CatchUp { to } => put_point(&mut out, *to),
+            Body::CatchUp { to, known, membership } => {
+                put_point(&mut out, *to);
+                out.put_u64_le(known.0);
+                out.put_u64_le(membership.since.0);
+                put_configuration(&mut out, &membership.configuration);
+            }
             Body::TakeOver => {}
         }
         out.freeze()
@@ -227,9 +252,8 @@ impl Message {
     fn encoded_bytes(&self) -> usize {
         let fixed = HEADER_BYTES + 32;
         match &self.body {
-            Body::Append { entries, .. } => {
-                fixed + entries.iter().map(|entry| ENTRY_HEADER_BYTES + entry.data.len()).sum::<usize>()
-            }
+            Body::Append { entries, .. } => fixed + entries.iter().map(Item::encoded_bytes).sum::<usize>(),
+            Body::CatchUp { membership, .. } => fixed + membership.configuration.encoded_bytes(),
             _ => fixed,
         }
     }
@@ -255,7 +279,7 @@ impl Message {
             Kind::PreVoted => Body::PreVoted { granted: rest.flag()? },
             Kind::Heartbeat => Body::Heartbeat { commit: rest.index()? },
             Kind::Alive => Body::Alive { commit: rest.index()? },
-            Kind::CatchUp => Body::CatchUp { to: rest.real_point(view)? },
+            Kind::CatchUp => rest.catch_up(view)?,
             Kind::TakeOver => Body::TakeOver,
         };
         rest.end()?;
@@ -271,7 +295,11 @@ impl fmt::Display for Message {
             Body::Append { before, commit, entries } => {
                 write!(f, "append behind {before} commit {commit}")?;
                 for (index, entry) in (before.index.0 + 1..).zip(entries) {
-                    write!(f, " +{index}@{}({} bytes)", entry.view, entry.data.len())?;
+                    match &entry.content {
+                        Content::Configuration(members) => write!(f, " +{index}@{}({members})", entry.view)?,
+                        Content::Mark => write!(f, " +{index}@{}(0 bytes)", entry.view)?,
+                        Content::Batch(data) => write!(f, " +{index}@{}({} bytes)", entry.view, data.len())?,
+                    }
                 }
                 Ok(())
             }
@@ -284,7 +312,9 @@ impl fmt::Display for Message {
             Body::PreVoted { granted } => f.write_str(if *granted { "would vote" } else { "would not vote" }),
             Body::Heartbeat { commit } => write!(f, "heartbeat commit {commit}"),
             Body::Alive { commit } => write!(f, "alive commit {commit}"),
-            Body::CatchUp { to } => write!(f, "catch up to {to}"),
+            Body::CatchUp { to, known, membership } => {
+                write!(f, "catch up to {to}; {} since {}, known to {known}", membership.configuration, membership.since)
+            }
             Body::TakeOver => f.write_str("take over"),
         }
     }
@@ -293,6 +323,33 @@ impl fmt::Display for Message {
 fn put_point(out: &mut BytesMut, point: Point) {
     out.put_u64_le(point.index.0);
     out.put_u64_le(point.view.0);
+}
+
+fn put_item(out: &mut BytesMut, Item { view, content }: &Item) {
+    out.put_u64_le(view.0);
+    match content {
+        Content::Mark => {
+            out.put_u8(MARK);
+            out.put_u32_le(0);
+        }
+        Content::Batch(data) => {
+            out.put_u8(BATCH);
+            // A batch is bounded when it is proposed and when it is decoded.
+            out.put_u32_le(data.len() as u32);
+            out.put_slice(data);
+        }
+        Content::Configuration(configuration) => {
+            out.put_u8(CONFIGURATION);
+            out.put_u32_le(configuration.encoded_bytes() as u32);
+            put_configuration(out, configuration);
+        }
+    }
+}
+
+fn put_configuration(out: &mut BytesMut, configuration: &Configuration) {
+    let mut bytes = Vec::with_capacity(configuration.encoded_bytes());
+    configuration.encode(&mut bytes);
+    out.put_slice(&bytes);
 }
 
 /// The bytes that are left. Every read says so when they do not suffice.
@@ -373,8 +430,21 @@ impl Reader {
         Ok(Body::Append { before, commit, entries })
     }
 
+    /// An offer: what it knows is not before its place, and the configuration was brought by then.
+    fn catch_up(&mut self, sender: View) -> Result<Body, Malformed> {
+        let to = self.real_point(sender)?;
+        let (known, since) = (self.index()?, self.index()?);
+        if known < to.index || since > known {
+            return Err(Malformed::Order);
+        }
+        let configuration = Configuration::decode(&self.0)?;
+        self.0.clear();
+        Ok(Body::CatchUp { to, known, membership: Membership { since, configuration } })
+    }
+
     fn item(&mut self) -> Result<Item, Malformed> {
         let view = self.view()?;
+        let kind = self.byte()?;
         let length = self.0.try_get_u32_le().map_err(|_| Malformed::Short)? as usize;
         if length > BATCH_BYTES_MAX {
             return Err(Malformed::Batch(length));
@@ -382,7 +452,14 @@ impl Reader {
         if length > self.0.len() {
             return Err(Malformed::Short);
         }
-        Ok(Item { view, data: self.0.split_to(length) })
+        let data = self.0.split_to(length);
+        let content = match (kind, length) {
+            (MARK, 0) => Content::Mark,
+            (BATCH, 1..) => Content::Batch(data),
+            (CONFIGURATION, _) => Content::Configuration(Configuration::decode(&data)?),
+            _ => return Err(Malformed::EntryKind(kind)),
+        };
+        Ok(Item { view, content })
     }
 
     fn end(&self) -> Result<(), Malformed> {

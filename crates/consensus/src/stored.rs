@@ -5,7 +5,7 @@ use std::fmt;
 use base::View;
 use bytes::Bytes;
 
-use crate::StartError;
+use crate::{Configuration, Membership, StartError};
 
 /// A node's number in the network's list, from 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,14 +42,42 @@ impl Point {
 pub struct Entry {
     pub index: Index,
     pub view: View,
-    /// An opaque batch. Empty: the mark with which a new primary opens its view; it carries nothing.
-    pub data: Bytes,
+    pub content: Content,
+}
+
+/// What an entry is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// A new primary opens its view; it carries nothing.
+    Mark,
+    /// An opaque batch, never empty.
+    Batch(Bytes),
+    /// Who takes part from here on, once this is committed. For the ledger it carries nothing.
+    Configuration(Configuration),
 }
 
 impl Entry {
     #[must_use]
     pub const fn point(&self) -> Point {
         Point { index: self.index, view: self.view }
+    }
+
+    /// The batch; empty where the entry carries none.
+    #[must_use]
+    pub fn batch(&self) -> &Bytes {
+        static NONE: Bytes = Bytes::new();
+        match &self.content {
+            Content::Batch(batch) => batch,
+            Content::Mark | Content::Configuration(_) => &NONE,
+        }
+    }
+}
+
+impl Content {
+    /// A batch, or the mark if it is empty.
+    #[must_use]
+    pub fn batch(data: Bytes) -> Self {
+        if data.is_empty() { Self::Mark } else { Self::Batch(data) }
     }
 }
 
@@ -71,9 +99,11 @@ pub struct Stored {
     /// Consecutive from `start.index + 1`.
     pub entries: Vec<Entry>,
     /// The store above already holds everything up to here; later committed entries are handed out again. If it
-    /// stands beyond the end of the log, a crash cut off a catch-up: give the end of the log (or `start`) here, and
-    /// step [`crate::Input::Installed`] first of all.
+    /// stands beyond the end of the log, a crash cut off a catch-up: give `start` here (what is at the end of such a log
+    /// may never have been committed), and step [`crate::Input::Installed`] first of all.
     pub applied: Index,
+    /// The last one written. `None`: [`crate::Config::members`] hold.
+    pub membership: Option<Membership>,
 }
 
 impl Stored {
@@ -90,6 +120,7 @@ impl Stored {
     pub(crate) fn settle(mut self) -> Result<Self, StartError> {
         self.check_order()?;
         let last = self.last();
+        let superseded = self.superseded();
         let hard = &mut self.hard_state;
         // An entry of a later view than the hard state: the crash came between the two halves of one write. No vote
         // of that view was sent, because the write never became durable.
@@ -104,8 +135,26 @@ impl Stored {
             return Err(StartError::LogLost { last: last.index, known: self.applied });
         }
         self.applied = self.applied.max(self.start.index);
-        hard.commit = hard.commit.max(self.applied);
+        hard.commit = hard.commit.max(self.applied).max(superseded);
+        self.follow();
         Ok(self)
+    }
+
+    /// The last configuration entry that another one follows: it was committed, because a primary proposes the next
+    /// only then. Without knowing this, a node could campaign by a configuration of two steps ago, whose majorities
+    /// need not overlap those of today.
+    fn superseded(&self) -> Index {
+        let changes = self.entries.iter().rev().filter(|entry| matches!(entry.content, Content::Configuration(_)));
+        changes.map(|entry| entry.index).nth(1).unwrap_or_default()
+    }
+
+    /// Takes up the configurations of entries that will not be handed out again.
+    fn follow(&mut self) {
+        let since = self.membership.as_ref().map_or(Index(0), |membership| membership.since);
+        let applied = self.applied;
+        let known = self.entries.iter().rev().filter(|entry| entry.index <= applied && entry.index > since);
+        let last = known.filter_map(Membership::of).next();
+        self.membership = last.or(self.membership.take());
     }
 
     fn check_order(&self) -> Result<(), StartError> {
@@ -144,8 +193,18 @@ mod tests {
     use super::*;
 
     fn stored(hard: HardState, start: Point, points: &[(u64, u64)], applied: u64) -> Stored {
-        let entry = |&(index, view)| Entry { index: Index(index), view: View(view), data: Bytes::from_static(b"x") };
-        Stored { hard_state: hard, start, entries: points.iter().map(entry).collect(), applied: Index(applied) }
+        let entry = |&(index, view)| Entry {
+            index: Index(index),
+            view: View(view),
+            content: Content::Batch(Bytes::from_static(b"x")),
+        };
+        Stored {
+            hard_state: hard,
+            start,
+            entries: points.iter().map(entry).collect(),
+            applied: Index(applied),
+            membership: None,
+        }
     }
 
     fn hard(view: u64, commit: u64) -> HardState {

@@ -6,7 +6,8 @@ use base::View;
 use base::limits::BATCH_BYTES_MAX;
 use bytes::Bytes;
 use consensus::{
-    Accepted, Body, Config, Driver, Effects, Entry, HardState, Index, Input, Member, Message, Point, Refusal, Stored,
+    Accepted, Body, Config, Configuration, Content, Driver, Effects, Entry, HardState, Index, Input, Member,
+    Membership, Message, Point, Refusal, Stored,
 };
 
 fn driver(nodes: u64, stored: Stored) -> Driver {
@@ -39,12 +40,14 @@ fn propose(driver: &mut Driver, bytes: usize) -> Result<Accepted, Refusal> {
 }
 
 fn stored(entries: u64, commit: u64, applied: u64) -> Stored {
-    let entry = |index| Entry { index: Index(index), view: View(2), data: Bytes::from(vec![index as u8; 10]) };
+    let content = |index| Content::Batch(Bytes::from(vec![index as u8; 10]));
+    let entry = |index| Entry { index: Index(index), view: View(2), content: content(index) };
     Stored {
         hard_state: HardState { view: View(2), vote: None, commit: Index(commit) },
         start: Point::default(),
         entries: (1..=entries).map(entry).collect(),
         applied: Index(applied),
+        membership: None,
     }
 }
 
@@ -55,7 +58,7 @@ fn a_proposal_has_its_place_before_it_is_written() {
     assert_eq!(effects.proposed, Some(Ok(Accepted { index: Index(2), view: View(2) })));
     let append = effects.write.unwrap().append.unwrap();
     assert_eq!(append.truncate_from, None);
-    assert_eq!(append.entries[0].data, "batch");
+    assert_eq!(append.entries[0].batch(), "batch");
     assert_eq!(effects.committed, []);
 }
 
@@ -120,10 +123,22 @@ fn a_restart_hands_out_what_was_committed_and_not_applied() {
 /// A crash came between the end of a catch-up and the log's restart: the ledger is ahead of the log.
 #[test]
 fn a_ledger_ahead_of_the_log_restarts_the_log() {
-    let mut driver = driver(3, stored(5, 4, 5));
+    let mut driver = driver(3, stored(5, 4, 0));
     let effects = driver.step(Input::Installed(Point::new(9, 3)));
-    assert_eq!(effects.committed, []);
+    assert_eq!((effects.committed, effects.write), (vec![], None), "who takes part there is not known yet");
+    let mut offer = |known| {
+        let configuration = Configuration::new([Member(1), Member(2)], [Member(4)]).unwrap();
+        let membership = Membership { since: Index(7), configuration };
+        let body = Body::CatchUp { to: Point::new(8, 3), known: Index(known), membership };
+        let message = Message { view: View(3), body }.encode();
+        driver.step(Input::Receive { from: Member(2), message })
+    };
+    let early = offer(8);
+    assert_eq!((early.catch_up, early.configuration), (None, None), "a change may have come between");
+    let effects = offer(9);
+    assert_eq!(effects.configuration.unwrap().to_string(), "1 2 + 4");
     let write = effects.write.unwrap();
+    assert_eq!(write.membership.unwrap().since, Index(7));
     assert_eq!(write.restart, Some(Point::new(9, 3)));
     assert_eq!(write.hard_state, Some(HardState { view: View(3), vote: None, commit: Index(9) }));
     let status = driver.status();

@@ -1,15 +1,16 @@
 //! What must hold after every step, whatever happens.
 //!
 //! 1. Committed entries are the same everywhere, byte for byte, and each node hands them out in order, once a life.
-//! 2. What is committed for the first time is durable on a majority.
+//! 2. What is committed for the first time is durable on a majority of the voters of then.
 //! 3. A batch that was accepted at a place is the one that is committed there in that view.
 //! 4. A view has at most one primary, and it has every entry that was committed in an earlier view.
-//! 5. A node's commit index never goes back while it lives, and a restart is never refused.
+//! 5. Each configuration that is committed differs from the one before it by at most one voter, and nodes follow no other.
+//! 6. A node's commit index never goes back while it lives, and a restart is never refused.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use consensus::{Entry, Index, Member, Point, Status};
+use consensus::{Configuration, Content, Entry, Index, Member, Point, Status};
 use thiserror::Error;
 
 /// A promise was broken.
@@ -24,7 +25,8 @@ pub struct Violation {
 #[derive(Default)]
 pub struct Checker {
     now: u64,
-    majority: usize,
+    /// In the order in which they were committed, with their entries; that of the beginning has the index 0.
+    configurations: Vec<(Index, Configuration)>,
     /// Everything ever committed; index 1 stands at 0.
     committed: Vec<Entry>,
     /// For each, the latest view that had a primary then: it was committed in that view or before.
@@ -35,8 +37,8 @@ pub struct Checker {
 }
 
 impl Checker {
-    pub fn new(nodes: usize) -> Self {
-        Self { majority: nodes / 2 + 1, ..Self::default() }
+    pub fn new(beginning: Configuration) -> Self {
+        Self { configurations: vec![(Index(0), beginning)], ..Self::default() }
     }
 
     pub fn at(&mut self, now: u64) {
@@ -46,6 +48,16 @@ impl Checker {
     /// The last committed place.
     pub fn last(&self) -> Point {
         self.committed.last().map_or(Point::default(), Entry::point)
+    }
+
+    /// The last one that was committed.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configurations.last().expect("there is that of the beginning").1
+    }
+
+    /// How often it changed.
+    pub fn changes(&self) -> u64 {
+        self.configurations.len() as u64 - 1
     }
 
     /// The committed place at an index.
@@ -61,13 +73,13 @@ impl Checker {
         Err(Violation { at: self.now, what })
     }
 
-    /// A node hands out committed entries behind `applied`. `holders` counts the nodes that have a place on disk.
+    /// A node hands out committed entries behind `applied`. `holds` says whether a node has a place on disk.
     pub fn committed(
         &mut self,
         node: Member,
         applied: Index,
         entries: &[Entry],
-        holders: impl Fn(Point) -> usize,
+        holds: impl Fn(Member, Point) -> bool,
     ) -> Result<(), Violation> {
         let mut next = applied.next();
         for entry in entries {
@@ -81,21 +93,34 @@ impl Checker {
                     let (known, entry) = (known.point(), entry.point());
                     return self.broken(format!("node {node} commits {entry} where {known} was committed"));
                 }
-                None => self.first_commit(node, entry, holders(entry.point()))?,
+                None => self.first_commit(node, entry, |member| holds(member, entry.point()))?,
             }
         }
         Ok(())
     }
 
-    fn first_commit(&mut self, node: Member, entry: &Entry, holders: usize) -> Result<(), Violation> {
+    fn first_commit(&mut self, node: Member, entry: &Entry, holds: impl Fn(Member) -> bool) -> Result<(), Violation> {
         let point = entry.point();
         if point.index != self.last().index.next() {
             return self.broken(format!("node {node} commits {point}, which follows nothing committed"));
         }
-        if holders < self.majority {
+        // An entry may be decided together with the configuration in front of it, and then by the voters before that.
+        let decides = |(_, configuration): &(Index, Configuration)| {
+            let holders = configuration.voters().iter().filter(|voter| holds(**voter)).count();
+            holders > configuration.voters().len() / 2
+        };
+        if !self.configurations.iter().rev().take(2).any(decides) {
+            let holders = self.configuration().voters().iter().filter(|voter| holds(**voter)).count();
             return self.broken(format!("node {node} commits {point}, which {holders} nodes have on disk"));
         }
-        if self.accepted.get(&point).is_some_and(|accepted| *accepted != entry.data) {
+        if let Content::Configuration(next) = &entry.content {
+            let present = self.configuration();
+            if present.voters().symmetric_difference(next.voters()).count() > 1 {
+                return self.broken(format!("node {node} goes from {present} to {next} in one step"));
+            }
+            self.configurations.push((point.index, next.clone()));
+        }
+        if self.accepted.get(&point).is_some_and(|accepted| accepted != entry.batch()) {
             return self.broken(format!("node {node} commits other bytes at {point} than were accepted there"));
         }
         self.committed.push(entry.clone());
@@ -127,6 +152,15 @@ impl Checker {
             Some(point) => self.broken(format!("node {node} is primary of view {view} without committed {point}")),
             None => Ok(()),
         }
+    }
+
+    /// A node follows a configuration.
+    pub fn configured(&self, node: Member, configuration: &Configuration) -> Result<(), Violation> {
+        let known = self.configurations.iter().any(|(_, known)| known == configuration);
+        if known || configuration.is_empty() {
+            return Ok(());
+        }
+        self.broken(format!("node {node} follows {configuration}, which was never committed"))
     }
 
     pub fn status(&mut self, node: Member, status: &Status) -> Result<(), Violation> {

@@ -1,4 +1,5 @@
-//! `sim --seed N` runs one seed, `sim --seeds A..B` a range; `--nodes`, `--steps` and `--bug` shape the runs.
+//! `sim --seed N` runs one seed, `sim --seeds A..B` a range; `--nodes`, `--steps`, `--changes` and `--bug` shape
+//! the runs.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 
 use sim::{Bug, Options, run};
 
-const USAGE: &str = "usage: sim (--seed N | --seeds A..B) [--nodes N] [--steps N] [--bug NAME]";
+const USAGE: &str = "usage: sim (--seed N | --seeds A..B) [--nodes N] [--steps N] [--changes yes|no] [--bug NAME]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +37,7 @@ fn parse(arguments: &[String]) -> Option<(Range<u64>, Options)> {
             }
             "--nodes" => options.nodes = value.parse().ok().filter(|nodes| (1..=9).contains(nodes))?,
             "--steps" => options.steps = value.parse().ok()?,
+            "--changes" => options.changes = ["no", "yes"].iter().position(|word| word == value)? == 1,
             "--bug" => options.bug = Some(Bug::parse(value)?),
             _ => return None,
         }
@@ -45,13 +47,14 @@ fn parse(arguments: &[String]) -> Option<(Range<u64>, Options)> {
 
 fn run_all(out: &mut impl Write, seeds: Range<u64>, options: &Options) -> io::Result<ExitCode> {
     let alone = seeds.end - seeds.start == 1;
-    let (mut committed, mut slowest) = (0, 0);
+    let (mut committed, mut changes, mut slowest) = (0, 0, 0);
     for seed in seeds.clone() {
         let options = Options { seed, ..options.clone() };
         // A panic of the driver is a failure like any other, and must say how to repeat it.
         match panic::catch_unwind(AssertUnwindSafe(|| run(&options))) {
             Ok(Ok(outcome)) => {
                 committed += outcome.committed;
+                changes += outcome.changes;
                 slowest = slowest.max(outcome.peace_ticks);
                 if alone {
                     writeln!(out, "{outcome}")?;
@@ -69,7 +72,10 @@ fn run_all(out: &mut impl Write, seeds: Range<u64>, options: &Options) -> io::Re
     }
     if !alone {
         let count = seeds.end - seeds.start;
-        writeln!(out, "{count} seeds: {committed} entries committed, progress within {slowest} ticks of healing")?;
+        writeln!(
+            out,
+            "{count} seeds: {committed} entries committed, {changes} of them configurations, progress within {slowest} ticks of healing"
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

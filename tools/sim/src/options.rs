@@ -8,6 +8,8 @@ pub struct Options {
     pub nodes: u64,
     /// Moments with faults; ten moments are a tick of a node.
     pub steps: u64,
+    /// Who is wanted changes in some runs, among more nodes.
+    pub changes: bool,
     /// A mistake put in on purpose, to see that the checks find it.
     pub bug: Option<Bug>,
 }
@@ -43,15 +45,18 @@ impl Bug {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, nodes: 3, steps: 20_000, bug: None }
+        Self { seed: 0, nodes: 3, steps: 20_000, changes: true, bug: None }
     }
 }
 
 /// The command that repeats the run.
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, nodes, steps, bug } = self;
+        let Self { seed, nodes, steps, changes, bug } = self;
         write!(f, "sim --seed {seed} --nodes {nodes} --steps {steps}")?;
+        if !changes {
+            f.write_str(" --changes no")?;
+        }
         match bug {
             Some(bug) => write!(f, " --bug {}", bug.name()),
             None => Ok(()),

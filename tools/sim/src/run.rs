@@ -6,14 +6,16 @@ use consensus::{Input, Point};
 use rand::RngExt;
 
 use crate::check::Violation;
+use crate::faults::membership::Membership;
 use crate::faults::{self, Fault};
 use crate::options::Options;
 use crate::storage::Surviving;
 use crate::trace::Trace;
 use crate::world::{TICK, World};
 
-/// After healing, so many ticks suffice for a new primary, a repeated catch-up and a batch on every node.
-const PEACE_TICKS: u64 = 1000;
+/// After healing, so many ticks suffice for a new primary, repeated catch-ups, all who are wanted, and a batch on every
+/// node of them.
+const PEACE_TICKS: u64 = 2000;
 
 /// What a run came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +27,8 @@ pub struct Outcome {
     pub view: u64,
     pub crashes: u64,
     pub catch_ups: u64,
+    /// Configurations among what is committed.
+    pub changes: u64,
     /// From healing to the last node.
     pub peace_ticks: u64,
 }
@@ -32,7 +36,10 @@ pub struct Outcome {
 /// Runs a seed.
 pub fn run(options: &Options) -> Result<Outcome, Violation> {
     let mut world = World::new(options)?;
-    let faults = chosen(&mut world);
+    let mut faults = chosen(&mut world);
+    if options.changes && world.rng.random_bool(0.7) {
+        faults.push(Box::new(Membership));
+    }
     let busy = world.rng.random_range(2..40);
     for _ in 0..options.steps {
         world.pass()?;
@@ -56,6 +63,7 @@ pub fn run(options: &Options) -> Result<Outcome, Violation> {
         view: last.view.0,
         crashes: world.crashes,
         catch_ups: world.catch_ups,
+        changes: world.check.changes(),
         peace_ticks,
     })
 }
@@ -105,11 +113,20 @@ fn hand_over_sometimes(world: &mut World) -> Result<(), Violation> {
     Ok(())
 }
 
-/// A new batch must get everywhere.
+/// What was wished last may be out of reach: then whoever votes now is wanted.
+fn want_what_can_be_reached(world: &mut World) {
+    if world.wanted.is_disjoint(world.check.configuration().voters()) {
+        let voters = world.check.configuration().voters().clone();
+        world.wish(voters, 1);
+    }
+}
+
+/// Who is wanted must take part, and nobody else, and a new batch must get to all of them.
 fn make_progress(world: &mut World) -> Result<u64, Violation> {
     let start = world.now;
     let mut batch: Option<Point> = None;
     for _ in 0..PEACE_TICKS * TICK {
+        want_what_can_be_reached(world);
         world.pass()?;
         // What an older primary accepted may give way; then it is for the client to ask again.
         let committed = |place: &Point| world.check.point(place.index) == Some(*place);
@@ -119,7 +136,10 @@ fn make_progress(world: &mut World) -> Result<u64, Violation> {
             batch = world.propose(primary)?;
         }
         let done = batch.filter(|place| world.check.point(place.index) == Some(*place));
-        if done.is_some_and(|place| world.nodes.iter().all(|node| node.applied >= place.index)) {
+        let reached = world.check.configuration();
+        let reached = *reached.voters() == world.wanted && reached.learners().is_empty();
+        let mut those = world.nodes.iter().filter(|node| world.wanted.contains(&node.member()));
+        if done.is_some_and(|place| reached && those.all(|node| node.applied >= place.index)) {
             return Ok((world.now - start).div_ceil(TICK));
         }
     }
@@ -128,16 +148,17 @@ fn make_progress(world: &mut World) -> Result<u64, Violation> {
         format!("node {} has {}: {status:?}", node.member(), node.applied)
     });
     let behind: Vec<_> = behind.collect();
-    world.check.stuck(&behind.join(", "))?;
+    let (configuration, wanted) = (world.check.configuration(), &world.wanted);
+    world.check.stuck(&format!("{configuration} where {wanted:?} are wanted; {}", behind.join(", ")))?;
     Ok(PEACE_TICKS)
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trace, committed, view, crashes, catch_ups, peace_ticks } = self;
+        let Self { trace, committed, view, crashes, catch_ups, changes, peace_ticks } = self;
         write!(
             f,
-            "trace {trace}: {committed} committed, view {view}, {crashes} crashes, {catch_ups} catch-ups, \
+            "trace {trace}: {committed} committed, view {view}, {crashes} crashes, {catch_ups} catch-ups, {changes} configurations, \
              progress after {peace_ticks} ticks"
         )
     }

@@ -36,7 +36,7 @@ pub trait Storage {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Surviving {
     pub writes: usize,
-    /// Entries of the write behind them; its hard state is lost.
+    /// Entries of the write behind them; its hard state is lost. 0: so is all that comes before the entries.
     pub torn_entries: usize,
 }
 
@@ -61,7 +61,10 @@ impl Double {
     }
 
     fn put(&self, stored: &mut Stored, write: Write) {
-        let Write { number: _, restart, append, hard_state } = write;
+        let Write { number: _, membership, restart, append, hard_state } = write;
+        if membership.is_some() {
+            stored.membership = membership;
+        }
         if let Some(point) = restart {
             stored.start = point;
             stored.entries.clear();
@@ -121,13 +124,14 @@ impl Storage for Double {
                 self.put_synced(write);
             }
         }
-        if let Some(Write { append: Some(append), number, restart, .. }) = self.queue.pop_front() {
-            let Append { truncate_from, mut entries } = append;
-            entries.truncate(surviving.torn_entries);
-            if !entries.is_empty() {
-                let append = Some(Append { truncate_from, entries });
-                self.put_synced(Write { number, restart, append, hard_state: None });
-            }
+        if let Some(write) = self.queue.pop_front()
+            && surviving.torn_entries > 0
+        {
+            let half = |append: Append| Append {
+                truncate_from: append.truncate_from,
+                entries: append.entries.into_iter().take(surviving.torn_entries).collect(),
+            };
+            self.put_synced(Write { append: write.append.map(half), hard_state: None, ..write });
         }
         self.queue.clear();
         self.written = self.synced.clone();

@@ -36,7 +36,7 @@ impl Trace {
 
     /// One step of one node.
     pub fn step(&mut self, now: u64, node: Member, input: &Input, effects: &Effects) {
-        let Effects { write, send, committed, role, catch_up, proposed, ignored } = effects;
+        let Effects { write, send, committed, role, configuration, catch_up, proposed, ignored } = effects;
         self.word(now);
         self.word(node.0);
         let kind = match input {
@@ -51,6 +51,7 @@ impl Trace {
             Input::CatchUpFailed => 8,
             Input::Unreachable(_) => 9,
             Input::Campaign => 10,
+            Input::Want(_) => 11,
         };
         self.word(kind);
         self.messages(send);
@@ -67,6 +68,11 @@ impl Trace {
             Some(Role::Primary { view, mark }) => self.word(view.0 ^ mark.0.rotate_left(32)),
             Some(Role::Backup { view, primary }) => self.word(view.0 ^ primary.map_or(0, |member| member.0 << 48)),
             Some(Role::Candidate { view }) => self.word(view.0.rotate_left(48)),
+        }
+        if let Some(configuration) = configuration {
+            let mut bytes = Vec::new();
+            configuration.encode(&mut bytes);
+            self.bytes(&bytes);
         }
         self.word(catch_up.map_or(0, |wanted| wanted.to.index.0));
         self.word(u64::from(matches!(proposed, Some(Ok(_)))));

@@ -1,9 +1,11 @@
 //! The cluster, its agenda, and the steps by which both go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use consensus::{CatchUp, Config, Driver, Effects, HardState, Index, Input, Member, Point, Role, WriteNumber};
+use consensus::{
+    CatchUp, Config, Configuration, Driver, Effects, HardState, Index, Input, Member, Point, Role, WriteNumber,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -16,6 +18,9 @@ use crate::trace::Trace;
 
 /// Moments in a tick of a node.
 pub const TICK: u64 = 10;
+
+/// Nodes there are where who is wanted changes.
+const NODES_MAX: u64 = 7;
 
 /// What will happen.
 pub enum Event {
@@ -42,6 +47,10 @@ pub enum Event {
     Restart {
         node: Member,
     },
+    /// A node hears who is wanted.
+    Want {
+        node: Member,
+    },
     /// Links work again.
     Joined {
         links: Vec<(Member, Member)>,
@@ -62,6 +71,8 @@ pub struct World {
     pub trace: Trace,
     pub crashes: u64,
     pub catch_ups: u64,
+    /// As the layers above see it.
+    pub wanted: BTreeSet<Member>,
     bug: Option<Bug>,
     agenda: BTreeMap<(u64, u64), Event>,
     planned: u64,
@@ -71,23 +82,29 @@ pub struct World {
 impl World {
     pub fn new(options: &Options) -> Result<Self, Violation> {
         let members: Vec<_> = (1..=options.nodes).map(Member).collect();
+        let most = if options.changes { options.nodes.max(NODES_MAX) } else { options.nodes };
+        let all: Vec<_> = (1..=most).map(Member).collect();
         let node = |id: &Member| {
+            // Those that are not of the beginning know nobody.
+            let known = if members.contains(id) { members.clone() } else { Vec::new() };
             // Small bounds, so that short runs meet them.
             let bounds = Config {
                 append_bytes_max: 200,
                 uncommitted_bytes_max: 2000,
                 appends_in_flight_max: 4,
-                ..Config::new(*id, members.clone(), options.seed)
+                ..Config::new(*id, known, options.seed)
             };
             let disk = Double::new(options.bug == Some(Bug::KeepTail));
             Node::new(bounds, Box::new(disk))
         };
+        let beginning = Configuration::new(members.iter().copied(), []).expect("a run has nodes, and few");
         let mut world = Self {
             now: 0,
             rng: ChaCha8Rng::seed_from_u64(options.seed),
-            nodes: members.iter().map(node).collect(),
+            nodes: all.iter().map(node).collect(),
             network: Network::calm(),
-            check: Checker::new(members.len()),
+            check: Checker::new(beginning),
+            wanted: members.iter().copied().collect(),
             trace: Trace::default(),
             crashes: 0,
             catch_ups: 0,
@@ -96,7 +113,7 @@ impl World {
             planned: 0,
             batches: 0,
         };
-        for member in members {
+        for member in all {
             world.restart(member)?;
         }
         Ok(world)
@@ -150,6 +167,7 @@ impl World {
             Event::CaughtUp { node, life, wanted } if current(self, node, life) => self.caught_up(node, wanted),
             Event::Synced { .. } | Event::Applied { .. } | Event::CaughtUp { .. } => Ok(()),
             Event::Restart { node } => self.restart(node),
+            Event::Want { node } => self.want(node),
             Event::Joined { links } => {
                 for (from, to) in links {
                     self.network.cut.remove(&(from, to));
@@ -214,13 +232,14 @@ impl World {
             Input::Receive { from, message } => Event::Deliver { from, to: member, message },
             Input::Persisted(up_to) => Event::Synced { node: member, life, up_to },
             Input::Applied(index) => Event::Applied { node: member, life, index },
+            Input::Want(_) => Event::Want { node: member },
             _ => return,
         };
         self.plan(stop - self.now, event);
     }
 
     fn carry_out(&mut self, member: Member, effects: Effects) -> Result<(), Violation> {
-        let Effects { write, send, committed, role, catch_up, proposed: _, ignored: _ } = effects;
+        let Effects { write, send, committed, role, configuration, catch_up, proposed: _, ignored: _ } = effects;
         if let Some(write) = write {
             let number = write.number;
             self.node(member).disk.write(write);
@@ -236,14 +255,19 @@ impl World {
         }
         if let Some(last) = committed.last() {
             let (nodes, applied) = (&self.nodes, self.nodes[member.0 as usize - 1].applied);
-            let has = |node: &&Node, point: Point| node.ledger >= point.index || node.disk.holds(point);
-            let holders = |point| nodes.iter().filter(|node| has(node, point)).count();
-            self.check.committed(member, applied, &committed, holders)?;
+            let holds = |holder: Member, point: Point| {
+                let node = &nodes[holder.0 as usize - 1];
+                node.ledger >= point.index || node.disk.holds(point)
+            };
+            self.check.committed(member, applied, &committed, holds)?;
             let index = last.index;
             self.node(member).applied = index;
             let after = self.rng.random_range(0..20);
             let life = self.node(member).life;
             self.plan(after, Event::Applied { node: member, life, index });
+        }
+        if let Some(configuration) = configuration {
+            self.check.configured(member, &configuration)?;
         }
         if let Some(Role::Primary { view, .. }) = role {
             let disk = &self.nodes[member.0 as usize - 1].disk;
@@ -346,16 +370,30 @@ impl World {
         }
         let ledger = node.ledger;
         let last = stored.last().index;
-        stored.applied = ledger.min(last);
+        stored.applied = if ledger > last { stored.start.index } else { ledger };
         (node.applied, node.reported) = (ledger, ledger);
         match Driver::new(node.config.clone(), stored) {
             Ok(driver) => node.driver = Some(driver),
             Err(error) => return self.check.refused_start(member, &error.to_string()),
         }
         // A crash cut off the end of a catch-up.
-        match self.check.point(ledger).filter(|_| ledger > last) {
-            Some(point) => self.step(member, Input::Installed(point)),
-            None => Ok(()),
+        if let Some(point) = self.check.point(ledger).filter(|_| ledger > last) {
+            self.step(member, Input::Installed(point))?;
+        }
+        self.want(member)
+    }
+
+    fn want(&mut self, member: Member) -> Result<(), Violation> {
+        let wanted = self.wanted.iter().copied().collect();
+        self.step(member, Input::Want(wanted))
+    }
+
+    /// Those who decide want others; each node hears of it in its own time.
+    pub fn wish(&mut self, wanted: BTreeSet<Member>, within: u64) {
+        self.wanted = wanted;
+        for node in self.members() {
+            let after = self.rng.random_range(0..within);
+            self.plan(after, Event::Want { node });
         }
     }
 

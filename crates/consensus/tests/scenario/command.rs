@@ -18,6 +18,8 @@
 //! transfer A [B]          A hands its office over
 //! installed A I@V         A got everything up to there out of band     failed A: it could not
 //! unreachable A B         A's connection to B broke
+//! join N                  a fresh node that knows nobody
+//! want A N..              node A is told who is wanted; configurations are shown from here on     want all N..
 //! status A
 //! brief …                 any of these, without its writes and messages
 //! ```
@@ -81,6 +83,20 @@ pub fn run(cluster: &mut Cluster, line: &str) -> Result<(), String> {
         }
         ("failed", [id]) => cluster.step(number(id)?, Input::CatchUpFailed),
         ("unreachable", [id, peer]) => cluster.step(number(id)?, Input::Unreachable(Member(number(peer)?))),
+        ("join", [id]) => {
+            let id = number(id)?;
+            add(cluster, Config::new(Member(id), Vec::new(), 1))
+        }
+        ("want", [who, wanted @ ..]) => {
+            let wanted = wanted.iter().map(|word| number(word).map(Member)).collect::<Result<Vec<_>, _>>()?;
+            cluster.changes = true;
+            let who = if *who == "all" { cluster.live() } else { vec![number(who)?] };
+            for id in who {
+                cluster.node(id)?.wanted = Some(wanted.clone());
+                cluster.step(id, Input::Want(wanted.clone()))?;
+            }
+            Ok(())
+        }
         ("status", [id]) => status(cluster, number(id)?),
         _ => Err("not a command".to_owned()),
     }
@@ -109,11 +125,15 @@ fn with(
 fn nodes(cluster: &mut Cluster, count: u64) -> Result<(), String> {
     let members: Vec<_> = (1..=count).map(Member).collect();
     for id in 1..=count {
-        let config = Config::new(Member(id), members.clone(), 1);
-        cluster.nodes.insert(id, Node { config, disk: Default::default(), driver: None });
-        restart(cluster, id)?;
+        add(cluster, Config::new(Member(id), members.clone(), 1))?;
     }
     Ok(())
+}
+
+fn add(cluster: &mut Cluster, config: Config) -> Result<(), String> {
+    let id = config.id.0;
+    cluster.nodes.insert(id, Node { config, disk: Default::default(), driver: None, wanted: None });
+    restart(cluster, id)
 }
 
 fn tick(cluster: &mut Cluster, words: &[&str]) -> Result<(), String> {
@@ -169,7 +189,12 @@ fn crash(cluster: &mut Cluster, id: u64, torn: bool) -> Result<(), String> {
 fn restart(cluster: &mut Cluster, id: u64) -> Result<(), String> {
     let node = cluster.node(id)?;
     match Driver::new(node.config.clone(), node.disk.stored()) {
-        Ok(driver) => node.driver = Some(driver),
+        Ok(driver) => {
+            node.driver = Some(driver);
+            if let Some(wanted) = node.wanted.clone() {
+                cluster.step(id, Input::Want(wanted))?;
+            }
+        }
         Err(error) => cluster.say(Detail::Least, id, &format!("does not start: {error}")),
     }
     Ok(())

@@ -64,6 +64,9 @@ impl Disk {
 }
 
 fn put(stored: &mut Stored, write: Write) {
+    if let Some(membership) = write.membership {
+        stored.membership = Some(membership);
+    }
     if let Some(point) = write.restart {
         stored.start = point;
         stored.entries.clear();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use consensus::{Config, Driver, Effects, Entry, Input, Member, Message, Role, Write};
+use consensus::{Config, Content, Driver, Effects, Entry, Index, Input, Member, Message, Role, Write};
 
 use disk::Disk;
 
@@ -19,6 +19,8 @@ pub struct Cluster {
     /// Pairs between which nothing passes.
     cut: BTreeSet<(u64, u64)>,
     detail: Detail,
+    /// Configurations are worth a line, too.
+    changes: bool,
     out: String,
 }
 
@@ -38,6 +40,8 @@ struct Node {
     disk: Disk,
     /// `None`: crashed.
     driver: Option<Driver>,
+    /// What the runtime tells it at every start.
+    wanted: Option<Vec<Member>>,
 }
 
 impl Cluster {
@@ -60,7 +64,7 @@ impl Cluster {
         let node = self.node(id)?;
         let driver = node.driver.as_mut().ok_or_else(|| format!("node {id} is down"))?;
         let effects = driver.step(input);
-        let Effects { write, send, committed, role, catch_up, proposed, ignored } = effects;
+        let Effects { write, send, committed, role, configuration, catch_up, proposed, ignored } = effects;
         if let Some(answer) = proposed {
             match answer {
                 Ok(accepted) => {
@@ -92,6 +96,9 @@ impl Cluster {
         if let Some(role) = role {
             let least = if matches!(role, Role::Primary { .. }) { Detail::Least } else { Detail::Brief };
             self.say(least, id, &describe_role(role));
+        }
+        if let Some(configuration) = configuration.filter(|_| self.changes) {
+            self.say(Detail::Least, id, &format!("knows of {configuration}"));
         }
         if let Some(wanted) = catch_up {
             self.say(Detail::Brief, id, &format!("must catch up to {} from n{}", wanted.to, wanted.from));
@@ -149,6 +156,9 @@ impl Cluster {
 
 fn describe_write(write: &Write) -> String {
     let mut text = format!("writes #{}", write.number.0);
+    if let Some(membership) = write.membership.as_ref().filter(|membership| membership.since > Index(0)) {
+        write!(text, " {} since {}", membership.configuration, membership.since).unwrap();
+    }
     if let Some(point) = write.restart {
         write!(text, " restart behind {point}").unwrap();
     }
@@ -168,8 +178,11 @@ fn describe_write(write: &Write) -> String {
 }
 
 fn describe_entry(entry: &Entry) -> String {
-    let data = if entry.data.is_empty() { "mark".into() } else { String::from_utf8_lossy(&entry.data) };
-    format!("{}:{data}", entry.point())
+    match &entry.content {
+        Content::Mark => format!("{}:mark", entry.point()),
+        Content::Batch(data) => format!("{}:{}", entry.point(), String::from_utf8_lossy(data)),
+        Content::Configuration(configuration) => format!("{}:({configuration})", entry.point()),
+    }
 }
 
 fn describe_role(role: Role) -> String {

@@ -21,7 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use base::Seqno;
-use consensus::{Entry, HardState, Index, Point, Stored};
+use consensus::{Entry, HardState, Index, Membership, Point, Stored};
 use ledger::{Directory, Disk};
 
 pub use record::Mark;
@@ -53,12 +53,19 @@ pub struct Recovered<D = Disk> {
     /// What is before the first entry.
     pub start: Mark,
     pub entries: Vec<Entry>,
+    pub membership: Option<Membership>,
 }
 
 impl<D> Recovered<D> {
     /// The consensus driver's part of it. `applied` is where the store above already is.
     pub fn stored(&self, applied: Index) -> Stored {
-        Stored { hard_state: self.hard_state, start: self.start.point, entries: self.entries.clone(), applied }
+        Stored {
+            hard_state: self.hard_state,
+            start: self.start.point,
+            entries: self.entries.clone(),
+            applied,
+            membership: self.membership.clone(),
+        }
     }
 }
 
@@ -85,6 +92,7 @@ pub struct Log<D = Disk> {
     written: u64,
     synced: u64,
     hard_state: HardState,
+    membership: Option<Membership>,
     /// The last entry.
     last: Mark,
     buffer: Vec<u8>,
@@ -136,7 +144,7 @@ impl<D: Directory> Log<D> {
             whole = replay.segment(bytes, newest, &seqno_of).map_err(|error| error.at(dir.join(name_of(number))))?;
             segments.push_back(Segment { number, last: replay.last() });
         }
-        let (hard_state, last) = (replay.hard_state, replay.last());
+        let (hard_state, membership, last) = (replay.hard_state, replay.membership.clone(), replay.last());
         let mut log = Self {
             disk,
             dir: dir.into(),
@@ -145,13 +153,14 @@ impl<D: Directory> Log<D> {
             written: whole,
             synced: whole,
             hard_state,
+            membership: membership.clone(),
             last,
             buffer: Vec::new(),
             dead: false,
         };
         log.take_up(whole)?;
         let Replay { start, entries, .. } = replay;
-        Ok(Recovered { log, hard_state, start: start.unwrap_or_default(), entries })
+        Ok(Recovered { log, hard_state, start: start.unwrap_or_default(), entries, membership })
     }
 
     /// Gets the newest segment, of which so many bytes are whole, ready for more.
@@ -192,6 +201,10 @@ impl<D: Directory> Log<D> {
 
     fn put(&mut self, write: &consensus::Write, places: &Places, bytes: &mut Vec<u8>) {
         let synced = u32::try_from(self.synced).expect("a segment and the largest write are far below 4 GiB");
+        if let Some(membership) = &write.membership {
+            Record::Membership(membership.clone()).write(synced, bytes);
+            self.membership = Some(membership.clone());
+        }
         if let Some(mark) = places.restart {
             Record::Restart(mark).write(synced, bytes);
             self.last = mark;
@@ -213,8 +226,7 @@ impl<D: Directory> Log<D> {
     /// Waits until everything written is on disk.
     pub fn sync(&mut self) -> Result<(), LogError> {
         self.dying(|log| {
-            log.disk.sync(&log.name()).map_err(|source| log.failed("synced", source))?;
-            log.synced = log.written;
+            log.sync_written()?;
             if log.written > log.segment_bytes {
                 let next = log.segments.back().map_or(1, |segment| segment.number + 1);
                 log.start_segment(next)?;
@@ -230,6 +242,10 @@ impl<D: Directory> Log<D> {
         self.dying(|log| {
             let needless = |last: Mark| last.seqno <= seqno && last.point.index <= committed;
             while log.segments.len() > 1 && needless(log.segments[0].last) {
+                // The configuration that a deleted entry brought must be on disk behind it.
+                if log.synced < log.written {
+                    log.sync_written()?;
+                }
                 let name = name_of(log.segments[0].number);
                 // One after the other for good: a crash must not bring back an older one without a younger one.
                 let removed = log.disk.remove(&name).and_then(|()| log.disk.sync_names());
@@ -238,6 +254,12 @@ impl<D: Directory> Log<D> {
             }
             Ok(())
         })
+    }
+
+    fn sync_written(&mut self) -> Result<(), LogError> {
+        self.disk.sync(&self.name()).map_err(|source| self.failed("synced", source))?;
+        self.synced = self.written;
+        Ok(())
     }
 
     /// Does something after which the log is dead, unless it succeeds: nobody knows what a failed write left.
@@ -255,7 +277,8 @@ impl<D: Directory> Log<D> {
     fn start_segment(&mut self, number: u64) -> Result<(), LogError> {
         self.segments.push_back(Segment { number, last: self.last });
         let mut first = Vec::new();
-        Record::Segment { hard_state: self.hard_state, before: self.last }.write(0, &mut first);
+        let (hard_state, before, membership) = (self.hard_state, self.last, self.membership.clone());
+        Record::Segment { hard_state, before, membership }.write(0, &mut first);
         let name = name_of(number);
         let made = self.disk.write(&name, 0, &first);
         let made = made.and_then(|()| self.disk.truncate(&name, first.len() as u64));
@@ -297,7 +320,7 @@ fn read(disk: &impl Directory, name: &str) -> io::Result<Vec<u8>> {
 /// was never committed has seqnos, too, which others used anew.
 #[must_use]
 pub fn applied(start: Mark, entries: &[Entry], in_ledger: impl Fn(&[u8]) -> bool) -> Point {
-    // A mark says nothing of its own: whether it is committed is not known here.
-    let mut batches = entries.iter().rev().filter(|entry| !entry.data.is_empty());
-    batches.find(|entry| in_ledger(&entry.data)).map_or(start.point, Entry::point)
+    // Marks and configurations say nothing of their own: whether they are committed is not known here.
+    let mut batches = entries.iter().rev().filter(|entry| !entry.batch().is_empty());
+    batches.find(|entry| in_ledger(entry.batch())).map_or(start.point, Entry::point)
 }

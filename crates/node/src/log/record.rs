@@ -2,7 +2,7 @@
 
 use base::{Seqno, View};
 use bytes::Bytes;
-use consensus::{Entry, HardState, Index, Member, Point};
+use consensus::{Configuration, Content, Entry, HardState, Index, Member, Membership, Point};
 
 use base::limits::BATCH_BYTES_MAX;
 
@@ -20,6 +20,8 @@ const ENTRY: u8 = 2;
 const HARD_STATE: u8 = 3;
 const RESTART: u8 = 4;
 const TRUNCATE: u8 = 5;
+const CHANGE: u8 = 6;
+const MEMBERSHIP: u8 = 7;
 
 /// A place in the log and the last ledger entry that was written up to it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -35,9 +37,12 @@ pub(super) enum Record {
     Segment {
         hard_state: HardState,
         before: Mark,
+        membership: Option<Membership>,
     },
     /// The next one.
     Entry(Entry),
+    /// The configuration in force. It is committed, wherever the entry stands that brought it.
+    Membership(Membership),
     HardState(HardState),
     /// Every earlier entry is forgotten: the log starts anew behind this.
     Restart(Mark),
@@ -68,16 +73,27 @@ impl Record {
         out.extend_from_slice(&[0; SUMMED_FROM]);
         out.extend_from_slice(&synced.to_le_bytes());
         match self {
-            Self::Segment { hard_state, before } => {
+            Self::Segment { hard_state, before, membership } => {
                 out.push(SEGMENT);
                 put_hard_state(out, hard_state);
                 put_mark(out, before);
+                if let Some(membership) = membership {
+                    put_membership(out, membership);
+                }
             }
             Self::Entry(entry) => {
-                out.push(ENTRY);
+                out.push(if matches!(entry.content, Content::Configuration(_)) { CHANGE } else { ENTRY });
                 put(out, entry.index.0);
                 put(out, entry.view.0);
-                out.extend_from_slice(&entry.data);
+                match &entry.content {
+                    Content::Mark => {}
+                    Content::Batch(batch) => out.extend_from_slice(batch),
+                    Content::Configuration(configuration) => configuration.encode(out),
+                }
+            }
+            Self::Membership(membership) => {
+                out.push(MEMBERSHIP);
+                put_membership(out, membership);
             }
             Self::HardState(hard_state) => {
                 out.push(HARD_STATE);
@@ -118,11 +134,21 @@ impl Record {
     fn body(body: &Bytes) -> Result<Self, Torn> {
         let mut fields = Fields(body);
         let record = match fields.byte()? {
-            SEGMENT => Self::Segment { hard_state: fields.hard_state()?, before: fields.mark()? },
+            SEGMENT => {
+                let (hard_state, before) = (fields.hard_state()?, fields.mark()?);
+                let membership = if fields.0.is_empty() { None } else { Some(fields.membership()?) };
+                Self::Segment { hard_state, before, membership }
+            }
             ENTRY => {
                 let (index, view) = (Index(fields.number()?), View(fields.number()?));
-                return Ok(Self::Entry(Entry { index, view, data: body.slice(ENTRY_BODY_BYTES..) }));
+                let content = Content::batch(body.slice(ENTRY_BODY_BYTES..));
+                return Ok(Self::Entry(Entry { index, view, content }));
             }
+            CHANGE => {
+                let (index, view) = (Index(fields.number()?), View(fields.number()?));
+                Self::Entry(Entry { index, view, content: Content::Configuration(fields.configuration()?) })
+            }
+            MEMBERSHIP => Self::Membership(fields.membership()?),
             HARD_STATE => Self::HardState(fields.hard_state()?),
             RESTART => Self::Restart(fields.mark()?),
             TRUNCATE => Self::Truncate(fields.mark()?),
@@ -163,6 +189,11 @@ fn put_mark(out: &mut Vec<u8>, Mark { point, seqno }: &Mark) {
     put(out, seqno.0);
 }
 
+fn put_membership(out: &mut Vec<u8>, Membership { since, configuration }: &Membership) {
+    put(out, since.0);
+    configuration.encode(out);
+}
+
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -187,6 +218,15 @@ impl Fields<'_> {
         let point = Point { index: Index(self.number()?), view: View(self.number()?) };
         Ok(Mark { point, seqno: Seqno(self.number()?) })
     }
+
+    /// To the end.
+    fn configuration(&mut self) -> Result<Configuration, Torn> {
+        Configuration::decode(std::mem::take(&mut self.0)).map_err(|_| Torn)
+    }
+
+    fn membership(&mut self) -> Result<Membership, Torn> {
+        Ok(Membership { since: Index(self.number()?), configuration: self.configuration()? })
+    }
 }
 
 #[cfg(test)]
@@ -196,10 +236,19 @@ mod tests {
     fn samples() -> Vec<Record> {
         let hard_state = HardState { view: View(3), vote: Some(Member(2)), commit: Index(7) };
         let mark = Mark { point: Point::new(8, 3), seqno: Seqno(90) };
+        let configuration = Configuration::new([Member(1), Member(3)], [Member(4)]).unwrap();
+        let membership = Membership { since: Index(7), configuration: configuration.clone() };
         vec![
-            Record::Segment { hard_state, before: mark },
-            Record::Entry(Entry { index: Index(9), view: View(3), data: Bytes::from_static(b"batch") }),
-            Record::Entry(Entry { index: Index(10), view: View(4), data: Bytes::new() }),
+            Record::Segment { hard_state, before: mark, membership: None },
+            Record::Segment { hard_state, before: mark, membership: Some(membership.clone()) },
+            Record::Entry(Entry {
+                index: Index(9),
+                view: View(3),
+                content: Content::Batch(Bytes::from_static(b"batch")),
+            }),
+            Record::Entry(Entry { index: Index(10), view: View(4), content: Content::Mark }),
+            Record::Entry(Entry { index: Index(11), view: View(4), content: Content::Configuration(configuration) }),
+            Record::Membership(membership),
             Record::HardState(HardState { vote: None, ..hard_state }),
             Record::Restart(mark),
             Record::Truncate(mark),

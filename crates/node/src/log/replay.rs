@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use base::Seqno;
 use bytes::Bytes;
-use consensus::{Entry, HardState};
+use consensus::{Entry, HardState, Membership};
 
 use super::LogError;
 use super::record::{Mark, Record};
@@ -13,6 +13,7 @@ use super::record::{Mark, Record};
 #[derive(Default)]
 pub struct Replay {
     pub hard_state: HardState,
+    pub membership: Option<Membership>,
     /// What is before the first entry, once a segment was read.
     pub start: Option<Mark>,
     pub entries: Vec<Entry>,
@@ -60,8 +61,8 @@ impl Replay {
             if (offset == 0) != matches!(found.record, Record::Segment { .. }) {
                 return Err(Broken::Damaged(offset));
             }
-            if let Record::Segment { hard_state, before } = found.record {
-                self.begin(hard_state, before)?;
+            if let Record::Segment { hard_state, before, membership } = found.record {
+                self.begin(hard_state, before, membership)?;
             } else {
                 self.record(found.record, seqno_of).ok_or(Broken::Damaged(offset))?;
             }
@@ -71,13 +72,15 @@ impl Replay {
     }
 
     /// The first segment says what is before the log; a later one must repeat what was read.
-    fn begin(&mut self, hard_state: HardState, before: Mark) -> Result<(), Broken> {
+    fn begin(&mut self, hard_state: HardState, before: Mark, membership: Option<Membership>) -> Result<(), Broken> {
         if self.start.is_none() {
             self.start = Some(before);
             self.last = Some(before);
             self.hard_state = hard_state;
+            self.membership.clone_from(&membership);
         }
-        if self.last() == before && self.hard_state == hard_state { Ok(()) } else { Err(Broken::Gap) }
+        let continues = self.last() == before && self.hard_state == hard_state && self.membership == membership;
+        if continues { Ok(()) } else { Err(Broken::Gap) }
     }
 
     /// `None`: the record cannot stand where it does.
@@ -88,12 +91,13 @@ impl Replay {
                 if entry.index != self.last().point.index.next() {
                     return None;
                 }
-                // A mark keeps the seqno before it.
-                let seqno = if entry.data.is_empty() { self.last().seqno } else { seqno_of(&entry.data)? };
+                // What carries no batch keeps the seqno before it.
+                let seqno = if entry.batch().is_empty() { self.last().seqno } else { seqno_of(entry.batch())? };
                 self.last = Some(Mark { point: entry.point(), seqno });
                 self.entries.push(entry);
             }
             Record::HardState(hard_state) => self.hard_state = hard_state,
+            Record::Membership(membership) => self.membership = Some(membership),
             Record::Restart(mark) => self.restart(mark),
             Record::Truncate(mark) => {
                 let start = self.start?.point.index.0;

@@ -47,8 +47,8 @@ impl Heads {
     /// The last seqno of the log up to `index`.
     fn seqno_at(&self, index: Index, entries: &[Entry]) -> Result<Seqno, Corrupt> {
         let before = entries.iter().rev().filter(|entry| entry.index <= index);
-        let mut batches = before.filter(|entry| !entry.data.is_empty());
-        let last = batches.next().map_or(Ok(None), |entry| last_seqno(&entry.data))?;
+        let mut batches = before.filter(|entry| !entry.batch().is_empty());
+        let last = batches.next().map_or(Ok(None), |entry| last_seqno(entry.batch()))?;
         Ok(last.unwrap_or(self.start.seqno))
     }
 
@@ -66,22 +66,22 @@ impl Heads {
     pub fn append(&mut self, entry: &Entry, own: Option<Head>) -> Result<Seqno, Corrupt> {
         let last = match &own {
             Some(head) => head.seqno(),
-            None => last_seqno(&entry.data)?.unwrap_or(self.last().seqno),
+            None => last_seqno(entry.batch())?.unwrap_or(self.last().seqno),
         };
         let speculative = self.places.back().and_then(|place| place.head.as_ref());
         let head = match (own, speculative) {
             (Some(head), _) => Some(head),
             // The ledger is already there: it came from a peer, and was checked then.
             (None, None) if last <= self.head.seqno() => None,
-            (None, before) if entry.data.is_empty() => before.cloned(),
-            (None, before) => Some(ledger::check_batch(before.unwrap_or(&self.head), &entry.data, None)?.head),
+            (None, before) if entry.batch().is_empty() => before.cloned(),
+            (None, before) => Some(ledger::check_batch(before.unwrap_or(&self.head), entry.batch(), None)?.head),
         };
         self.put(entry, last, head);
         Ok(last)
     }
 
     fn put(&mut self, entry: &Entry, seqno: Seqno, head: Option<Head>) {
-        self.places.push_back(Place { point: entry.point(), bytes: entry.data.len(), head, seqno });
+        self.places.push_back(Place { point: entry.point(), bytes: entry.batch().len(), head, seqno });
     }
 
     /// The end of the log.
@@ -171,7 +171,7 @@ pub fn first_batch(bytes: &[u8]) -> Option<(usize, Seqno)> {
     }
 }
 
-/// The last seqno of a batch; `None` for a mark.
+/// The last seqno of a batch; `None` for what carries none.
 pub fn last_seqno(batch: &[u8]) -> Result<Option<Seqno>, Corrupt> {
     Ok(last_txid(batch)?.map(|txid| txid.seqno))
 }
@@ -190,6 +190,7 @@ mod tests {
     use std::sync::Arc;
 
     use base::View;
+    use consensus::Content;
     use crypto::{KeyPair, Secret};
     use kv::{Kind, Section, TableId, Tables, WriteSet};
     use ledger::{LedgerKeys, Signer};
@@ -225,7 +226,7 @@ mod tests {
     }
 
     fn entry(index: u64, view: u64, data: &Bytes) -> Entry {
-        Entry { index: Index(index), view: View(view), data: data.clone() }
+        Entry { index: Index(index), view: View(view), content: Content::batch(data.clone()) }
     }
 
     /// Batches of one view, and where the ledger stands after each.

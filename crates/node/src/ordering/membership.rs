@@ -3,6 +3,7 @@
 //! Until the ledger here names this node, it is behind, and knows what it was told when it joined or was founded. A node that
 //! retires is talked with until consensus has let it go, since its vote may be needed for that.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adapter::Fault;
@@ -44,15 +45,16 @@ impl Membership {
 
     /// How many nodes vote.
     pub fn voters(&self) -> usize {
-        self.configuration.voters.len()
+        self.configuration.voters().len()
     }
 
     /// Whom this node talks with.
     fn peers(&self) -> Vec<Peer> {
         let nodes = self.nodes.borrow();
         let speaks = |node: &&Listed| {
-            let votes = self.configuration.contains(Member(node.number));
-            node.id != self.own && (node.status == NodeStatus::Trusted || votes)
+            let member = Member(node.number);
+            let counts = self.configuration.voters().contains(&member) || self.configuration.learners().contains(&member);
+            node.id != self.own && (node.status == NodeStatus::Trusted || counts)
         };
         let peer = |node: &Listed| Peer { number: node.number, id: node.id, address: node.address.clone() };
         nodes.iter().filter(speaks).map(peer).collect()
@@ -106,8 +108,8 @@ impl Orderer {
     /// Consensus has a new configuration.
     pub(super) fn reconfigured(&mut self, configuration: Configuration) -> Result<(), Fault> {
         tracing::info!(%configuration, "consensus configuration");
-        let numbers = |members: &[Member]| members.iter().map(|member| member.0).collect::<Vec<_>>();
-        let (voters, learners) = (numbers(&configuration.voters), numbers(&configuration.learners));
+        let numbers = |members: &BTreeSet<Member>| members.iter().map(|member| member.0).collect::<Vec<_>>();
+        let (voters, learners) = (numbers(configuration.voters()), numbers(configuration.learners()));
         self.tools.membership.configuration = configuration;
         self.tools.plumbing.status.send_modify(|status| {
             status.voters = voters;

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use adapter::{Fault, Plumbing, Role as NodeRole};
 use base::{Seqno, View};
 use bytes::Bytes;
-use consensus::{Driver, Effects, Index, Input, Member, Refusal, Role, Write, WriteNumber};
+use consensus::{Content, Driver, Effects, Index, Input, Member, Refusal, Role, Write, WriteNumber};
 use crossbeam_channel::{Receiver, Sender, after, select};
 use ledger::Head;
 use tokio::sync::watch;
@@ -231,7 +231,7 @@ impl Orderer {
 
     /// `own` is the head after a batch that this node proposed, and its place in the log.
     fn carry_out(&mut self, effects: Effects, own: Option<(Index, Head)>) -> Result<(), Fault> {
-        let Effects { write, send, committed, role, catch_up, proposed: _, ignored } = effects;
+        let Effects { write, send, committed, role, configuration: _, catch_up, proposed: _, ignored } = effects;
         for (to, message) in send {
             // Consensus sends again what is lost.
             let _ = self.tools.peers.send(to.0, Frame::Consensus(message));
@@ -248,11 +248,11 @@ impl Orderer {
         }
         if let Some(last) = committed.last().map(|entry| entry.index) {
             for entry in committed {
-                if entry.data.is_empty() {
+                if entry.content == Content::Mark {
                     self.command(Command::Opened { view: entry.view });
                 }
-                if let Some(head) = self.heads.commit(entry.index, &entry.data) {
-                    self.command(Command::Committed { batch: entry.data, head });
+                if let Some(head) = self.heads.commit(entry.index, entry.batch()) {
+                    self.command(Command::Committed { batch: entry.batch().clone(), head });
                 }
             }
             let effects = self.tools.driver.step(Input::Applied(last));

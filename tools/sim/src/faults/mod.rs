@@ -3,6 +3,7 @@
 mod bad_weather;
 mod crash;
 mod isolated_primary;
+pub mod membership;
 mod one_way;
 mod partition;
 mod power_loss;

@@ -47,10 +47,7 @@ fn run(world: &mut World, steps: &[Step]) {
         let outcome = match step {
             Step::Write(change) => world.write(change),
             Step::Sync => world.sync(),
-            Step::Commit(entries) => {
-                world.commit(*entries);
-                Ok(())
-            }
+            Step::Commit(entries) => world.commit(*entries),
             Step::Ahead(far) => {
                 world.ahead(*far);
                 Ok(())
@@ -102,7 +99,7 @@ fn script() -> Vec<Step> {
     let mut steps = Vec::new();
     for round in 0..6 {
         steps.extend([append(&[30, 0, 20]), Step::Sync, append(&[100]), overwrite(2, &[35, 35]), Step::Sync]);
-        steps.extend([Step::Commit(2), Step::Compact, append(&[90, 90, 90]), Step::Sync]);
+        steps.extend([Step::Commit(2), Step::Compact, append(&[90, 1, 90, 90]), Step::Sync]);
         if round == 3 {
             steps.push(Step::Write(Change { back: 0, lengths: vec![5], vote: true, restart: Some(3) }));
             steps.push(Step::Sync);

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use base::{Seqno, View};
 use bytes::Bytes;
-use consensus::{Append, Entry, HardState, Index, Member, Write, WriteNumber};
+use consensus::{
+    Append, Configuration, Content as EntryContent, Entry, HardState, Index, Member, Membership, Write, WriteNumber,
+};
 
 use super::disk::{ForgetfulDisk, Luck};
 use crate::log::{Log, LogError, Mark, Places, Recovered};
@@ -18,6 +20,7 @@ pub struct Content {
     start: Mark,
     entries: Vec<(Entry, Mark)>,
     hard_state: HardState,
+    membership: Option<Membership>,
 }
 
 impl Content {
@@ -33,12 +36,14 @@ impl Content {
         front
             && start == found.start
             && self.hard_state == found.hard_state
+            && self.membership == found.membership
             && self.entries[skipped..].iter().map(|(entry, _)| entry).eq(&found.entries)
     }
 }
 
-/// One write: how many uncommitted entries give way, how long the new ones are (0: a mark), whether there is a vote.
-#[derive(Clone, Debug)]
+/// One write: how many uncommitted entries give way, how long the new ones are (0: a mark, 1: a configuration), whether there
+/// is a vote.
+#[derive(Clone, Default, Debug)]
 pub struct Change {
     pub back: usize,
     pub lengths: Vec<u8>,
@@ -82,13 +87,18 @@ impl World {
         let mut content = self.now().clone();
         let mut places = Places::default();
         let mut states = Vec::new();
+        let membership = self.untold();
+        if membership.is_some() {
+            content.membership.clone_from(&membership);
+            states.push(content.clone());
+        }
         let restart = change.restart.map(|far| {
             let last = content.last();
             let point = consensus::Point::new(last.point.index.0 + 1 + u64::from(far), self.view);
             Mark { point, seqno: Seqno(last.seqno.0 + 1 + u64::from(far)) }
         });
         if let Some(mark) = restart {
-            content = Content { start: mark, entries: Vec::new(), hard_state: content.hard_state };
+            content = Content { start: mark, entries: Vec::new(), ..content };
             places.restart = Some(mark);
             states.push(content.clone());
         }
@@ -106,10 +116,17 @@ impl World {
         let filler = (truncate_from.is_some() && change.lengths.is_empty()).then_some(&0);
         for length in change.lengths.iter().chain(filler) {
             let last = content.last();
-            let seqno = Seqno(last.seqno.0 + u64::from(*length));
+            let seqno = Seqno(last.seqno.0 + if *length == 1 { 0 } else { u64::from(*length) });
             let mut data = if *length > 0 { seqno.0.to_le_bytes().to_vec() } else { Vec::new() };
             data.resize(usize::from(*length).max(data.len()), self.view as u8);
-            let entry = Entry { index: last.point.index.next(), view: View(self.view), data: Bytes::from(data) };
+            let entry = Entry {
+                index: last.point.index.next(),
+                view: View(self.view),
+                content: match length {
+                    1 => EntryContent::Configuration(self.configuration()),
+                    _ => EntryContent::batch(Bytes::from(data)),
+                },
+            };
             content.entries.push((entry.clone(), Mark { point: entry.point(), seqno }));
             places.seqnos.push(seqno);
             entries.push(entry);
@@ -124,7 +141,8 @@ impl World {
             states.push(content);
         }
         let append = (!entries.is_empty()).then_some(Append { truncate_from, entries });
-        let write = Write { number: WriteNumber(1), restart: restart.map(|mark| mark.point), append, hard_state };
+        let write =
+            Write { number: WriteNumber(1), membership, restart: restart.map(|mark| mark.point), append, hard_state };
         self.possible.extend(states);
         self.log.write(&write, &places)
     }
@@ -135,8 +153,30 @@ impl World {
         Ok(())
     }
 
+    fn configuration(&self) -> Configuration {
+        Configuration::new((1..=self.view % 5 + 1).map(Member), [Member(9)]).unwrap()
+    }
+
+    /// The configuration that is committed, if it is not written: the driver writes it as soon as it knows.
+    fn untold(&self) -> Option<Membership> {
+        let content = self.now();
+        let since = content.membership.as_ref().map_or(Index(0), |membership| membership.since);
+        let committed = content.entries.iter().rev().filter(|(entry, _)| entry.index <= self.commit);
+        let mut new = committed.filter(|(entry, _)| entry.index > since);
+        new.find_map(|(entry, _)| match &entry.content {
+            EntryContent::Configuration(configuration) => {
+                Some(Membership { since: entry.index, configuration: configuration.clone() })
+            }
+            EntryContent::Mark | EntryContent::Batch(_) => None,
+        })
+    }
+
+    fn tell(&mut self) -> Result<(), LogError> {
+        if self.untold().is_some() { self.write(&Change::default()) } else { Ok(()) }
+    }
+
     /// A quorum has the oldest uncommitted entries of those that are synced.
-    pub fn commit(&mut self, entries: usize) {
+    pub fn commit(&mut self, entries: usize) -> Result<(), LogError> {
         let synced = self.possible[0].last().point.index;
         let reached = Index(self.commit.0 + entries as u64).min(synced).max(self.possible[0].start.point.index);
         // What a later write would take back is not committed any more.
@@ -144,10 +184,12 @@ impl World {
         if self.possible.len() == 1 {
             self.commit = self.commit.max(reached.min(shared));
         }
+        self.tell()
     }
 
     /// What is committed is in the ledger file for good.
     pub fn compact(&mut self) -> Result<(), LogError> {
+        self.tell()?;
         let content = &self.possible[0];
         let committed = content.entries.iter().rev().find(|(_, mark)| mark.point.index <= self.commit);
         let seqno = committed.map_or(content.start.seqno, |(_, mark)| mark.seqno);

@@ -10,6 +10,9 @@
 //! - **Offers.** The library waits for ever for an answer to a snapshot. Here an offer is repeated every election
 //!   timeout.
 
+mod catch_up;
+mod change;
+
 use std::collections::BTreeMap;
 
 use base::View;
@@ -25,9 +28,11 @@ use crate::message::{Body, Message};
 use crate::outbox::{self, Encoder, Outbox};
 use crate::timeout::Timeouts;
 use crate::{
-    Accepted, Append, CatchUp, Config, Effects, HardState, Ignored, Index, Input, Member, PeerStatus, Point, Refusal,
-    Role, StartError, Status, Stored, Write, WriteNumber, convert,
+    Accepted, Append, CatchUp, Config, Configuration, Effects, HardState, Ignored, Index, Input, Member, Membership,
+    PeerStatus, Point, Refusal, Role, StartError, Status, Stored, Write, WriteNumber, convert,
 };
+use catch_up::Missing;
+use change::Way;
 
 /// One node's part in the agreement. See the crate's page for the loop around it.
 pub struct Driver {
@@ -45,14 +50,21 @@ pub struct Driver {
     hard_state: HardState,
     /// Committed entries up to here were handed out, or installed.
     handed: Index,
+    /// Configurations up to here are in force, or are past.
+    followed: Index,
+    membership: Membership,
+    /// As last written.
+    written: Option<Membership>,
+    /// As last told to the runtime.
+    told: Option<Configuration>,
+    way: Way,
     /// The runtime applied up to here; the library hears of it once it is durable.
     applied: Index,
     /// The library's number of its last batch of work.
     ready: u64,
     /// The log restarts here; the runtime has not been told yet.
     restart: Option<Point>,
-    /// A catch-up was asked for and has not ended.
-    catching_up: bool,
+    missing: Missing,
     /// On the primary: ticks since a backup was told to catch up.
     offers: BTreeMap<u64, u32>,
 }
@@ -61,9 +73,11 @@ impl Driver {
     /// Starts from what was read from disk. The first step hands out what is committed and not applied.
     pub fn new(config: Config, stored: Stored) -> Result<Self, StartError> {
         config.check()?;
-        let stored = stored.settle()?;
+        let written = stored.membership.clone();
+        let mut stored = stored.settle()?;
+        let membership = stored.membership.take().unwrap_or_else(|| change::of_the_beginning(&config.members));
         let timeouts = Timeouts::new(&config, stored.hard_state.view);
-        let node = start(&config, &stored)?;
+        let node = start(&config, &stored, &membership.configuration)?;
         let mut driver = Self {
             seen: (node.raft.term, node.raft.state),
             config,
@@ -74,10 +88,15 @@ impl Driver {
             role: None,
             hard_state: stored.hard_state,
             handed: stored.applied,
+            followed: stored.applied,
+            membership,
+            written,
+            told: None,
+            way: Way::default(),
             applied: stored.applied,
             ready: 0,
             restart: None,
-            catching_up: false,
+            missing: Missing::default(),
             offers: BTreeMap::new(),
         };
         driver.set_timeout();
@@ -99,10 +118,12 @@ impl Driver {
             }
             Input::Transfer(target) => self.transfer(target),
             Input::Installed(point) => self.installed(point),
-            Input::CatchUpFailed => self.catching_up = false,
+            Input::CatchUpFailed => self.catch_up_failed(),
+            Input::Want(wanted) => effects.ignored = self.want(&wanted),
             Input::Unreachable(member) => self.node.report_unreachable(member.0),
             Input::Campaign => self.campaign(),
         }
+        self.take_up_installed();
         self.settle();
         self.collect(&mut effects);
         effects
@@ -125,6 +146,7 @@ impl Driver {
         }
         Status {
             role: self.present_role(),
+            configuration: self.membership.configuration.clone(),
             start: log.start(),
             last: log.last(),
             committed: Index(raft.raft_log.committed),
@@ -135,7 +157,10 @@ impl Driver {
     }
 
     fn tick(&mut self) {
-        self.node.tick();
+        if !guard::wins_unsynced(&self.node) {
+            self.node.tick();
+        }
+        self.follow_wanted();
         let raft = &self.node.raft;
         if raft.state != StateRole::Leader {
             return self.offers.clear();
@@ -156,15 +181,17 @@ impl Driver {
     }
 
     fn receive(&mut self, from: Member, message: Bytes, catch_up: &mut Option<CatchUp>) -> Option<Ignored> {
-        if from == self.config.id || !self.config.members.contains(&from) {
+        // Any other was let in by the runtime. A node that joins does not know its primary yet, nor the other way round.
+        if from == self.config.id || from == Member(0) {
             return Some(Ignored::NotAPeer(from));
         }
         let message = match Message::decode(message) {
             Ok(message) => message,
             Err(malformed) => return Some(malformed.into()),
         };
-        if let Body::CatchUp { to } = message.body {
-            return self.offered(from, message.view, to, catch_up);
+        self.heard(from);
+        if let Body::CatchUp { to, known, membership } = message.body {
+            return self.offered(from, message.view, to, (known, membership), catch_up);
         }
         match guard::check(&self.node, from, message, self.outbox.is_writing()) {
             Ok(Checked { message, trimmed }) => {
@@ -180,33 +207,6 @@ impl Driver {
         if let Some(message) = convert::message_into(from, self.config.id, message) {
             let _ignored = self.node.step(message);
         }
-    }
-
-    /// A primary says that this node needs more than its log has.
-    fn offered(&mut self, from: Member, view: View, to: Point, catch_up: &mut Option<CatchUp>) -> Option<Ignored> {
-        let raft = &self.node.raft;
-        if view.0 < raft.term {
-            return Some(Ignored::Stale);
-        }
-        if view.0 == raft.term && raft.leader_id != INVALID_ID && raft.leader_id != from.0 {
-            return Some(Ignored::NotPrimary);
-        }
-        // The library answers these as it answers any append: with how far the log here reaches.
-        let known = if to.index.0 <= raft.raft_log.committed {
-            Some(Body::Append { before: Point::default(), commit: Index(0), entries: Vec::new() })
-        } else if raft.raft_log.match_term(to.index.0, to.view.0) {
-            Some(Body::Append { before: to, commit: to.index, entries: Vec::new() })
-        } else {
-            None
-        };
-        let needed = known.is_none();
-        let body = known.unwrap_or(Body::Heartbeat { commit: Index(0) });
-        self.hand_over(from, Message { view, body });
-        if needed && !self.catching_up && self.node.raft.leader_id == from.0 {
-            self.catching_up = true;
-            *catch_up = Some(CatchUp { from, to });
-        }
-        None
     }
 
     fn propose(&mut self, data: Bytes) -> Result<Accepted, Refusal> {
@@ -246,7 +246,8 @@ impl Driver {
         }
         let furthest = || {
             let fit = |(id, progress): &(&u64, &raft::Progress)| {
-                **id != raft.id && progress.recent_active && progress.state != ProgressState::Snapshot
+                let votes = raft.prs().conf().voters().contains(**id);
+                **id != raft.id && votes && progress.recent_active && progress.state != ProgressState::Snapshot
             };
             let others = raft.prs().iter().filter(fit);
             others.max_by_key(|(id, progress)| (progress.matched, u64::MAX - **id)).map(|(id, _)| *id)
@@ -258,59 +259,12 @@ impl Driver {
     }
 
     fn campaign(&mut self) {
-        if self.node.raft.leader_id == INVALID_ID {
+        // Whoever does not vote would win at once: the library asks nobody, and nobody is against it.
+        let may_ask = self.node.raft.promotable() && !guard::wins_unsynced(&self.node);
+        if self.node.raft.leader_id == INVALID_ID && may_ask {
             // Fails only where there is nothing to ask for.
             let _refused = self.node.campaign();
         }
-    }
-
-    /// The store above now stands at `point`, which it got out of band. The log may have caught up meanwhile, and the
-    /// node may even have become primary.
-    fn installed(&mut self, point: Point) {
-        self.catching_up = false;
-        let raft = &mut self.node.raft;
-        if point.index <= self.handed {
-            return;
-        }
-        self.handed = point.index;
-        self.applied = point.index;
-        if point.index.0 <= raft.raft_log.committed {
-            return;
-        }
-        if raft.raft_log.match_term(point.index.0, point.view.0) {
-            raft.raft_log.commit_to(point.index.0);
-            return;
-        }
-        self.restart_at(point);
-        self.report_installed(point);
-    }
-
-    /// Tells the primary where the log stands now, so that it need not find out.
-    fn report_installed(&mut self, point: Point) {
-        let raft = &mut self.node.raft;
-        let (to, from, term) = (raft.leader_id, raft.id, raft.term);
-        let (index, commit) = (point.index.0, point.index.0);
-        let mut report = eraftpb::Message { to, from, term, index, commit, ..eraftpb::Message::default() };
-        report.set_msg_type(MessageType::MsgAppendResponse);
-        if to != INVALID_ID {
-            raft.msgs.push(report);
-        }
-    }
-
-    /// Replaces the log by one that starts behind `point`. The library starts anew on it, in the same view and with
-    /// the same vote.
-    fn restart_at(&mut self, point: Point) {
-        let (view, vote, primary) = (self.node.raft.term, self.node.raft.vote, self.node.raft.leader_id);
-        let hard_state = HardState { view: View(view), vote: convert::member_from(vote), commit: point.index };
-        let stored = Stored { hard_state, start: point, entries: Vec::new(), applied: point.index };
-        let stored = stored.settle().expect("a log without entries is in order");
-        self.node = start(&self.config, &stored).expect("the same settings were accepted before");
-        if self.node.raft.term == view && primary != self.config.id.0 {
-            self.node.raft.become_follower(view, primary);
-        }
-        self.outbox.forget_library_numbers();
-        self.ready = 0;
-        self.restart = Some(point);
     }
 
     /// What must hold after every call into the library.
@@ -352,15 +306,19 @@ impl Driver {
             messages = ready.take_messages();
             messages.extend(ready.take_persisted_messages());
             let committed = ready.take_committed_entries();
-            self.hand_out(&committed, effects);
             append = self.append(&ready.take_entries());
             self.node.advance_append_async(ready);
+            self.hand_out(&committed, effects);
         }
         effects.write = self.write(append);
         if !self.outbox.is_writing() {
             self.node.on_persist_ready(self.ready);
         }
         self.post(messages, effects);
+        if self.told.as_ref() != Some(&self.membership.configuration) {
+            self.told = Some(self.membership.configuration.clone());
+            effects.configuration.clone_from(&self.told);
+        }
         let role = self.present_role();
         if self.role != Some(role) {
             self.role = Some(role);
@@ -369,10 +327,15 @@ impl Driver {
     }
 
     fn hand_out(&mut self, committed: &[eraftpb::Entry], effects: &mut Effects) {
-        let new = committed.iter().filter(|entry| entry.index > self.handed.0);
-        effects.committed.extend(new.map(convert::entry_from));
-        if let Some(last) = effects.committed.last() {
-            self.handed = last.index;
+        for entry in committed.iter().map(convert::entry_from) {
+            self.followed = entry.index;
+            if let Some(membership) = Membership::of(&entry) {
+                self.put_in_force(membership);
+            }
+            if entry.index > self.handed {
+                self.handed = entry.index;
+                effects.committed.push(entry);
+            }
         }
     }
 
@@ -382,7 +345,7 @@ impl Driver {
         (!entries.is_empty()).then_some(Append { truncate_from, entries })
     }
 
-    /// The write that this step needs, if any: entries, a restart, or a new view or vote.
+    /// The write that this step needs, if any: entries, a restart, a new configuration, or a new view or vote.
     fn write(&mut self, append: Option<Append>) -> Option<Write> {
         let raft = &self.node.raft;
         let now = HardState {
@@ -392,12 +355,19 @@ impl Driver {
         };
         let restart = self.restart.take();
         let promised = (now.view, now.vote) != (self.hard_state.view, self.hard_state.vote);
-        if append.is_none() && restart.is_none() && !promised {
+        let membership = Some(&self.membership).filter(|membership| !membership.configuration.is_empty());
+        let membership = membership.filter(|membership| Some(*membership) != self.written.as_ref()).cloned();
+        // That of the beginning stands in the settings, too, and comes with the first write that is needed anyway.
+        let changed = membership.as_ref().is_some_and(|membership| membership.since > Index(0));
+        if append.is_none() && restart.is_none() && !promised && !changed {
             return None;
         }
         let hard_state = (now != self.hard_state).then_some(now);
         self.hard_state = now;
-        Some(Write { number: self.outbox.issue(self.ready), restart, append, hard_state })
+        if membership.is_some() {
+            self.written.clone_from(&membership);
+        }
+        Some(Write { number: self.outbox.issue(self.ready), membership, restart, append, hard_state })
     }
 
     fn post(&mut self, mut messages: Vec<eraftpb::Message>, effects: &mut Effects) {
@@ -406,7 +376,11 @@ impl Driver {
         let mut encoder = Encoder::default();
         for message in messages {
             let to = Member(message.to);
-            if let Some(message) = convert::message_from(&message) {
+            let message = match message.get_msg_type() {
+                MessageType::MsgSnapshot => Some(self.offer(&message)),
+                _ => convert::message_from(&message),
+            };
+            if let Some(message) = message {
                 let bytes = encoder.encode(&message);
                 self.outbox.post(to, outbox::is_promise(&message), bytes, &mut effects.send);
             }
@@ -425,7 +399,7 @@ impl Driver {
 }
 
 /// A library node on this state.
-fn start(config: &Config, stored: &Stored) -> Result<RawNode<MemoryLog>, StartError> {
+fn start(config: &Config, stored: &Stored, members: &Configuration) -> Result<RawNode<MemoryLog>, StartError> {
     let settings = raft::Config {
         id: config.id.0,
         election_tick: config.election_ticks as usize,
@@ -446,6 +420,6 @@ fn start(config: &Config, stored: &Stored) -> Result<RawNode<MemoryLog>, StartEr
         ..raft::Config::default()
     };
     let logger = Logger::root(Discard, o!());
-    RawNode::new(&settings, MemoryLog::new(config, stored), &logger)
+    RawNode::new(&settings, MemoryLog::new(members, stored), &logger)
         .map_err(|error| StartError::Library(error.to_string()))
 }

@@ -1,0 +1,24 @@
+//! Others are wanted: nodes come and go while everything else goes wrong.
+
+use rand::RngExt;
+
+use super::Fault;
+use crate::check::Violation;
+use crate::world::World;
+
+pub struct Membership;
+
+impl Fault for Membership {
+    fn rarity(&self) -> u32 {
+        2_500
+    }
+
+    fn strike(&self, world: &mut World) -> Result<(), Violation> {
+        // Any set may be wanted, even none and even one without any voter: such are not followed.
+        let likely = world.rng.random_range(0.2..0.9);
+        let wanted = world.members().into_iter().filter(|_| world.rng.random_bool(likely)).collect();
+        // Now and then the next wish comes before this one was heard everywhere.
+        world.wish(wanted, 400);
+        Ok(())
+    }
+}
