@@ -194,8 +194,9 @@ fn judge(status: u16, location: Option<&str>, body: Zeroizing<Vec<u8>>) -> Asked
         Ok(Problem { error: Text { code, message } }) => (printable(&code), printable(&message)),
         Err(_) => (String::new(), format!("HTTP status {status} and no reason")),
     };
-    // What is said of this node, its evidence or its request stays true; anything else may pass.
-    let is_final = (400..500).contains(&status) && !matches!(status, 404 | 408 | 409 | 425 | 429) && !code.is_empty();
+    // What is said of this node, its evidence or its request stays true; anything else may pass, as the state of who was asked.
+    let passes = matches!(status, 404 | 408 | 409 | 425 | 429) || matches!(code.as_str(), "" | "InvalidNodeState");
+    let is_final = (400..500).contains(&status) && !passes;
     if is_final {
         Asked::Refused(Refusal { status, code, message })
     } else {
