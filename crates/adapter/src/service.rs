@@ -4,7 +4,7 @@ use base::NodeId;
 use kv::State;
 use zeroize::Zeroizing;
 
-use crate::Reject;
+use crate::{Blame, Reject};
 
 /// The service's keys, at work.
 pub trait Service: Send + Sync {
@@ -42,4 +42,29 @@ pub struct Neighbour {
     pub id: NodeId,
     /// Where nodes reach it: `host:port`.
     pub address: String,
+}
+
+/// Where there are no keys: an adapter by itself, in a test of it.
+pub struct NoService;
+
+impl Service for NoService {
+    fn ledger_secret_seqno(&self) -> u64 {
+        0
+    }
+
+    fn endorse_node(&self, _: &str, _: u64, _: u64) -> Result<String, Reject> {
+        Err(no_keys())
+    }
+
+    fn renew_certificate(&self, _: u64, _: u64) -> Result<String, Reject> {
+        Err(no_keys())
+    }
+
+    fn hand_over(&self, _: &State, _: NodeId) -> Result<Handover, Reject> {
+        Err(no_keys())
+    }
+}
+
+fn no_keys() -> Reject {
+    Reject::new(Blame::Node, 0, "there are no keys of a service here")
 }

@@ -46,7 +46,7 @@ impl Nodes {
 }
 
 fn listed(key: &[u8], row: &[u8]) -> Option<Listed> {
-    let id = std::str::from_utf8(key).ok()?.parse().ok()?;
+    let id = NodeId::parse(std::str::from_utf8(key).ok()?).ok()?;
     let info = NodeInfo::read(row).ok().filter(|info| info.number > 0)?;
     let address = info.peer_address()?.to_owned();
     Some(Listed { number: info.number, id, address, status: info.status })

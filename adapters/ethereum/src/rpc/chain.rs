@@ -53,7 +53,7 @@ pub(super) fn net_listening(_: &Arc<Rpc>, _: Params<'_>) -> Result<Step, Error> 
 
 /// The other nodes of the network.
 pub(super) fn net_peer_count(rpc: &Arc<Rpc>, _: Params<'_>) -> Result<Step, Error> {
-    Step::done(&Hex(rpc.node.status().nodes.saturating_sub(1) as u64))
+    Step::done(&Hex(rpc.node.status().voters.len().saturating_sub(1) as u64))
 }
 
 pub(super) fn client_version(_: &Arc<Rpc>, _: Params<'_>) -> Result<Step, Error> {

@@ -266,10 +266,11 @@ impl Door {
             view: VIEW,
             committed,
             root: base::Digest::ZERO,
-            nodes: 1,
+            voters: vec![1],
+            learners: vec![],
             transactions: 0,
         };
-        let plumbing = Plumbing::new(snapshot, status, drop);
+        let plumbing = Plumbing::new(snapshot, status, Arc::new(adapter::NoService), drop);
         let listener = ethereum.clone().listeners(plumbing.node.clone()).remove(0);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

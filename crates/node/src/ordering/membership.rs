@@ -53,7 +53,8 @@ impl Membership {
         let nodes = self.nodes.borrow();
         let speaks = |node: &&Listed| {
             let member = Member(node.number);
-            let counts = self.configuration.voters().contains(&member) || self.configuration.learners().contains(&member);
+            let counts =
+                self.configuration.voters().contains(&member) || self.configuration.learners().contains(&member);
             node.id != self.own && (node.status == NodeStatus::Trusted || counts)
         };
         let peer = |node: &Listed| Peer { number: node.number, id: node.id, address: node.address.clone() };

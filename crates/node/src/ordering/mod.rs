@@ -231,7 +231,7 @@ impl Orderer {
 
     /// `own` is the head after a batch that this node proposed, and its place in the log.
     fn carry_out(&mut self, effects: Effects, own: Option<(Index, Head)>) -> Result<(), Fault> {
-        let Effects { write, send, committed, role, configuration: _, catch_up, proposed: _, ignored } = effects;
+        let Effects { write, send, committed, role, configuration, catch_up, proposed: _, ignored } = effects;
         for (to, message) in send {
             // Consensus sends again what is lost.
             let _ = self.tools.peers.send(to.0, Frame::Consensus(message));
@@ -242,6 +242,9 @@ impl Orderer {
         }
         if let Some(write) = write {
             self.write(&write, own)?;
+        }
+        if let Some(configuration) = configuration {
+            self.reconfigured(configuration)?;
         }
         if let Some(role) = role {
             self.role(role);

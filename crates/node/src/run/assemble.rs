@@ -72,7 +72,7 @@ impl Assembly {
         stop: &CancellationToken,
         peers_runtime: &tokio::runtime::Runtime,
     ) -> Result<Self, Fault> {
-        let own = settings.own()?;
+        let own = credentials.key.public().node_id();
         let tables = Arc::new(tables);
         let keys = Arc::new(LedgerKeys::new(&secrets.ledger_secret).map_err(Fault::new)?);
         let genesis = genesis(settings, &secrets, service, hosted)?;

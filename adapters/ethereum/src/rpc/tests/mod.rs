@@ -11,7 +11,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use adapter::{
-    Adapter, Closed, Committed, LedgerId, Node, Opening, Plumbing, Role, Status, Submission, Submitted, Verdict,
+    Adapter, Closed, Committed, LedgerId, NoService, Node, Opening, Plumbing, Role, Status, Submission, Submitted,
+    Verdict,
 };
 use base::{Digest, NodeId, Seqno, TxId, View};
 use bytes::Bytes;
@@ -38,12 +39,25 @@ impl Network {
         let (submit, submitted) = mpsc::channel();
         let id = NodeId(Digest::ZERO);
         let committed = executor.last();
-        let status =
-            Status { id, role: Role::Primary, view: View(2), committed, root: Digest::ZERO, nodes: 3, transactions: 0 };
-        let plumbing = Arc::new(Plumbing::new(executor.store.snapshot(), status.clone(), move |submission| {
-            // Without the executor the submission is dropped, and so answered.
-            let _ = submit.send(submission);
-        }));
+        let status = Status {
+            id,
+            role: Role::Primary,
+            view: View(2),
+            committed,
+            root: Digest::ZERO,
+            transactions: 0,
+            voters: vec![1, 2, 3],
+            learners: vec![],
+        };
+        let plumbing = Arc::new(Plumbing::new(
+            executor.store.snapshot(),
+            status.clone(),
+            Arc::new(NoService),
+            move |submission| {
+                // Without the executor the submission is dropped, and so answered.
+                let _ = submit.send(submission);
+            },
+        ));
         let node = plumbing.node.clone();
         thread::spawn(move || {
             while let Ok(first) = submitted.recv() {
