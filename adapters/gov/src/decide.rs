@@ -6,15 +6,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
-use governance::engine::{Effect, Late, NoService, Watched};
-use governance::tables::NODES_INFO;
-use governance::{At, Decision, MemberId, Outcome, Refusal};
+use governance::engine::{Effect, Late, Watched};
+use governance::{At, Decision, MemberId, Outcome, Refusal, state};
 use kv::{Blob, Section, State, TableId, Tx, WriteSet};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use crate::Gov;
 use crate::change::Change;
+use crate::joining::{Endorsing, Verifying};
 use crate::patience::{Patience, Turn};
 
 /// How often a request is judged anew because something else was decided meanwhile …
@@ -48,6 +48,7 @@ impl From<Reject> for Undecided {
 pub struct Deciding {
     pub gov: Arc<Gov>,
     pub node: Node,
+    pub verifying: Verifying,
     runner: Watched,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
@@ -60,7 +61,9 @@ impl Deciding {
             let end = Instant::now() + time;
             Box::new(move || Instant::now() >= end)
         };
-        Self { gov, node, runner: Watched::new(Arc::new(clock)), turn: Arc::default(), patience: Patience::default() }
+        let runner = Watched::new(Arc::new(clock));
+        let verifying = Verifying::default();
+        Self { gov, node, verifying, runner, turn: Arc::default(), patience: Patience::default() }
     }
 
     /// Carries out a request of a member: `act` judges it in a transaction, again if need be. Resolves once what was decided is
@@ -146,8 +149,11 @@ impl Deciding {
         let mut tx = Tx::new(&version);
         // Clocks of nodes differ; that of the ledger does not go back.
         let decision = Decision::last(self.gov.decisions(), &tx)?.next(now());
-        let at =
-            At { root, time: decision.time, seed: decision.seed(), service: Arc::new(NoService), runner: &self.runner };
+        let service = Arc::new(Endorsing {
+            service: self.node.service(),
+            certificate: state::service::certificate(self.gov.governance.tables(), &tx)?,
+        });
+        let at = At { root, time: decision.time, seed: decision.seed(), service, runner: &self.runner };
         let Outcome { answer, effects, log } = act(&self.gov, &mut tx, &at)?;
         for line in log {
             tracing::info!(target: "gov::script", line);
@@ -171,7 +177,7 @@ impl Deciding {
 }
 
 /// Runs what takes its time on a thread that may.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Undecided> + Send + 'static,
 ) -> Result<T, Undecided> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -179,7 +185,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Milliseconds since 1970.
-fn now() -> u64 {
+pub fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     u64::try_from(now).unwrap_or(u64::MAX)
 }
@@ -195,10 +201,9 @@ fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
     }
 }
 
-/// Rows that no node acts on yet. Nobody shall believe that a node has left, or a ledger is closed, because a row says so.
-const NOT_ACTED_ON: [(&str, &str); 6] = [
-    (NODES_INFO, "nodes that join or leave"),
-    ("public:coco.gov.lease", "leases of nodes"),
+/// Rows that no node acts on yet. Nobody shall believe that a ledger is closed, or a node kept out, because a row says so.
+const NOT_ACTED_ON: [(&str, &str); 5] = [
+    ("public:ccf.gov.nodes.node_join_policy", "a join policy in JavaScript"),
     ("public:coco.gov.epoch", "epochs of the ledger secret"),
     ("public:ccf.gov.modules", "applications in JavaScript"),
     ("public:ccf.gov.endpoints", "applications in JavaScript"),
@@ -206,7 +211,7 @@ const NOT_ACTED_ON: [(&str, &str); 6] = [
 ];
 
 /// The hosted ledgers: key = name.
-const LEDGERS: &str = "public:coco.gov.ledgers";
+pub const LEDGERS: &str = "public:coco.gov.ledgers";
 
 fn beyond_this_version(writes: &WriteSet, version: &State) -> Option<&'static str> {
     let written = |name: &str| version.tables().find(name).and_then(|table| writes.section(table));

@@ -15,6 +15,7 @@ mod change;
 mod decide;
 mod founding;
 mod http;
+mod joining;
 mod patience;
 mod settle;
 
@@ -28,19 +29,26 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
 pub use founding::Founding;
+pub use joining::{Attester, Joining, quote_info};
 
 /// A network's governance, on one node.
 pub struct Gov {
     ledger: LedgerId,
     governance: Governance,
     founding: Founding,
+    joining: Joining,
 }
 
 impl Gov {
     /// Registers the tables of governance. What `founding` says is written once, in the service's first batch.
-    pub fn new(ledger: LedgerId, founding: Founding, tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn new(
+        ledger: LedgerId,
+        founding: Founding,
+        joining: Joining,
+        tables: &mut Tables,
+    ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-        Ok(Self { ledger, governance, founding })
+        Ok(Self { ledger, governance, founding, joining })
     }
 
     fn decisions(&self) -> TableId {

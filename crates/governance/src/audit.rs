@@ -9,19 +9,25 @@
 //! Needs no key and no network: requests are in the ledger with their signatures, and what the constitution and the ballots decided can
 //! be decided again. The ledger itself (hashes, tree, signatures of the service) is verified by `ledger::verify`.
 
+mod nodes;
+mod recorded;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use base::{Digest, Seqno};
+use base::{Digest, NodeId, Seqno};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kv::{Blob, NoHistory, Section, State, TableError, TableId, Tables, Tx, WriteSet};
 
-use crate::engine::{NoService, Runner};
+use crate::engine::Runner;
 use crate::state::decisions::Decision;
 use crate::state::proposals::{self, ProposalState};
 use crate::tables::SINGLETON;
 use crate::{At, Governance, Kind, MemberId, Refusal, Signed};
+
+pub use nodes::NodeEvent;
+use recorded::Recorded;
 
 /// Roots that a request may be bound to: it takes milliseconds to judge one, and a batch is signed every few.
 const ROOTS_KEPT: usize = 256;
@@ -42,6 +48,8 @@ pub enum What {
     Request { kind: Kind, member: MemberId, proposal: Option<String>, state: Option<ProposalState> },
     /// A proposal that time decided.
     Settled { proposal: String, state: ProposalState },
+    /// What a node decided about a node.
+    Node { node: NodeId, event: NodeEvent },
     /// Nothing that an audit knows.
     Unknown,
 }
@@ -174,7 +182,7 @@ impl<'a> Auditor<'a> {
     fn again(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
         let envelope = match self.envelope(writes) {
             Ok(Some(envelope)) => envelope,
-            Ok(None) => return self.settled(decision, writes),
+            Ok(None) => return self.unsigned(decision, writes),
             Err(fault) => return (What::Unknown, Err(fault)),
         };
         let tx = Tx::new(&self.state);
@@ -189,6 +197,15 @@ impl<'a> Auditor<'a> {
         let state = proposal.as_deref().and_then(|id| self.state_of(id, writes));
         let what = What::Request { kind: signed.kind, member: signed.signer, proposal, state };
         (what, self.same(decision, writes, |tx, at| self.carry_out(tx, at, &signed)))
+    }
+
+    /// Nobody asked for it: it must follow from rows and time.
+    fn unsigned(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
+        let Some((node, event)) = nodes::event(&self.governance, &self.state, writes) else {
+            return self.settled(decision, writes);
+        };
+        let again = |tx: &mut Tx<'_>, at: &At<'_>| nodes::again(&self.governance, tx, (node, event), writes, at.time);
+        (What::Node { node, event }, self.same(decision, writes, again))
     }
 
     fn settled(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
@@ -237,6 +254,7 @@ impl<'a> Auditor<'a> {
     ) -> Result<(), String> {
         let written = self.changes(writes);
         let mut fault = "there is no signed state that it could be bound to".to_owned();
+        let service = Arc::new(Recorded::new(&self.governance, &self.state, writes));
         for root in &self.roots {
             let version = self.governance.signed(&self.state, Some(*root));
             let mut tx = Tx::new(&version);
@@ -244,7 +262,7 @@ impl<'a> Auditor<'a> {
                 root: Some(*root),
                 time: decision.time,
                 seed: decision.seed(),
-                service: Arc::new(NoService),
+                service: service.clone(),
                 runner: self.runner,
             };
             match act(&mut tx, &at) {

@@ -50,6 +50,18 @@ pub enum Refusal {
     StateDigestMismatch,
     #[error("Proposal failed to bind to state.")]
     NoRootYet,
+    #[error("{0}")]
+    NodeAlreadyExists(String),
+    /// The node is not, or the service is not, where it may ask for this.
+    #[error("{0}")]
+    InvalidNodeState(String),
+    #[error("The certificate signing request is not one of the key that the connection shows.")]
+    CsrPublicKeyInvalid,
+    /// Its evidence does not show that it is what members let in.
+    #[error("{0}")]
+    InvalidQuote(String),
+    #[error("{0}")]
+    NodeNotRetiredCommitted(String),
     /// The constitution is at fault, or the proposal that it carried out; what it did is undone.
     #[error("{reason}", reason = .0.reason)]
     Script(Trouble),
@@ -80,6 +92,11 @@ impl Refusal {
             Self::VoteNotFound(_) => "VoteNotFound",
             Self::NoAckRecord(_) => "ResourceNotFound",
             Self::StateDigestMismatch => "StateDigestMismatch",
+            Self::NodeAlreadyExists(_) => "NodeAlreadyExists",
+            Self::InvalidNodeState(_) => "InvalidNodeState",
+            Self::CsrPublicKeyInvalid => "CSRPublicKeyInvalid",
+            Self::InvalidQuote(_) => "InvalidQuote",
+            Self::NodeNotRetiredCommitted(_) => "NodeNotRetiredCommitted",
             Self::Busy => "SessionCapExhausted",
             Self::NoRootYet | Self::Script(_) | Self::InternalError(_) => "InternalError",
         }
@@ -90,7 +107,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidAuthenticationInfo(_) => 401,
-            Self::AuthorizationFailed(_) | Self::NoAckToConfirm(_) => 403,
+            Self::AuthorizationFailed(_) | Self::NoAckToConfirm(_) | Self::InvalidQuote(_) => 403,
             Self::ProposalNotFound(_) | Self::VoteNotFound(_) | Self::NoAckRecord(_) => 404,
             Self::InvalidResourceName { .. }
             | Self::InvalidInput(_)
@@ -100,6 +117,10 @@ impl Refusal {
             | Self::ProposalFailedToValidate(_)
             | Self::ProposalNotOpen { .. }
             | Self::VoteAlreadyExists
+            | Self::NodeAlreadyExists(_)
+            | Self::InvalidNodeState(_)
+            | Self::CsrPublicKeyInvalid
+            | Self::NodeNotRetiredCommitted(_)
             | Self::StateDigestMismatch => 400,
             Self::NoRootYet | Self::Script(_) | Self::InternalError(_) => 500,
             Self::Busy => 503,

@@ -26,9 +26,11 @@ mod error;
 mod founding;
 pub mod join;
 mod member;
+pub mod nodes;
 mod proposals;
 pub mod state;
 pub mod tables;
+pub mod validity;
 pub mod views;
 
 use std::sync::Arc;

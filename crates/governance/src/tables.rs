@@ -27,6 +27,21 @@ pub const PROPOSALS_TIMES: &str = "public:coco.gov.proposals_times";
 /// Per action (`*`: any other): who must agree.
 pub const POLICIES: &str = "public:coco.gov.policies";
 
+/// Which code nodes may run: key = TEE, a colon, the main measurement.
+pub const MANIFEST_CODE: &str = "public:coco.gov.manifest.code";
+/// In which kinds of TEE.
+pub const MANIFEST_TEE: &str = "public:coco.gov.manifest.tee";
+/// Who may vouch for hardware beside its vendor: key = TEE, a colon, a name.
+pub const MANIFEST_ROOTS: &str = "public:coco.gov.manifest.roots";
+/// The highest number that a node was given: none is given twice.
+pub const NODES_NUMBERS: &str = "public:coco.gov.nodes.numbers";
+/// How long a node may go on without proving itself anew.
+pub const LEASE: &str = "public:coco.gov.lease";
+/// When each node did, and whose time ran out.
+pub const NODES_LEASES: &str = "public:coco.gov.nodes.leases";
+/// What nodes show to prove themselves anew, until another node has verified it.
+pub const NODES_EVIDENCE: &str = "public:coco.gov.nodes.evidence";
+
 /// What CCF's default constitution uses beside the tables above, and what no constitution may do without registering.
 const OF_CCF: [&str; 28] = [
     "public:ccf.gov.service.previous_service_identity",
@@ -60,14 +75,18 @@ const OF_CCF: [&str; 28] = [
 ];
 
 /// What the constitution of our own writes beside CCF's tables.
-const OF_COCO: [&str; 9] = [
+const OF_COCO: [&str; 13] = [
     POLICIES,
     "public:coco.gov.participants",
     "public:coco.gov.organisations",
     "public:coco.gov.nodes.owners",
-    "public:coco.gov.manifest.code",
-    "public:coco.gov.manifest.tee",
-    "public:coco.gov.lease",
+    MANIFEST_CODE,
+    MANIFEST_TEE,
+    MANIFEST_ROOTS,
+    LEASE,
+    NODES_NUMBERS,
+    NODES_LEASES,
+    NODES_EVIDENCE,
     "public:coco.gov.epoch",
     "public:coco.gov.ledgers",
 ];
@@ -90,12 +109,18 @@ pub struct GovernanceTables {
     pub js_runtime_options: TableId,
     pub jwt_keys: TableId,
     pub decisions: TableId,
+    pub nodes_info: TableId,
+    pub nodes_certificates: TableId,
+    pub nodes_numbers: TableId,
+    pub nodes_leases: TableId,
+    pub nodes_evidence: TableId,
+    pub lease: TableId,
 }
 
 impl GovernanceTables {
     /// Registers every table of governance that is not registered yet: the node has some of them already.
     pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
-        for name in OF_CCF.into_iter().chain(OF_COCO).chain([SIGNATURES, NODES_INFO, NODES_ENDORSED_CERTIFICATES]) {
+        for name in OF_CCF.into_iter().chain(OF_COCO).chain([SIGNATURES]) {
             of(tables, name)?;
         }
         Ok(Self {
@@ -114,6 +139,12 @@ impl GovernanceTables {
             js_runtime_options: of(tables, JS_RUNTIME_OPTIONS)?,
             jwt_keys: of(tables, JWT_KEYS)?,
             decisions: of(tables, DECISIONS)?,
+            nodes_info: of(tables, NODES_INFO)?,
+            nodes_certificates: of(tables, NODES_ENDORSED_CERTIFICATES)?,
+            nodes_numbers: of(tables, NODES_NUMBERS)?,
+            nodes_leases: of(tables, NODES_LEASES)?,
+            nodes_evidence: of(tables, NODES_EVIDENCE)?,
+            lease: of(tables, LEASE)?,
         })
     }
 }

@@ -6,9 +6,11 @@
 //! | `members.rs` | `/gov/members/state-digests…` |
 //! | `service.rs` | `/gov/service/…`, read from the tables |
 //! | `nodes.rs` | `/node/…` |
+//! | `join.rs` | `/node/join`, nodes that were let go |
 //! | `answer.rs` | how every answer and every refusal is written |
 
 mod answer;
+mod join;
 mod members;
 mod nodes;
 mod proposals;
@@ -28,7 +30,7 @@ use kv::Snapshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::Deciding;
-use crate::{Gov, settle};
+use crate::{Gov, joining, settle};
 use answer::Problem;
 
 /// With the number of connections it bounds what strangers can make a node hold: a request is read before it is known whose it is.
@@ -43,7 +45,8 @@ pub fn listener(gov: Arc<Gov>, node: Node) -> Listener {
     let limits = Limits { connections_max: CONNECTIONS_MAX, ..Limits::default() };
     let serve = move |socket, stop: CancellationToken| -> adapter::Serving {
         Box::pin(async move {
-            tokio::join!(serve(socket, router, limits, stop.clone()), settle::run(deciding, stop));
+            let by_itself = joining::run(deciding.clone(), stop.clone());
+            tokio::join!(serve(socket, router, limits, stop.clone()), settle::run(deciding, stop), by_itself);
         })
     };
     Listener { name: "governance".into(), secured: true, serve: Box::new(serve) }
@@ -75,7 +78,9 @@ pub fn router(deciding: Deciding) -> Router {
         .route("/node/state", get(nodes::state))
         .route("/node/network", get(nodes::network))
         .route("/node/network/nodes", get(nodes::list))
-        .route("/node/network/nodes/{node}", get(nodes::one))
+        .route("/node/network/nodes/{node}", get(nodes::one).delete(join::forget))
+        .route("/node/network/removable_nodes", get(join::removable))
+        .route("/node/join", post(join::join).layer(DefaultBodyLimit::max(governance::join::REQUEST_BYTES_MAX)))
         .route("/node/commit", get(service::commit))
         .route("/node/primary", get(nodes::primary).head(nodes::primary))
         .route("/node/backup", get(nodes::backup).head(nodes::backup))

@@ -47,7 +47,14 @@ function condition(value, name) {
 const isAutomatic = (policy, action, proposer, claimed) =>
   (policy.automatic ?? []).some((one) => CONDITIONS[one.when].holds(one, action, proposer, claimed));
 
-const TEE_OF_FORMAT = { OE_SGX_v1: "sgx", AMD_SEV_SNP_v1: "snp", Insecure_Virtual: "virtual" };
+const TEE_OF_FORMAT = {
+  OE_SGX_v1: "sgx",
+  AMD_SEV_SNP_v1: "snp",
+  Insecure_Virtual: "virtual",
+  "sev-snp": "snp",
+  "arm-cca": "cca",
+  "azure-vtpm": "vtpm",
+};
 const codeKey = (tee, measurement) => `${tee}:${measurement}`;
 
 function isApproved(node) {

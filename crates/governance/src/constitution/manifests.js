@@ -1,6 +1,6 @@
 // What nodes may run, and in what: the manifests of code and of TEEs, and CCF's tables for the same.
 
-const tee = oneOf("sgx", "snp", "tdx", "nitro", "cca", "vtpm", "vbs", "virtual");
+const tee = oneOf("sgx", "snp", "tdx", "nitro", "cca", "vtpm", "maa", "vbs", "virtual");
 const expires = optional(time);
 
 // Whoever adds code that may read everything changes what others vote on.
@@ -16,8 +16,21 @@ function approve(name, fields, apply, check) {
   );
 }
 
-approve("add_code", { tee, measurement: hex, version: optional(text), expires }, ({ tee, measurement, ...row }) =>
-  ofCoco("manifest.code").set(codeKey(tee, measurement), { tee, measurement, ...row }));
+// `measurement` is the main one of its kind; what else must be measured has names. Nodes that run code which is removed go on
+// until members remove them, or until their lease runs out: they cannot renew it.
+approve(
+  "add_code",
+  {
+    tee,
+    measurement: hex,
+    version: optional(text),
+    expires,
+    measurements: optional(mapOf(hex)),
+    host_data: optional(hex),
+    lowest_svn: optional(integer(0, Number.MAX_SAFE_INTEGER)),
+  },
+  ({ tee, measurement, ...row }) => ofCoco("manifest.code").set(codeKey(tee, measurement), { tee, measurement, ...row }),
+);
 define("remove_code", { tee, measurement: hex }, ({ tee, measurement }) =>
   ofCoco("manifest.code").remove(codeKey(tee, measurement)));
 
@@ -29,6 +42,22 @@ approve(
   ({ tee, debug }) => !debug || tee === "virtual" || fail("a TEE that may be debugged protects nothing"),
 );
 define("remove_tee", { tee }, ({ tee }) => ofCoco("manifest.tee").remove(tee));
+
+// Who may vouch for hardware beside its vendor: certificates in PEM, or keys as JSON where a vendor has no root of them all.
+approve(
+  "set_endorsement_root",
+  { tee, name, root: text, product: optional(oneOf("Milan", "Genoa", "Turin")), issuer: optional(text) },
+  ({ tee, name, ...row }) => ofCoco("manifest.roots").set(`${tee}:${name}`, { tee, name, ...row }),
+  ({ tee, root, product, issuer }) => {
+    if (tee === "virtual") fail("nobody vouches for a TEE that protects nothing");
+    if (tee === "cca" || tee === "maa") JSON.parse(root);
+    else if (!ccf.crypto.isValidX509CertBundle(root)) fail("root must be a certificate in PEM");
+    if ((tee === "snp") !== Boolean(product)) fail("product says of which processors an AMD root is, and of nothing else");
+    if ((tee === "maa") !== Boolean(issuer)) fail("issuer says whose keys of Azure Attestation these are, and nothing else");
+  },
+);
+define("remove_endorsement_root", { tee, name }, ({ tee, name }) =>
+  ofCoco("manifest.roots").remove(`${tee}:${name}`) || fail(`there is no root ${name} of ${tee}`));
 
 const ALLOWED = "AllowedToJoin";
 for (const kind of ["snp", "virtual"]) {

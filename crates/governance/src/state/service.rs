@@ -52,6 +52,23 @@ pub fn approve_opening(tables: &GovernanceTables, tx: &mut Tx<'_>) -> Result<(),
     Ok(())
 }
 
+/// Whether these are the identities (PEM) of this service and of the one that it recovers, which is none here.
+pub fn check_identities(certificate: &str, previous: Option<&str>, next: &str) -> Result<(), String> {
+    if previous.is_some() {
+        return Err("this service recovers no other".to_owned());
+    }
+    if next.trim() != certificate.trim() {
+        return Err("this is another service".to_owned());
+    }
+    Ok(())
+}
+
+/// PEM. Absent before the service is founded.
+pub fn certificate(tables: &GovernanceTables, tx: &Tx<'_>) -> Result<Option<String>, Refusal> {
+    let info = info(tables, tx)?;
+    Ok(info.and_then(|info| info.more.get("cert")?.as_str().map(str::to_owned)))
+}
+
 pub fn set_config(tables: &GovernanceTables, tx: &mut Tx<'_>, config: &ServiceConfig) {
     write(tx, tables.service_config, &SINGLETON, config);
 }

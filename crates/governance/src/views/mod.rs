@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::Refusal;
 
-pub use join_policy::JoinPolicy;
+pub use join_policy::{Code, JoinPolicy, Manifests, Root, Tee};
 pub use people::{Member, User};
 pub use service::{Configuration, Node, Service};
 pub use tokens::Tokens;

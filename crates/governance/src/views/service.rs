@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{all, camel_case, json, row, text};
+use crate::nodes::Lease;
 use crate::state::service;
-use crate::tables::{NODES_ENDORSED_CERTIFICATES, NODES_INFO, SERVICE_CONFIG, SERVICE_INFO, SINGLETON};
+use crate::tables::{NODES_ENDORSED_CERTIFICATES, NODES_INFO, NODES_LEASES, SERVICE_CONFIG, SERVICE_INFO, SINGLETON};
 use crate::{Governance, Refusal};
 
 /// The service, as clients are told of it.
@@ -60,6 +61,9 @@ pub struct Node {
     pub retired_committed: bool,
     pub quote_info: Value,
     pub rpc_interfaces: BTreeMap<String, Interface>,
+    /// Not in CCF's answer, and only where members decided that nodes have leases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
 }
 
 /// A door of a node.
@@ -130,7 +134,9 @@ impl Governance {
 
 fn node(tx: &Tx<'_>, id: String, info: NodeRow) -> Result<Node, Refusal> {
     let certificate = row(tx, NODES_ENDORSED_CERTIFICATES, id.as_bytes())?.map(|pem| text(&pem));
+    let lease = row(tx, NODES_LEASES, id.as_bytes())?;
     Ok(Node {
+        lease: lease.map(|lease| json(NODES_LEASES, &lease)).transpose()?,
         node_id: id,
         status: info.status,
         node_data: info.node_data,

@@ -105,6 +105,7 @@ fn described(what: &What) -> Value {
             "what": kind.text(), "member": member, "proposal": proposal, "state": state,
         }),
         What::Settled { proposal, state } => json!({ "what": "settled", "proposal": proposal, "state": state }),
+        What::Node { node, event } => json!({ "what": "node", "node": node.to_string(), "event": event.in_words() }),
         What::Unknown => json!({ "what": "unknown" }),
     }
 }
@@ -113,6 +114,7 @@ fn in_words(what: &What, auditor: &Auditor<'_>) -> String {
     match what {
         What::Founded { members } => format!("the service is founded, by {members} members"),
         What::Settled { proposal, state } => format!("time decides proposal {}: {state:?}", short(proposal)),
+        What::Node { node, event } => format!("node {} {}", node.short(), event.in_words()),
         What::Unknown => "nothing that governance does".to_owned(),
         What::Request { kind, member, proposal, state } => {
             let who = name(member, auditor);

@@ -1,0 +1,66 @@
+//! `POST /node/join`: a node asks to be one of the service. It is authenticated by the key of its TLS certificate alone.
+
+use adapter::http::ClientCertificate;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base::NodeId;
+use crypto::{Certificate, PublicKey};
+use governance::join::{REQUEST_BYTES_MAX, Request};
+use kv::Tx;
+use ledger::genesis::NodeStatus;
+use serde_json::json;
+
+use super::Door;
+use super::answer::{Problem, placed, with_place};
+use super::service::read;
+use crate::joining;
+
+/// The certificate comes before the body: whoever shows none is not listened to.
+pub async fn join(
+    certificate: Option<Extension<ClientCertificate>>,
+    State(deciding): Door,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let key = key(certificate.as_deref())?;
+    let request: Request = attestation::json::parse(&body, REQUEST_BYTES_MAX, "the request")
+        .map_err(|refusal| Problem::new(StatusCode::BAD_REQUEST, "InvalidInput", refusal.to_string()))?;
+    let (answer, place) = joining::join(&deciding, key, request).await?;
+    let mut response = placed(&answer, place);
+    // It may hold secrets.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn key(certificate: Option<&ClientCertificate>) -> Result<PublicKey, Problem> {
+    let wrong = |why: &str| Err(Problem::new(StatusCode::BAD_REQUEST, "UnknownCertificate", why));
+    let Some(ClientCertificate(der)) = certificate else {
+        return wrong("A node that joins shows a certificate of its own in the TLS handshake.");
+    };
+    match Certificate::from_der(der).and_then(|certificate| certificate.public_key()) {
+        Ok(key) => Ok(key),
+        Err(_) => wrong("A node's key is one on the curve P-384."),
+    }
+}
+
+/// `GET /node/network/removable_nodes`: those that were let go, and may be stopped and forgotten.
+pub async fn removable(State(deciding): Door) -> Result<Response, Problem> {
+    let nodes = read(&deciding, |governance, tx| Ok(governance.node_infos(tx)))?;
+    let gone = nodes.iter().filter(|(_, info)| info.status == NodeStatus::Retired && info.retired_committed);
+    let gone = gone.map(|(id, info)| {
+        json!({ "node_id": id.to_string(), "status": info.status, "node_data": info.more.get("node_data") })
+    });
+    Ok(placed(&json!({ "nodes": gone.collect::<Vec<_>>() }), None))
+}
+
+/// `DELETE /node/network/nodes/{node}`: forgets a node that was let go. Nobody need be authenticated, as in CCF: it is over anyway.
+pub async fn forget(State(deciding): Door, Path(node): Path<String>) -> Result<Response, Problem> {
+    let unknown = || Problem::not_found("There is no such node.");
+    let id = NodeId::parse(&node.to_ascii_lowercase()).map_err(|_| unknown())?;
+    read(&deciding, |governance, tx| governance.node_info(tx, id))?.ok_or_else(unknown)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>| gov.governance.forget_node(tx, id);
+    let ((), place) = deciding.decide(None, act).await?;
+    Ok(with_place(StatusCode::OK.into_response(), place))
+}

@@ -1,0 +1,88 @@
+//! The verdict on evidence, by the rows of members. Verifying takes milliseconds and strangers ask for it, so it has a bound.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use adapter::Reject;
+use attestation::{Binding, Claims, Presented, policy as decide_on};
+use governance::views::JoinPolicy;
+use governance::{Governance, Refusal};
+use kv::Tx;
+use ledger::genesis::QuoteInfo;
+use tokio::sync::Semaphore;
+
+use super::{evidence, policy, roots};
+use crate::decide::{Deciding, Undecided, blocking};
+
+/// Evidence that is verified at once.
+const AT_ONCE: usize = 2;
+/// How long a request waits for its turn before it is told that the node is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Turns to verify.
+#[derive(Clone)]
+pub struct Verifying(Arc<Semaphore>);
+
+impl Default for Verifying {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+/// The main measurement of what a node runs, in hexadecimal, if its evidence is what members ask for and is bound to this.
+pub async fn verdict(deciding: &Deciding, info: QuoteInfo, binding: Binding) -> Result<String, Undecided> {
+    let turn = tokio::time::timeout(PATIENCE, deciding.verifying.0.clone().acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else { return Err(Reject::busy().into()) };
+    let deciding = deciding.clone();
+    let verify = move || {
+        let snapshot = deciding.node.snapshot();
+        let verdict = verdict_at(&deciding.gov.governance, &Tx::new(snapshot.state()), &info, &binding, now());
+        // Here and not where the answer is waited for: a client that goes away does not end the work.
+        drop(turn);
+        Ok(verdict?)
+    };
+    blocking(verify).await
+}
+
+/// The same at a time.
+pub fn verdict_at(
+    governance: &Governance,
+    tx: &Tx<'_>,
+    info: &QuoteInfo,
+    binding: &Binding,
+    now: Duration,
+) -> Result<String, Refusal> {
+    let rows = governance.join_policy(tx)?;
+    let presented = evidence::presented(info).map_err(refused)?;
+    let claims = verified(&presented, &rows, now.as_secs()).map_err(refused)?;
+    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let policy = policy::policy(&claims, &rows, milliseconds)?;
+    decide_on(&claims, &policy, binding).map_err(refused)?;
+    let (_, measurement) = policy::main_measurement(&claims).ok_or_else(|| {
+        Refusal::InvalidQuote("The evidence has no measurement that members could have approved.".to_owned())
+    })?;
+    Ok(measurement.to_string())
+}
+
+/// By the vendors' roots, or by others that members named; the refusal is the first one's.
+fn verified(presented: &Presented, rows: &JoinPolicy, now: u64) -> Result<Claims, attestation::Refusal> {
+    let all = roots::roots(presented.kind, &rows.manifests.roots);
+    let mut refusal = None;
+    for roots in &all {
+        match presented.verify(roots, now) {
+            Ok(claims) => return Ok(claims),
+            Err(refused) => refusal = refusal.or(Some(refused)),
+        }
+    }
+    let none = || attestation::Refusal::new(attestation::Code::OtherRoot, "no roots");
+    Err(refusal.unwrap_or_else(none))
+}
+
+fn refused(refusal: attestation::Refusal) -> Refusal {
+    Refusal::InvalidQuote(refusal.to_string())
+}
+
+/// Since 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
