@@ -11,14 +11,15 @@ use std::sync::Arc;
 
 use adapter::{Adapter, LedgerId};
 use anyhow::{Context, anyhow, ensure};
-use development::{Identity, LedgerKind, NodeFile, Past};
+use development::{Identity, LedgerKind, NodeFile, Origin, Past, Signing};
 use ethereum::{Config, Ethereum, Genesis};
-use gov::{Founding, Gov};
+use gov::{Founding, Gov, Joining};
 use keyvalue::KeyValue;
 use node::{Hosted, Tables};
 use secp256k1::SecretKey;
 use serde::Deserialize;
 
+use crate::joining::evidence;
 use row::Row;
 
 /// A ledger that is to be hosted.
@@ -50,10 +51,24 @@ pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, tables: &mut T
     let numbered = (0..).map(LedgerId).zip(told);
     let mut adapters = numbered.map(|(id, told)| hosted(dir, id, told, tables)).collect::<anyhow::Result<Vec<_>>>()?;
     let id = LedgerId(u16::try_from(adapters.len()).context("there are too many ledgers")?);
-    let founding = Founding { members: members.to_vec(), constitution: governance::constitution::DEFAULT.to_owned() };
-    let adapter = Arc::new(Gov::new(id, founding, tables)?);
+    let founding = Founding {
+        members: members.to_vec(),
+        constitution: governance::constitution::DEFAULT.to_owned(),
+        code: evidence::own_code()?,
+    };
+    let joining = Joining { dual_signatures: signs_twice(file, identity), attester: Some(evidence::attester()) };
+    let adapter = Arc::new(Gov::new(id, founding, joining, tables)?);
     adapters.push(Hosted { row: None, adapter, listen: vec![file.governance] });
     Ok(adapters)
+}
+
+/// Whether nodes of this network sign roots too.
+pub fn signs_twice(file: &NodeFile, identity: &Identity) -> bool {
+    match (&identity.past, &file.origin) {
+        (Past::Joined(joined), _) => joined.dual_signatures,
+        (Past::Founded { .. }, Origin::Founder(founder)) => founder.signing == Signing::Dual,
+        (Past::Founded { .. }, Origin::Joiner(_)) => false,
+    }
 }
 
 /// What a founder reads of the ledgers in its files.

@@ -14,7 +14,7 @@ use adapter::Neighbour;
 use anyhow::{Context, anyhow};
 use base::NodeId;
 use crypto::Certificate;
-use development::{FounderFile, Identity, Joined, Membership, NodeFile, Past, Signing};
+use development::{FounderFile, Identity, Joined, Membership, NodeFile, Past};
 use node::{Founder, Origin, Secrets, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,15 +65,15 @@ fn run() -> anyhow::Result<()> {
 }
 
 fn settings(dir: &Path, file: &NodeFile, identity: &Identity) -> anyhow::Result<Settings> {
-    let (number, dual_signatures, origin) = match (&identity.past, &file.origin) {
+    let (number, origin) = match (&identity.past, &file.origin) {
         (Past::Joined(joined), _) => {
             let id = identity.node_key.public().node_id();
             Membership::of(id, joined, file).write(dir)?;
-            (joined.number, joined.dual_signatures, Origin::Joined(neighbours(joined)))
+            (joined.number, Origin::Joined(neighbours(joined)))
         }
         (Past::Founded { node_certificates, .. }, development::Origin::Founder(founder)) => {
             let founders = founders(founder, node_certificates)?;
-            (founder.number, founder.signing == Signing::Dual, Origin::Founded(founders))
+            (founder.number, Origin::Founded(founders))
         }
         (Past::Founded { .. }, development::Origin::Joiner(_)) => {
             return Err(anyhow!("node.toml says that this node joins a network, and virtual-tee is that of a founder"));
@@ -85,7 +85,7 @@ fn settings(dir: &Path, file: &NodeFile, identity: &Identity) -> anyhow::Result<
         origin,
         peers: file.peer,
         http: file.http,
-        dual_signatures,
+        dual_signatures: hosted::signs_twice(file, identity),
         archive: file.archive,
     })
 }

@@ -119,16 +119,12 @@ impl Client {
             .header(header::HOST, &at)
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.to_owned())?;
-        let exchange = async {
+        // The connection ends with the last handle on it.
+        let exchange = async move {
             let answer = sender.send_request(request).await?;
             Whole::read(answer, bytes_max).await
         };
-        let (_, whole) = tokio::join!(async { connection.await.ok() }, async {
-            let whole = exchange.await;
-            // The connection ends with the last handle on it.
-            drop(sender);
-            whole
-        });
+        let (_, whole) = tokio::join!(connection, exchange);
         whole.with_context(|| format!("{at} gave no whole answer"))
     }
 }

@@ -3,14 +3,13 @@
 //! Either way the evidence holds SHA-256 of the node's public key, followed by zeros: so it is good for this key alone.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use attestation::gather::{self, Attester, Virtual};
-use attestation::{Endorsements, Kind};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use attestation::{Kind, Presented};
 use crypto::PublicKey;
-use ledger::genesis::{QuoteInfo, VIRTUAL};
+use ledger::genesis::QuoteInfo;
 
 /// Evidence as the network wants it.
 pub struct Vouched {
@@ -23,32 +22,38 @@ pub struct Vouched {
 pub fn gather(key: &PublicKey) -> anyhow::Result<Vouched> {
     let mut report_data = [0; 64];
     report_data[..32].copy_from_slice(&crypto::sha256(key.spki_der()).0);
-    let (gathered, measurement) = match gather::detect(Path::new("/")) {
-        Some(attester) => (attester.evidence(&report_data).context("the TEE of this machine gives no evidence")?, None),
-        None => {
-            let measurement = own_measurement()?;
-            tracing::warn!(
-                measurement = const_hex::encode(measurement),
-                "no TEE on this machine: the evidence is this program's own word, which proves nothing"
-            );
-            let attester = Virtual { measurement, host_data: None };
-            (attester.evidence(&report_data)?, Some(const_hex::encode(measurement)))
-        }
+    let presented = presented(&report_data)?;
+    let kind = presented.kind;
+    let measurement = if kind == Kind::Virtual {
+        let measurement = const_hex::encode(own_measurement()?);
+        tracing::warn!(
+            measurement,
+            "no TEE on this machine: the evidence is this program's own word, which proves nothing"
+        );
+        Some(measurement)
+    } else {
+        tracing::info!(tee = %kind, "the TEE of this machine vouches for this node");
+        None
     };
-    let kind = gathered.kind;
-    let presented = gathered.presented(None).map_err(|refusal| anyhow!("the host's certificates: {refusal}"))?;
-    let (endorsements, uvm) = match &presented.endorsements {
-        Endorsements::Amd(given) => (pem_chain(&given.chain), given.uvm.as_ref().map(|uvm| STANDARD.encode(uvm))),
-        _ => (String::new(), None),
+    Ok(Vouched { kind, measurement, quote: gov::quote_info(&presented) })
+}
+
+/// What governance asks when this node's lease has to be renewed.
+pub fn attester() -> gov::Attester {
+    Arc::new(|report_data| presented(&report_data).map_err(|error| format!("{error:#}")))
+}
+
+/// What the code is measured as where nothing measures it; a founder's network lets nodes in that run the same.
+pub fn own_code() -> anyhow::Result<Option<[u8; 32]>> {
+    gather::detect(Path::new("/")).is_none().then(own_measurement).transpose()
+}
+
+fn presented(report_data: &[u8; 64]) -> anyhow::Result<Presented> {
+    let gathered = match gather::detect(Path::new("/")) {
+        Some(attester) => attester.evidence(report_data).context("the TEE of this machine gives no evidence")?,
+        None => Virtual { measurement: own_measurement()?, host_data: None }.evidence(report_data)?,
     };
-    tracing::info!(tee = %kind, "evidence gathered");
-    let quote = QuoteInfo {
-        format: format(kind).into(),
-        quote: STANDARD.encode(&presented.evidence.0),
-        endorsements,
-        uvm_endorsements: uvm,
-    };
-    Ok(Vouched { kind, measurement, quote })
+    gathered.presented(None).map_err(|refusal| anyhow!("the host's certificates: {refusal}"))
 }
 
 /// SHA-256 of this program's file.
@@ -57,34 +62,11 @@ fn own_measurement() -> anyhow::Result<[u8; 32]> {
     Ok(crypto::sha256(&program).0)
 }
 
-/// CCF's name of the format, where it has one; else ours.
-fn format(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Virtual => VIRTUAL,
-        Kind::SevSnp => "AMD_SEV_SNP_v1",
-        Kind::Sgx => "OE_SGX_v1",
-        other => other.name(),
-    }
-}
-
-/// Certificates in PEM, one after another, the whole in base64.
-fn pem_chain(chain: &[Vec<u8>]) -> String {
-    let mut text = String::new();
-    for certificate in chain {
-        let encoded = STANDARD.encode(certificate);
-        text.push_str("-----BEGIN CERTIFICATE-----\n");
-        for line in encoded.as_bytes().chunks(64) {
-            text.extend(line.iter().map(|byte| char::from(*byte)));
-            text.push('\n');
-        }
-        text.push_str("-----END CERTIFICATE-----\n");
-    }
-    STANDARD.encode(text)
-}
-
 #[cfg(test)]
 mod tests {
     use attestation::virtual_tee;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use crypto::KeyPair;
 
     use super::*;

@@ -11,7 +11,7 @@
 
 mod admitted;
 mod door;
-mod evidence;
+pub mod evidence;
 mod progress;
 
 use std::path::Path;

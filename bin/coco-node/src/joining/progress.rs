@@ -60,9 +60,10 @@ impl Progress {
 
     pub fn reached(&mut self, state: JoiningState) {
         let new = self.now.state != state;
+        let due = new || self.is_time();
         let (node, door) = (self.now.id.to_string(), &self.now.door);
         match state {
-            JoiningState::Pending if new || self.is_time() => tracing::info!(
+            JoiningState::Pending if due => tracing::info!(
                 node,
                 door,
                 "pending: the evidence was accepted, and the members, or their rules, must trust this node (transition_node_to_trusted)"
