@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base::View;
 use bytes::Bytes;
-use consensus::{Append as Appended, Entry, HardState, Index, Write, WriteNumber};
+use consensus::{Append as Appended, Content, Entry, HardState, Index, Write, WriteNumber};
 use kv::Blob;
 use ledger::{Disk, Files, RawEntry};
 use node::log::{Log, Places};
@@ -45,10 +45,12 @@ impl Stage for Append {
             self.log.compact(self.batch.head.seqno(), Index(self.index)).unwrap();
         }
         self.index += 1;
-        let entry = Entry { index: Index(self.index), view: View(2), data: self.batch.bytes.clone() };
+        let entry =
+            Entry { index: Index(self.index), view: View(2), content: Content::Batch(self.batch.bytes.clone()) };
         let hard_state = HardState { view: View(2), commit: Index(self.index - 1), ..HardState::default() };
         let write = Write {
             number: WriteNumber(self.index),
+            membership: None,
             restart: None,
             append: Some(Appended { truncate_from: None, entries: vec![entry] }),
             hard_state: Some(hard_state),

@@ -102,7 +102,8 @@ pub struct Stored {
     /// stands beyond the end of the log, a crash cut off a catch-up: give `start` here (what is at the end of such a log
     /// may never have been committed), and step [`crate::Input::Installed`] first of all.
     pub applied: Index,
-    /// The last one written. `None`: [`crate::Config::members`] hold.
+    /// The last one written. `None`: [`crate::Config::members`] hold. Entries up to `applied` may have brought a later one;
+    /// the first step writes it, so nothing may be dropped from the front of the log on disk before that.
     pub membership: Option<Membership>,
 }
 
@@ -244,5 +245,36 @@ mod tests {
         assert_eq!(settled.hard_state.commit, Index(3));
         let settled = stored(hard(2, 0), Point::new(1, 2), &[(2, 2)], 0).settle().unwrap();
         assert_eq!((settled.applied, settled.hard_state.commit), (Index(1), Index(1)));
+    }
+
+    /// A log of one view with a configuration, of so many voters, at each of these places.
+    fn changed(changes: &[(u64, u64)], commit: u64, applied: u64) -> Stored {
+        let mut stored = stored(hard(2, commit), Point::default(), &[(1, 2), (2, 2), (3, 2), (4, 2), (5, 2)], applied);
+        for (place, voters) in changes {
+            let configuration = Configuration::new((1..=*voters).map(Member), []).unwrap();
+            stored.entries[*place as usize - 1].content = Content::Configuration(configuration);
+        }
+        stored
+    }
+
+    #[test]
+    fn a_change_that_another_follows_was_committed() {
+        let commit = |changes: &[(u64, u64)]| changed(changes, 1, 1).settle().unwrap().hard_state.commit;
+        assert_eq!(commit(&[]), Index(1));
+        assert_eq!(commit(&[(3, 4)]), Index(1), "the last one may give way");
+        assert_eq!(commit(&[(3, 4), (5, 5)]), Index(3));
+        assert_eq!(commit(&[(2, 3), (3, 4), (5, 5)]), Index(3));
+    }
+
+    #[test]
+    fn what_was_applied_says_who_takes_part_unless_more_was_written() {
+        let since = |written: Option<u64>, applied| {
+            let mut stored = changed(&[(2, 3), (4, 4)], 5, applied);
+            let configuration = Configuration::new([Member(1)], []).unwrap();
+            stored.membership = written.map(|since| Membership { since: Index(since), configuration });
+            stored.settle().unwrap().membership.map(|membership| membership.since.0)
+        };
+        assert_eq!([since(None, 1), since(None, 3), since(None, 5)], [None, Some(2), Some(4)]);
+        assert_eq!([since(Some(1), 3), since(Some(4), 3), since(Some(9), 5)], [Some(2), Some(4), Some(9)]);
     }
 }

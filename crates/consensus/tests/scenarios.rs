@@ -56,7 +56,7 @@ fn every_scenario_goes_as_written() {
     let update = env::var_os("UPDATE_SCENARIOS").is_some();
     let mut different = Vec::new();
     let files = files();
-    assert!(files.len() >= 14, "scenarios are missing");
+    assert!(files.len() >= 34, "scenarios are missing");
     for path in files {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let expected = fs::read_to_string(&path).unwrap();

@@ -6,12 +6,17 @@ mod world;
 
 use std::sync::Arc;
 
-use base::{Digest, Seqno};
-use governance::audit::{Auditor, Finding, Rows, What};
-use governance::engine::NoService;
+use base::{Digest, NodeId, Seqno};
+use crypto::certificate::{self, Validity};
+use crypto::{Certificate, KeyPair};
+use governance::audit::{Auditor, Finding, NodeEvent, Rows, What};
+use governance::engine::Service;
+use governance::nodes::Shown;
+use governance::validity::period;
 use governance::{At, Decision, Governance, Kind, ProposalState, Refusal, Signed, constitution};
 use kv::{Blob, NoHistory, State, Tables, Tx, WriteSet};
-use serde_json::json;
+use ledger::genesis::{Interface, NodeInfo, NodeStatus, QuoteInfo};
+use serde_json::{Map, json};
 use world::{Member, NO, YES, inline, put, put_json};
 
 /// A ledger as a node writes it: every entry is signed.
@@ -21,6 +26,46 @@ struct Ledger {
     entries: Vec<WriteSet>,
     members: Vec<Member>,
     created_at: u64,
+    keys: Arc<Keys>,
+    /// Milliseconds.
+    time: u64,
+}
+
+const YEAR: Validity = Validity { from: 1_767_225_600, until: 1_798_761_600 };
+
+/// The service's key, at work.
+struct Keys {
+    key: KeyPair,
+    certificate: Certificate,
+}
+
+impl Keys {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = certificate::service(&key, "service", YEAR).unwrap();
+        Self { key, certificate }
+    }
+}
+
+impl Service for Keys {
+    fn ledger_secret_seqno(&self) -> u64 {
+        1
+    }
+
+    fn endorse_node(&self, request: &str, valid_from: &str, days: u32) -> Result<String, String> {
+        let request = certificate::Request::from_pem(request).unwrap();
+        let validity = period(valid_from, days)?;
+        Ok(certificate::node(&request.key, &self.key, &self.certificate, &request.names, validity).unwrap().to_pem())
+    }
+
+    fn renew_certificate(&self, valid_from: &str, days: u32) -> Result<String, String> {
+        let validity = period(valid_from, days)?;
+        Ok(certificate::renew_service(&self.certificate, &self.key, validity).unwrap().to_pem())
+    }
+
+    fn check_identities(&self, _: Option<&str>, _: &str) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn root(entries: usize) -> Digest {
@@ -34,9 +79,23 @@ impl Ledger {
         let governance = Governance::register(&mut tables, &[]).unwrap();
         let state = State::new(Arc::new(tables), Arc::new(NoHistory));
         let members = (0..members).map(|place| Member::new(&format!("member{place}"))).collect();
-        let mut ledger = Self { governance, state, entries: Vec::new(), members, created_at: 1_800_000_000 };
+        let keys = Arc::new(Keys::new());
+        let mut ledger = Self {
+            governance,
+            state,
+            entries: Vec::new(),
+            members,
+            created_at: 1_800_000_000,
+            keys,
+            time: 1_800_000_000_000,
+        };
         let mut tx = Tx::new(&ledger.state);
-        put_json(&mut tx, "public:ccf.gov.service.info", &[0; 8], &json!({ "status": "Open" }));
+        put_json(
+            &mut tx,
+            "public:ccf.gov.service.info",
+            &[0; 8],
+            &json!({ "status": "Open", "cert": ledger.keys.certificate.to_pem() }),
+        );
         let writes = tx.finish().writes;
         ledger.keep(writes);
         let mut tx = Tx::new(&ledger.state);
@@ -70,10 +129,10 @@ impl Ledger {
         let version = self.governance.signed(&self.state, Some(root));
         let mut tx = Tx::new(&version);
         let decisions = self.governance.tables().decisions;
-        let decision = Decision::last(decisions, &tx)?.next(1_800_000_000_000);
+        let decision = Decision::last(decisions, &tx)?.next(self.time);
         let runner = inline();
         let (time, seed) = (decision.time, decision.seed());
-        let at = At { root: Some(root), time, seed, service: Arc::new(NoService), runner: &runner };
+        let at = At { root: Some(root), time, seed, service: self.keys.clone(), runner: &runner };
         act(&self.governance, &mut tx, &at)?;
         decision.write(decisions, &mut tx);
         let writes = tx.finish().writes;
@@ -226,4 +285,155 @@ fn a_decision_cannot_be_left_out_or_slipped_in() {
     let last = ledger.audited().pop().unwrap();
     assert_eq!(last.what, What::Unknown);
     assert!(last.fault.unwrap().contains("nobody had decided"));
+}
+
+/// A node's row before it is admitted.
+fn candidate(address: &str) -> (NodeId, NodeInfo) {
+    let key = KeyPair::generate().unwrap();
+    let info = NodeInfo {
+        status: NodeStatus::Pending,
+        retired_committed: false,
+        number: 0,
+        public_key: Some(key.public().to_pem()),
+        code_digest: "ab".to_owned(),
+        quote_info: QuoteInfo::default(),
+        node_to_node_interface: Some(Interface { bind_address: address.to_owned(), ..Interface::default() }),
+        rpc_interfaces: [].into(),
+        certificate_signing_request: Some(certificate::request(&key, &["node.example".to_owned()]).unwrap()),
+        more: Map::new(),
+    };
+    (key.public().node_id(), info)
+}
+
+impl Ledger {
+    fn pass(&mut self, name: &str, args: serde_json::Value) {
+        let proposal = self.propose(0, name, args);
+        for member in 0..2 {
+            self.vote(member, &proposal, YES);
+        }
+    }
+
+    fn info(&self, id: NodeId) -> NodeInfo {
+        self.governance.node_info(&Tx::new(&self.state), id).unwrap().unwrap()
+    }
+
+    /// A node that joined, renewed its lease, lapsed, came back, and was retired.
+    fn with_node() -> (Self, NodeId) {
+        let mut ledger = Self::founded(3);
+        let ((id, info), (other, second)) = (candidate("a:1"), candidate("b:1"));
+        ledger.decide(|governance, tx, _| governance.admit(tx, id, info).map(drop)).unwrap();
+        ledger.decide(|governance, tx, _| governance.admit(tx, other, second).map(drop)).unwrap();
+        for node in [id, other] {
+            let args =
+                json!({ "node_id": node.to_string(), "valid_from": "260101000000Z", "validity_period_days": 30 });
+            ledger.pass("transition_node_to_trusted", args);
+            assert_eq!(ledger.info(node).status, NodeStatus::Trusted);
+        }
+        ledger.pass("set_service_certificate_validity", json!({ "valid_from": "2026-01-01T00:00:00Z" }));
+        ledger.pass("set_lease", json!({ "seconds": 60 }));
+        for node in [id, other] {
+            ledger.decide(|governance, tx, at| governance.begin_lease(tx, node, at.time).map(drop)).unwrap();
+        }
+        ledger.time += 61_000;
+        ledger.decide(|governance, tx, at| governance.lapse(tx, id, at.time).map(drop)).unwrap();
+        let lapsed = ledger.decide(|governance, tx, at| governance.lapse(tx, other, at.time).map(drop)).unwrap_err();
+        assert!(lapsed.to_string().contains("last one"), "{lapsed}");
+        let tx = Tx::new(&ledger.state);
+        assert!(!ledger.governance.in_good_standing(&tx, id).unwrap());
+        let after = ledger.governance.lease(&tx, id).unwrap().unwrap().renewed;
+        drop(tx);
+        let shown = Shown { quote_info: QuoteInfo::default(), after };
+        ledger.decide(|governance, tx, _| governance.show(tx, id, &shown).map(drop)).unwrap();
+        ledger.decide(|governance, tx, at| governance.renew_lease(tx, id, &shown, at.time).map(drop)).unwrap();
+        let again = ledger.decide(|governance, tx, _| governance.show(tx, id, &shown).map(drop)).unwrap_err();
+        assert!(again.to_string().contains("not for the lease"), "old evidence renews nothing: {again}");
+        assert!(ledger.governance.in_good_standing(&Tx::new(&ledger.state), id).unwrap());
+        ledger.pass("remove_node", json!({ "node_id": id.to_string() }));
+        ledger.decide(|governance, tx, _| governance.end_lease(tx, id).map(drop)).unwrap();
+        assert!(ledger.decide(|governance, tx, _| governance.forget_node(tx, id).map(drop)).is_err());
+        ledger.decide(|governance, tx, _| governance.let_go(tx, id).map(drop)).unwrap();
+        ledger.decide(|governance, tx, _| governance.forget_node(tx, id).map(drop)).unwrap();
+        (ledger, id)
+    }
+}
+
+#[test]
+fn what_happens_to_a_node_follows() {
+    let (mut ledger, id) = Ledger::with_node();
+    let findings = ledger.audited();
+    assert_eq!(findings.iter().find(|finding| finding.fault.is_some()), None);
+    let events = findings.iter().filter_map(|finding| match finding.what {
+        What::Node { node, event } if node == id => Some(event),
+        _ => None,
+    });
+    use NodeEvent::{Asked, Forgotten, Lapsed, LeaseBegun, LeaseEnded, LetGo, Renewed, Showed};
+    let all = [Asked, LeaseBegun, Lapsed, Showed, Renewed, LeaseEnded, LetGo, Forgotten];
+    assert_eq!(events.collect::<Vec<_>>(), all);
+    let (third, info) = candidate("a:1");
+    ledger.decide(|governance, tx, _| governance.admit(tx, third, info).map(drop)).unwrap();
+    assert_eq!(ledger.info(third).number, 3, "a number is used once");
+}
+
+#[test]
+fn a_node_is_admitted_once_and_under_its_own_key() {
+    let mut ledger = Ledger::founded(1);
+    let (id, info) = candidate("a:1");
+    let mut refused = |id: NodeId, info: NodeInfo| {
+        ledger.decide(|governance, tx, _| governance.admit(tx, id, info).map(drop)).err().map(|refusal| refusal.code())
+    };
+    assert_eq!(refused(NodeId(Digest::ZERO), info.clone()), Some("CSRPublicKeyInvalid"));
+    let unsigned = NodeInfo { certificate_signing_request: None, ..info.clone() };
+    assert_eq!(refused(id, unsigned), Some("CSRPublicKeyInvalid"));
+    let elsewhere = NodeInfo { node_to_node_interface: None, ..info.clone() };
+    assert_eq!(refused(id, elsewhere), Some("InvalidInput"));
+    assert_eq!(refused(id, info.clone()), None);
+    assert_eq!(refused(id, info), Some("NodeAlreadyExists"));
+    let (other, same_place) = candidate("a:1");
+    assert_eq!(refused(other, same_place), Some("NodeAlreadyExists"));
+    for place in 1..governance::nodes::PENDING_MAX {
+        let (id, info) = candidate(&format!("b:{place}"));
+        assert_eq!(refused(id, info), None);
+    }
+    let (id, info) = candidate("c:1");
+    assert_eq!(refused(id, info), Some("InvalidNodeState"), "strangers do not fill the ledger");
+}
+
+#[test]
+fn a_node_that_nobody_trusted_is_found() {
+    let trusted = |info: NodeInfo| NodeInfo { status: NodeStatus::Trusted, ..info }.write();
+    for decided in [false, true] {
+        let mut ledger = Ledger::founded(3);
+        let (id, info) = candidate("a:1");
+        ledger.decide(|governance, tx, _| governance.admit(tx, id, info).map(drop)).unwrap();
+        let row = trusted(ledger.info(id));
+        let forge = |tx: &mut Tx<'_>| put(tx, "public:ccf.gov.nodes.info", id.to_string().as_bytes(), &row);
+        if decided {
+            ledger.decide(|_, tx, _| Ok(forge(tx))).unwrap();
+        } else {
+            let mut tx = Tx::new(&ledger.state);
+            forge(&mut tx);
+            let writes = tx.finish().writes;
+            ledger.keep(writes);
+        }
+        let last = ledger.audited().pop().unwrap();
+        assert!(last.fault.is_some(), "{last:?}");
+    }
+    let mut ledger = Ledger::founded(3);
+    let (id, info) = candidate("a:1");
+    ledger
+        .decide(|_, tx, _| Ok(put(tx, "public:ccf.gov.nodes.info", id.to_string().as_bytes(), &trusted(info))))
+        .unwrap();
+    assert!(ledger.audited().pop().unwrap().fault.is_some(), "it never asked");
+}
+
+#[test]
+fn a_certificate_of_another_service_is_found() {
+    let (mut ledger, _) = Ledger::with_node();
+    let table = ledger.state.tables().find("public:ccf.gov.nodes.endorsed_certificates").unwrap();
+    let entry = ledger.entries.iter().position(|writes| writes.section(table).is_some()).unwrap();
+    let (other, _) = Ledger::with_node();
+    let foreign = other.entries[entry].section(table).unwrap().puts[0].1.clone();
+    ledger.forge(entry, "public:ccf.gov.nodes.endorsed_certificates", |_| String::from_utf8(foreign.to_vec()).unwrap());
+    let first = ledger.audited().into_iter().find(|finding| finding.fault.is_some()).unwrap();
+    assert_eq!(first.seqno, Seqno(entry as u64 + 1), "{first:?}");
 }

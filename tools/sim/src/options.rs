@@ -23,16 +23,19 @@ pub enum Bug {
     ForgetVote,
     /// A new primary's truncation is not carried out: entries are only added.
     KeepTail,
+    /// A restart forgets which configuration was in force.
+    ForgetConfiguration,
 }
 
 impl Bug {
-    const ALL: [Self; 3] = [Self::AcknowledgeBeforeSync, Self::ForgetVote, Self::KeepTail];
+    const ALL: [Self; 4] = [Self::AcknowledgeBeforeSync, Self::ForgetVote, Self::KeepTail, Self::ForgetConfiguration];
 
     const fn name(self) -> &'static str {
         match self {
             Self::AcknowledgeBeforeSync => "acknowledge-before-sync",
             Self::ForgetVote => "forget-vote",
             Self::KeepTail => "keep-tail",
+            Self::ForgetConfiguration => "forget-configuration",
         }
     }
 

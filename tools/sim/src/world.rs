@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use consensus::{
-    CatchUp, Config, Configuration, Driver, Effects, HardState, Index, Input, Member, Point, Role, WriteNumber,
+    CatchUp, Config, Configuration, Driver, Effects, Entry, HardState, Index, Input, Member, Point, Role, WriteNumber,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -314,7 +314,9 @@ impl World {
         let keep = self.rng.random_range(0..30);
         if self.rng.random_ratio(1, 400) && self.nodes[member.0 as usize - 1].runs(self.now) {
             let node = self.node(member);
-            let up_to = Index(node.ledger.0.saturating_sub(keep));
+            // The log may end in what was never committed, however far the ledger is.
+            let applied = node.driver.as_ref().map_or(Index(0), |driver| driver.status().applied);
+            let up_to = Index(node.ledger.0.saturating_sub(keep)).min(applied);
             node.disk.compact(up_to);
             self.step(member, Input::Compact(up_to))?;
         }
@@ -359,25 +361,32 @@ impl World {
 
     /// Starts a node's process, unless it runs.
     pub fn restart(&mut self, member: Member) -> Result<(), Violation> {
-        let forgets = self.bug == Some(Bug::ForgetVote);
+        let bug = self.bug;
         let node = self.node(member);
         if node.driver.is_some() {
             return Ok(());
         }
         let mut stored = node.disk.read();
-        if forgets {
-            stored.hard_state = HardState { view: stored.last().view, vote: None, commit: Index(0) };
+        match bug {
+            Some(Bug::ForgetVote) => {
+                stored.hard_state = HardState { view: stored.last().view, vote: None, commit: Index(0) };
+            }
+            Some(Bug::ForgetConfiguration) => stored.membership = None,
+            Some(Bug::AcknowledgeBeforeSync | Bug::KeepTail) | None => {}
         }
         let ledger = node.ledger;
-        let last = stored.last().index;
-        stored.applied = if ledger > last { stored.start.index } else { ledger };
         (node.applied, node.reported) = (ledger, ledger);
+        // The end of the log may be what others replaced while the ledger was taken from a peer.
+        let in_ledger = |entry: &&Entry| entry.index <= ledger && self.check.point(entry.index) == Some(entry.point());
+        stored.applied = stored.entries.iter().rev().find(in_ledger).map_or(stored.start.index, |entry| entry.index);
+        let applied = stored.applied;
+        let node = &mut self.nodes[member.0 as usize - 1];
         match Driver::new(node.config.clone(), stored) {
             Ok(driver) => node.driver = Some(driver),
             Err(error) => return self.check.refused_start(member, &error.to_string()),
         }
         // A crash cut off the end of a catch-up.
-        if let Some(point) = self.check.point(ledger).filter(|_| ledger > last) {
+        if let Some(point) = self.check.point(ledger).filter(|_| ledger > applied) {
             self.step(member, Input::Installed(point))?;
         }
         self.want(member)

@@ -72,8 +72,9 @@ fn the_same_seed_gives_the_same_trace() {
 
 /// Runs until a mistake made on purpose is found, and returns what was said.
 fn found(bug: Bug, seeds: u64) -> String {
+    let changes = bug == Bug::ForgetConfiguration;
     for seed in 0..seeds {
-        let options = Options { seed, changes: false, bug: Some(bug), ..Options::default() };
+        let options = Options { seed, changes, bug: Some(bug), ..Options::default() };
         if let Err(violation) = run(&options) {
             assert_eq!(run(&options), Err(violation.clone()), "a failure repeats");
             return violation.to_string();
@@ -97,6 +98,11 @@ fn forgetting_a_vote_is_found() {
 #[test]
 fn keeping_a_tail_that_gave_way_is_found() {
     found(Bug::KeepTail, 50);
+}
+
+#[test]
+fn forgetting_the_configuration_is_found() {
+    found(Bug::ForgetConfiguration, 100);
 }
 
 #[test]

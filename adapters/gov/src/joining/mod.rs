@@ -29,6 +29,8 @@ mod leases;
 mod policy;
 mod roots;
 mod secrets;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use base::{NodeId, TxId};

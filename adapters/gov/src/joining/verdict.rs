@@ -29,6 +29,15 @@ impl Default for Verifying {
     }
 }
 
+#[cfg(test)]
+impl Verifying {
+    /// Every turn there is.
+    pub async fn all(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let turns = u32::try_from(AT_ONCE).unwrap();
+        self.0.clone().acquire_many_owned(turns).await.unwrap()
+    }
+}
+
 /// The main measurement of what a node runs, in hexadecimal, if its evidence is what members ask for and is bound to this.
 pub async fn verdict(deciding: &Deciding, info: QuoteInfo, binding: Binding) -> Result<String, Undecided> {
     let turn = tokio::time::timeout(PATIENCE, deciding.verifying.0.clone().acquire_owned()).await;

@@ -3,6 +3,7 @@
 //! ```text
 //! nodes N                 a fresh network of N nodes
 //! tick A.. [for T]        time passes on some nodes (`all`: on every live one)
+//! pass [T]                T times: one tick on every live node, and all messages arrive, in brief
 //! campaign A              ask for votes now
 //! elect A                 campaign and settle, without the details
 //! propose A TEXT          a batch for node A
@@ -36,6 +37,8 @@ pub fn run(cluster: &mut Cluster, line: &str) -> Result<(), String> {
         ("brief", _) => with(cluster, Detail::Brief, |cluster| run(cluster, line.trim_start_matches("brief "))),
         ("nodes", [count]) => nodes(cluster, number(count)?),
         ("tick", rest) => tick(cluster, rest),
+        ("pass", []) => pass(cluster, 1),
+        ("pass", [times]) => pass(cluster, number(times)?),
         ("campaign", [id]) => cluster.step(number(id)?, Input::Campaign),
         ("elect", [id]) => with(cluster, Detail::Least, |cluster| {
             cluster.step(number(id)?, Input::Campaign)?;
@@ -151,6 +154,15 @@ fn tick(cluster: &mut Cluster, words: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn pass(cluster: &mut Cluster, times: u64) -> Result<(), String> {
+    with(cluster, Detail::Brief, |cluster| {
+        (0..times).try_for_each(|_| {
+            tick(cluster, &["all"])?;
+            cluster.settle()
+        })
+    })
 }
 
 fn wire(cluster: &mut Cluster, from: &str, to: &str, change: fn(&mut Vec<Bytes>)) -> Result<(), String> {
