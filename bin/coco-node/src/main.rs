@@ -1,17 +1,21 @@
 //! `coco-node DIR`: one node of a network. The composition root, and what a TEE measures.
 //!
-//! It reads `DIR/node.toml`, puts the node and its adapters together and runs until it is told to stop (SIGTERM or
-//! SIGINT). It has no other options: whoever may change a node's options may change the node.
+//! It reads `DIR/node.toml`, joins the network that is named there unless it is of one already, puts the node and its adapters
+//! together and runs until it is told to stop (SIGTERM or SIGINT). It has no other options: whoever may change a node's options may change the node.
 
 mod hosted;
+mod joining;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use adapter::Neighbour;
 use anyhow::{Context, anyhow};
+use base::NodeId;
 use crypto::Certificate;
-use development::{Identity, NodeFile, Signing};
-use node::{Secrets, Settings};
+use development::{FounderFile, Identity, Joined, Membership, NodeFile, Past};
+use node::{Founder, Origin, Secrets, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -43,49 +47,77 @@ fn run() -> anyhow::Result<()> {
     };
     raise_descriptor_limit();
     let file = NodeFile::read(&dir)?;
-    let identity = Identity::open(&dir)?;
-    tracing::warn!(
-        node = file.number,
-        pid = std::process::id(),
-        "virtual TEE: nothing on this machine is protected from its operator"
-    );
+    tracing::warn!(pid = std::process::id(), "virtual TEE: nothing on this machine is protected from its operator");
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
+    let identity = match &file.origin {
+        development::Origin::Founder(_) => Identity::open(&dir)?,
+        development::Origin::Joiner(join) => match joining::identity(&dir, &file, join, &stop)? {
+            Some(identity) => identity,
+            None => return Ok(()),
+        },
+    };
     let mut prepared = node::prepare()?;
-    let hosted = hosted::adapters(&dir, &file, &identity.members, &mut prepared.tables)?;
-    node::run(&settings(&dir, &file), secrets(identity)?, prepared, hosted, &stop)?;
+    let hosted = hosted::adapters(&dir, &file, &identity, &mut prepared.tables)?;
+    let settings = settings(&dir, &file, &identity)?;
+    node::run(&settings, secrets(identity)?, prepared, hosted, &stop)?;
     Ok(())
 }
 
-fn settings(dir: &Path, file: &NodeFile) -> Settings {
-    Settings {
+fn settings(dir: &Path, file: &NodeFile, identity: &Identity) -> anyhow::Result<Settings> {
+    let (number, origin) = match (&identity.past, &file.origin) {
+        (Past::Joined(joined), _) => {
+            let id = identity.node_key.public().node_id();
+            Membership::of(id, joined, file).write(dir)?;
+            (joined.number, Origin::Joined(neighbours(joined)))
+        }
+        (Past::Founded { node_certificates, .. }, development::Origin::Founder(founder)) => {
+            let founders = founders(founder, node_certificates)?;
+            (founder.number, Origin::Founded(founders))
+        }
+        (Past::Founded { .. }, development::Origin::Joiner(_)) => {
+            return Err(anyhow!("node.toml says that this node joins a network, and virtual-tee is that of a founder"));
+        }
+    };
+    Ok(Settings {
         dir: dir.into(),
-        number: file.number,
-        nodes: file.nodes.iter().map(|node| (node.number, node.id, node.peer)).collect(),
+        number,
+        origin,
+        peers: file.peer,
         http: file.http,
-        dual_signatures: file.signing == Signing::Dual,
+        dual_signatures: hosted::signs_twice(file, identity),
         archive: file.archive,
-    }
+    })
+}
+
+fn neighbours(joined: &Joined) -> Vec<Neighbour> {
+    let neighbour =
+        |node: &development::Neighbour| Neighbour { number: node.number, id: node.id, address: node.address.clone() };
+    joined.nodes.iter().map(neighbour).collect()
+}
+
+fn founders(file: &FounderFile, certificates: &[(NodeId, String)]) -> anyhow::Result<Vec<Founder>> {
+    let founder = |node: &development::PeerFile| {
+        let found = certificates.iter().find(|(id, _)| *id == node.id);
+        let (_, pem) = found.with_context(|| format!("node {} has no certificate", node.number))?;
+        Ok(Founder {
+            number: node.number,
+            certificate: certificate(pem)?,
+            address: node.peer.to_string(),
+            governance: node.governance.map(|address| address.to_string()),
+        })
+    };
+    file.nodes.iter().map(founder).collect()
 }
 
 fn secrets(identity: Identity) -> anyhow::Result<Secrets> {
-    let Identity {
-        node_key,
-        node_certificate: _,
-        service_key,
-        service_certificate,
-        ledger_secret,
-        node_certificates,
-        members: _,
-    } = identity;
-    let nodes =
-        node_certificates.iter().map(|(id, pem)| Ok((*id, certificate(pem)?))).collect::<anyhow::Result<_>>()?;
+    let Identity { node_key, node_certificate, service_key, service_certificate, ledger_secret, past: _ } = identity;
     Ok(Secrets {
-        node_key,
+        node_key: Arc::new(node_key),
         service_key,
         ledger_secret,
         service_certificate: certificate(&service_certificate)?,
-        node_certificates: nodes,
+        node_certificate: certificate(&node_certificate)?,
     })
 }
 

@@ -3,7 +3,9 @@
 mod attest;
 mod bench;
 mod governance;
+mod node;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::attest::{Attest, AttestVerify};
 pub use self::bench::{Attack, BenchBeside, BenchGovernance};
 pub use self::governance::{At, Constitution, Governance, Member, Proposal, Signer};
+pub use self::node::{LedgerChange, LedgerList, Listen, Node, NodeJoin};
 use crate::printer::Color;
 
 /// Consortium ledgers at database speed: a development network, its state, its ledgers, its members.
@@ -40,6 +43,9 @@ pub enum Command {
     Up(Up),
     Down(Down),
     Status(Status),
+    /// The nodes of a network, and this machine's way into one
+    #[command(subcommand)]
+    Node(Node),
     /// Who governs a network
     #[command(subcommand)]
     Member(Member),
@@ -55,7 +61,7 @@ pub enum Command {
     /// Evidence of trusted execution environments, offline
     #[command(subcommand)]
     Attest(Attest),
-    /// Read and check ledger files, offline
+    /// Hosted ledgers, and their files
     #[command(subcommand)]
     Ledger(Ledger),
     /// Measure how fast a ledger is
@@ -87,6 +93,11 @@ pub struct Up {
     /// How many nodes a new network gets; odd, so that a majority is clear [default: 3]
     #[arg(long, value_name = "N", value_parser = odd)]
     pub nodes: Option<u64>,
+    /// The address of this machine that every door of a new network is on, for nodes and clients elsewhere. Hosted ledgers have
+    /// NO TLS YET: on another address than 127.0.0.1, whoever is on the way reads and changes what their clients say
+    /// [default: 127.0.0.1]
+    #[arg(long, value_name = "IP", value_parser = address)]
+    pub listen: Option<IpAddr>,
     /// Where node 1 serves Ethereum; 0 = any free port [default of a new network: 8545]
     #[arg(long, value_name = "PORT")]
     pub rpc_port: Option<u16>,
@@ -145,6 +156,13 @@ pub struct Status {
 
 #[derive(Subcommand)]
 pub enum Ledger {
+    List(LedgerList),
+    /// Propose that a hosted ledger takes no more transactions until it is resumed; what it has stays readable
+    Pause(LedgerChange),
+    /// Propose that a paused ledger takes transactions again
+    Resume(LedgerChange),
+    /// Propose that a hosted ledger takes no more transactions, ever
+    Close(LedgerChange),
     Verify(LedgerVerify),
     Show(LedgerShow),
 }
@@ -371,6 +389,17 @@ fn positive(text: &str) -> Result<f64, String> {
 pub enum Signing {
     Cose,
     Dual,
+}
+
+/// Others are told it.
+fn address(text: &str) -> Result<IpAddr, String> {
+    match text.parse::<IpAddr>() {
+        Ok(address) if address.is_unspecified() => {
+            Err("it is the address that others are told: one of this machine's own".into())
+        }
+        Ok(address) => Ok(address),
+        Err(_) => Err("an address is like 10.0.0.1 or fd00::1".into()),
+    }
 }
 
 /// More nodes than this on one machine show nothing that fewer do not.

@@ -30,6 +30,14 @@ fn every_command_explains_itself_with_defaults_and_examples() {
         &["up"][..],
         &["down"],
         &["status"],
+        &["node", "list"],
+        &["node", "join"],
+        &["node", "trust"],
+        &["node", "retire"],
+        &["ledger", "list"],
+        &["ledger", "pause"],
+        &["ledger", "resume"],
+        &["ledger", "close"],
         &["ledger", "verify"],
         &["ledger", "show"],
         &["governance", "log"],
@@ -41,7 +49,8 @@ fn every_command_explains_itself_with_defaults_and_examples() {
         assert!(output.status.success());
         assert!(said(&output).contains("Example"), "{command:?}");
     }
-    assert!(said(&coco(&["up", "--help"])).contains("[default of a new network: 8545]"));
+    let up = said(&coco(&["up", "--help"]));
+    assert!(up.contains("[default of a new network: 8545]") && up.contains("NO TLS YET"), "{up}");
     assert!(!said(&coco(&["--help"])).contains("launch-node"));
 }
 
@@ -61,6 +70,12 @@ fn a_wrong_command_line_is_told_apart_from_a_failure() {
         &["member", "ack", "--certificate", "c"],
         &["member", "new", "../x"],
         &["constitution", "diff"],
+        &["up", "--listen", "0.0.0.0"],
+        &["node", "join", "--listen", "here"],
+        &["node", "join", "--constitution", "abc"],
+        &["node", "join", "--data", "{"],
+        &["node", "retire"],
+        &["ledger", "open"],
     ] {
         assert_eq!(coco(wrong).status.code(), Some(2), "{wrong:?}");
     }

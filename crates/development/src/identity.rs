@@ -1,7 +1,6 @@
-//! What a node's TEE would hold: keys, the ledger secret, and who else belongs to the network.
+//! What a node's TEE would hold: keys, the ledger secret, and what it was told of its network.
 //!
-//! Stands in for attestation, joining and recovery until those are built. The secrets are sealed, as they would be, but under a
-//! "virtual" key that lies beside them. **Protects nothing.**
+//! The secrets are sealed, as they would be, but under a "virtual" key that lies beside them. **Protects nothing.**
 //!
 //! ```text
 //! virtual-tee/sealing_key             32 bytes; a real TEE derives it from what the node is
@@ -9,8 +8,9 @@
 //!             service_key.sealed      PKCS#8; in every node: any of them may become primary and sign
 //!             ledger_secret.sealed    32 bytes
 //!             service_cert.pem
-//!             nodes/<id>.pem          each node's certificate, endorsed by the service, this node's own included
-//!             members/<name>.pem
+//!             nodes/<id>.pem          endorsed by the service: of all founders, or of the node that joined alone
+//!             members/<name>.pem      founders only
+//!             joined.sealed           JSON of `Joined`: nodes that joined only, and the last that is written
 //! ```
 
 use std::fs;
@@ -20,6 +20,7 @@ use base::NodeId;
 use crypto::{Certificate, KeyPair, Secret};
 
 use crate::files::{self, Readers};
+use crate::joined::Joined;
 use crate::{Error, NodeLayout};
 
 /// Everything a node's TEE would hold.
@@ -31,10 +32,18 @@ pub struct Identity {
     /// PEM.
     pub service_certificate: String,
     pub ledger_secret: Secret,
-    /// Every node's certificate (PEM), this node's own included, ascending by id.
-    pub node_certificates: Vec<(NodeId, String)>,
-    /// The members' certificates (PEM), by name.
-    pub members: Vec<String>,
+    pub past: Past,
+}
+
+/// How the node came by it.
+pub enum Past {
+    Founded {
+        /// Every founding node's certificate (PEM), this node's own included, ascending by id.
+        node_certificates: Vec<(NodeId, String)>,
+        /// The members' certificates (PEM), by name.
+        members: Vec<String>,
+    },
+    Joined(Joined),
 }
 
 const README: &str = "\
@@ -76,8 +85,14 @@ impl Files {
 const NODE_KEY: &str = "node_key";
 const SERVICE_KEY: &str = "service_key";
 const LEDGER_SECRET: &str = "ledger_secret";
+const JOINED: &str = "joined";
 
 impl Identity {
+    /// Whether a node that joins has joined: then it has an identity, and need not ask again.
+    pub fn has_joined(node_dir: &Path) -> bool {
+        Files::of(node_dir).sealed(JOINED).exists()
+    }
+
     /// Opens the identity in a node's directory, and checks that its parts belong together.
     pub fn open(node_dir: &Path) -> Result<Self, Error> {
         let files = Files::of(node_dir);
@@ -102,33 +117,24 @@ impl Identity {
             .find(|(id, _)| *id == own)
             .map(|(_, pem)| pem.clone())
             .ok_or_else(|| Error::content(&files.nodes(), format!("no certificate for this node ({own})")))?;
-        let members = read_pem_dir(&files.members())?.into_iter().map(|(_, pem)| pem).collect();
-        Ok(Self {
-            node_key,
-            node_certificate,
-            service_key,
-            service_certificate,
-            ledger_secret,
-            node_certificates,
-            members,
-        })
+        let past = if Self::has_joined(node_dir) {
+            let path = files.sealed(JOINED);
+            let json = unseal(&files, &sealing_key, JOINED)?;
+            Past::Joined(serde_json::from_slice(json.as_ref()).map_err(|e| Error::content(&path, e.to_string()))?)
+        } else {
+            let members = read_pem_dir(&files.members())?.into_iter().map(|(_, pem)| pem).collect();
+            Past::Founded { node_certificates, members }
+        };
+        Ok(Self { node_key, node_certificate, service_key, service_certificate, ledger_secret, past })
     }
 
-    /// Lays the identity down in a node's directory. `members` are named, the other names follow from the content.
+    /// Lays the identity of a founder down in a node's directory. `members` are named, the other names follow from the content.
     pub(crate) fn write(parts: &Parts<'_>, node_dir: &Path) -> Result<(), Error> {
         let files = Files::of(node_dir);
-        for dir in [&files.dir, &files.nodes(), &files.members()] {
-            files::make_dir(dir, Readers::Owner)?;
-        }
-        files::write(&files.dir.join("README"), README.as_bytes(), Readers::Owner)?;
-        let sealing_key = Secret::random().map_err(|e| Error::crypto(&files.sealing_key(), "a new key", e))?;
-        files::write(&files.sealing_key(), sealing_key.expose(), Readers::Owner)?;
-        for (name, key) in [(NODE_KEY, parts.node_key), (SERVICE_KEY, parts.service_key)] {
-            let der = key.to_pkcs8_der().map_err(|e| Error::crypto(&files.sealed(name), "a new key", e))?;
-            seal(&files, &sealing_key, name, &der)?;
-        }
-        seal(&files, &sealing_key, LEDGER_SECRET, parts.ledger_secret.expose())?;
-        files::write(&files.service_certificate(), parts.service_certificate.as_bytes(), Readers::Owner)?;
+        let sealing_key = begin(&files)?;
+        files::make_dir(&files.members(), Readers::Owner)?;
+        seal_key(&files, &sealing_key, NODE_KEY, parts.node_key)?;
+        seal_service(&files, &sealing_key, parts.service_key, parts.service_certificate, parts.ledger_secret)?;
         for (id, pem) in parts.node_certificates {
             files::write(&files.nodes().join(format!("{id}.pem")), pem.as_bytes(), Readers::Owner)?;
         }
@@ -147,6 +153,82 @@ pub(crate) struct Parts<'a> {
     pub ledger_secret: &'a Secret,
     pub node_certificates: &'a [(NodeId, String)],
     pub members: &'a [(String, String)],
+}
+
+/// A node that has a key, and no network yet.
+pub struct Candidate {
+    pub node_key: KeyPair,
+    files: Files,
+    sealing_key: Secret,
+}
+
+/// What makes a candidate a node of its network.
+pub struct Admission<'a> {
+    pub service_key: &'a KeyPair,
+    /// PEM.
+    pub service_certificate: &'a str,
+    pub ledger_secret: &'a Secret,
+    /// PEM, endorsed by the service.
+    pub node_certificate: &'a str,
+    pub joined: &'a Joined,
+}
+
+impl Candidate {
+    /// The key that is sealed in a node's directory, or a new one. It is sealed before anybody is told of it: a node that is
+    /// started again while it waits is the same one.
+    pub fn open_or_make(node_dir: &Path) -> Result<Self, Error> {
+        let files = Files::of(node_dir);
+        if files.sealed(NODE_KEY).exists() {
+            let sealing_key = secret(&files.sealing_key(), &files::read(&files.sealing_key())?)?;
+            let node_key = open_key(&files, &sealing_key, NODE_KEY)?;
+            return Ok(Self { node_key, files, sealing_key });
+        }
+        let sealing_key = begin(&files)?;
+        let made = |e| Error::crypto(&files.sealed(NODE_KEY), "a new key", e);
+        let node_key = KeyPair::generate().map_err(made)?;
+        seal_key(&files, &sealing_key, NODE_KEY, &node_key)?;
+        Ok(Self { node_key, files, sealing_key })
+    }
+
+    /// Seals what the network handed over. After a crash in between the node asks again.
+    pub fn seal(self, admission: &Admission<'_>, node_dir: &Path) -> Result<Identity, Error> {
+        let Self { node_key, files, sealing_key } = self;
+        let Admission { service_key, service_certificate, ledger_secret, node_certificate, joined } = admission;
+        seal_service(&files, &sealing_key, service_key, service_certificate, ledger_secret)?;
+        let own = files.nodes().join(format!("{}.pem", node_key.public().node_id()));
+        files::write(&own, node_certificate.as_bytes(), Readers::Owner)?;
+        let json = serde_json::to_vec(joined).map_err(|e| Error::content(&files.sealed(JOINED), e.to_string()))?;
+        seal(&files, &sealing_key, JOINED, &json)?;
+        Identity::open(node_dir)
+    }
+}
+
+/// The directory, and a new key to seal with.
+fn begin(files: &Files) -> Result<Secret, Error> {
+    for dir in [&files.dir, &files.nodes()] {
+        files::make_dir(dir, Readers::Owner)?;
+    }
+    files::write(&files.dir.join("README"), README.as_bytes(), Readers::Owner)?;
+    let sealing_key = Secret::random().map_err(|e| Error::crypto(&files.sealing_key(), "a new key", e))?;
+    files::write(&files.sealing_key(), sealing_key.expose(), Readers::Owner)?;
+    Ok(sealing_key)
+}
+
+fn seal_service(
+    files: &Files,
+    sealing_key: &Secret,
+    service_key: &KeyPair,
+    service_certificate: &str,
+    ledger_secret: &Secret,
+) -> Result<(), Error> {
+    seal_key(files, sealing_key, SERVICE_KEY, service_key)?;
+    seal(files, sealing_key, LEDGER_SECRET, ledger_secret.expose())?;
+    files::write(&files.service_certificate(), service_certificate.as_bytes(), Readers::Owner)
+}
+
+fn seal_key(files: &Files, sealing_key: &Secret, name: &str, key: &KeyPair) -> Result<(), Error> {
+    let der = key.to_pkcs8_der().map_err(|e| Error::crypto(&files.sealed(name), "a new key", e))?;
+    seal(files, sealing_key, name, &der)
 }
 
 fn seal(files: &Files, sealing_key: &Secret, name: &str, plain: &[u8]) -> Result<(), Error> {
@@ -197,4 +279,57 @@ fn read_pem_dir(dir: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
     }
     paths.sort();
     paths.into_iter().map(|path| files::read_text(&path).map(|pem| (path, pem))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crypto::certificate::{self, Validity};
+
+    use super::*;
+    use crate::{JoinedLedger, Neighbour};
+
+    #[test]
+    fn a_candidate_keeps_its_key_until_it_is_admitted_and_is_a_node_from_then_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = Candidate::open_or_make(dir.path()).unwrap();
+        let id = before.node_key.public().node_id();
+        drop(before);
+        let candidate = Candidate::open_or_make(dir.path()).unwrap();
+        assert_eq!(candidate.node_key.public().node_id(), id, "it is the same one after a restart");
+        assert!(!Identity::has_joined(dir.path()));
+
+        let always = Validity { from: 0, until: 4_000_000_000 };
+        let service_key = KeyPair::generate().unwrap();
+        let service = certificate::service(&service_key, "a service", always).unwrap();
+        let own = certificate::node(candidate.node_key.public(), &service_key, &service, &[], always).unwrap();
+        let ledger_secret = Secret::random().unwrap();
+        let row = serde_json::json!({ "kind": "keyvalue" }).as_object().unwrap().clone();
+        let listen = "127.0.0.1:9".parse().unwrap();
+        let joined = Joined {
+            number: 4,
+            nodes: vec![Neighbour { number: 4, id, address: "10.0.0.4:1".into() }],
+            ledgers: vec![JoinedLedger { name: "kv".into(), kind: crate::LedgerKind::Keyvalue, row, listen }],
+            dual_signatures: true,
+        };
+        let admission = Admission {
+            service_key: &service_key,
+            service_certificate: &service.to_pem(),
+            ledger_secret: &ledger_secret,
+            node_certificate: &own.to_pem(),
+            joined: &joined,
+        };
+        candidate.seal(&admission, dir.path()).unwrap();
+        assert!(Identity::has_joined(dir.path()));
+        let identity = Identity::open(dir.path()).unwrap();
+        assert!(matches!(&identity.past, Past::Joined(kept) if *kept == joined));
+        assert_eq!(identity.ledger_secret.expose(), ledger_secret.expose());
+        assert_eq!(identity.node_certificate, own.to_pem());
+
+        // Nobody changes what it was told.
+        let sealed = dir.path().join("virtual-tee/joined.sealed");
+        let mut bytes = fs::read(&sealed).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&sealed, bytes).unwrap();
+        assert!(Identity::open(dir.path()).is_err());
+    }
 }

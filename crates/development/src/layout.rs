@@ -123,6 +123,18 @@ impl NodeLayout {
         self.dir.join("index")
     }
 
+    /// How far the node is on its way into a network, if it joins one: written by itself.
+    #[must_use]
+    pub fn joining(&self) -> PathBuf {
+        self.dir.join("joining.json")
+    }
+
+    /// What is public of what it was told when it joined.
+    #[must_use]
+    pub fn joined(&self) -> PathBuf {
+        self.dir.join("joined.json")
+    }
+
     /// What a real TEE would hold.
     #[must_use]
     pub fn virtual_tee(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Makes a network's directory, and reads what it is made of.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::files::{self, Readers};
 use crate::identity::{Identity, Parts};
 use crate::ports::Ports;
-use crate::{ACCOUNTS, DEFAULT_GENESIS, Error, Layout, LedgerFile, LedgerKind, NodeFile, PeerFile, Signing, chain_id};
+use crate::{
+    ACCOUNTS, DEFAULT_GENESIS, Error, FounderFile, Layout, LedgerFile, LedgerKind, NodeFile, Origin, PeerFile, Signing,
+    chain_id,
+};
 
 /// A development network has three members, each with its key in the directory.
 const MEMBERS: [&str; 3] = ["member0", "member1", "member2"];
@@ -27,6 +30,8 @@ const FORMAT: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub nodes: u64,
+    /// The address of this machine that every door is on, and that others are told.
+    pub listen: IpAddr,
     /// Where node 1 serves Ethereum; 0 = any free port.
     pub rpc_port: u16,
     pub signing: Signing,
@@ -36,6 +41,22 @@ pub struct Plan {
     pub base_fee: u64,
     /// Whether blob transactions are taken.
     pub blobs: bool,
+}
+
+impl Plan {
+    /// A network of so many nodes on the loopback address, at any free ports, with all else as it is by default.
+    #[must_use]
+    pub fn new(nodes: u64) -> Self {
+        Self {
+            nodes,
+            listen: Ipv4Addr::LOCALHOST.into(),
+            rpc_port: 0,
+            signing: Signing::default(),
+            genesis: None,
+            base_fee: 0,
+            blobs: false,
+        }
+    }
 }
 
 /// `network.json`: what a network is made of.
@@ -104,8 +125,7 @@ pub fn create(dir: &Path, plan: &Plan) -> Result<Network, Error> {
         serde_json::to_vec_pretty(&ACCOUNTS).map_err(|e| Error::content(&layout.accounts(), e.to_string()))?;
     files::write(&layout.accounts(), &accounts, Readers::Owner)?;
 
-    let people =
-        People::make(plan.nodes).map_err(|e| Error::crypto(dir, "a new network: keys could not be made", e))?;
+    let people = People::make(plan).map_err(|e| Error::crypto(dir, "a new network: keys could not be made", e))?;
     files::write(&layout.service_certificate(), people.service_certificate.as_bytes(), Readers::Everyone)?;
     write_members(&layout, &people)?;
     write_nodes(&layout, plan, &people)?;
@@ -167,7 +187,7 @@ struct People {
 }
 
 impl People {
-    fn make(nodes: u64) -> Result<Self, crypto::Error> {
+    fn make(plan: &Plan) -> Result<Self, crypto::Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let validity = Validity { from: now.saturating_sub(DAY), until: now + VALIDITY };
         let service_key = KeyPair::generate()?;
@@ -181,16 +201,11 @@ impl People {
             member_certificates: Vec::new(),
             service_key,
         };
-        for _ in 0..nodes {
+        let names = ["localhost".to_owned(), plan.listen.to_string()];
+        for _ in 0..plan.nodes {
             let key = KeyPair::generate()?;
             let id = key.public().node_id();
-            let certificate = certificate::node(
-                key.public(),
-                &people.service_key,
-                &service,
-                &["localhost".into(), "127.0.0.1".into()],
-                validity,
-            )?;
+            let certificate = certificate::node(key.public(), &people.service_key, &service, &names, validity)?;
             people.node_certificates.push((id, certificate.to_pem()));
             people.nodes.push((id, key));
         }
@@ -215,26 +230,28 @@ fn write_members(layout: &Layout, people: &People) -> Result<(), Error> {
 }
 
 fn write_nodes(layout: &Layout, plan: &Plan, people: &People) -> Result<(), Error> {
-    let mut ports = Ports::new();
+    let mut ports = Ports::new(plan.listen);
     ports.reserve(plan.rpc_port);
     let mut peers = Vec::new();
     for (number, (id, _)) in (1..).zip(&people.nodes) {
-        peers.push(PeerFile { number, id: *id, peer: ports.take(layout.dir())? });
+        let (peer, governance) = (ports.take(layout.dir())?, ports.take(layout.dir())?);
+        peers.push((peer, governance, PeerFile { number, id: *id, peer, governance: Some(governance) }));
     }
-    for (number, (_, node_key)) in (1..).zip(&people.nodes) {
-        let node = layout.node(number);
+    let nodes: Vec<PeerFile> = peers.iter().map(|(.., file)| file.clone()).collect();
+    for ((peer, governance, PeerFile { number, .. }), (_, node_key)) in peers.iter().zip(&people.nodes) {
+        let node = layout.node(*number);
         let ethereum = match (number, plan.rpc_port) {
-            (1, port) if port != 0 => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            (1, port) if port != 0 => SocketAddr::from((plan.listen, port)),
             _ => ports.take(layout.dir())?,
         };
         files::make_dir(node.dir(), Readers::Everyone)?;
+        let founder = FounderFile { number: *number, signing: plan.signing, nodes: nodes.clone() };
         let file = NodeFile {
-            number,
             http: ports.take(layout.dir())?,
-            governance: ports.take(layout.dir())?,
-            signing: plan.signing,
+            governance: *governance,
+            peer: *peer,
             archive: false,
-            nodes: peers.clone(),
+            origin: Origin::Founder(founder),
             ledgers: vec![
                 LedgerFile {
                     kind: LedgerKind::Ethereum,

@@ -7,27 +7,43 @@ use base::NodeId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::files::{self, Readers};
+use crate::join_file::JoinFile;
 use crate::{Error, NodeLayout};
 
 /// The settings of one node, as they stand in its `node.toml`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NodeFile {
-    /// Which of the network's nodes this is; the first is 1.
-    pub number: u64,
     /// Where the node answers about itself: status, metrics, health.
     pub http: SocketAddr,
     /// Where members, and whoever wants to join, talk to it (HTTPS).
     pub governance: SocketAddr,
+    /// Where it listens for other nodes (mutual TLS).
+    pub peer: SocketAddr,
+    /// Whether the node keeps every version of its state.
+    pub archive: bool,
+    pub origin: Origin,
+    /// The ledgers the network hosts, and where this node serves them. A node that joins need name none: it is told which there are.
+    pub ledgers: Vec<LedgerFile>,
+}
+
+/// How the node comes to its network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// It is one of those that the network begins with.
+    Founder(FounderFile),
+    /// It asks the nodes of a network.
+    Joiner(JoinFile),
+}
+
+/// What the first nodes of a network know of each other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FounderFile {
+    /// Which of the nodes this is; the first is 1.
+    pub number: u64,
     /// How ledger roots are signed.
     pub signing: Signing,
-    /// Whether the node keeps every version of its state.
-    #[serde(default)]
-    pub archive: bool,
-    /// Every node of the network, this one included, ascending by number.
+    /// Every node that the network begins with, this one included, ascending by number.
     pub nodes: Vec<PeerFile>,
-    /// The ledgers the network hosts, and where this node serves them.
-    pub ledgers: Vec<LedgerFile>,
 }
 
 /// A node of the network as the others know it.
@@ -39,6 +55,9 @@ pub struct PeerFile {
     pub id: NodeId,
     /// Where it talks with other nodes (mutual TLS).
     pub peer: SocketAddr,
+    /// Where members talk to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governance: Option<SocketAddr>,
 }
 
 /// One hosted ledger on one node.
@@ -49,17 +68,18 @@ pub struct LedgerFile {
     pub name: String,
     /// Where this node serves the ledger's clients.
     pub listen: SocketAddr,
-    /// Ethereum: the first state. A path relative to the node's directory.
+    /// Ethereum: the first state. A path relative to the node's directory. Founders only, as all that follows but accounts:
+    /// it becomes the ledger's row, and whoever joins later reads it there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genesis: Option<PathBuf>,
     /// Ethereum: accounts whose keys the node holds. A path relative to the node's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<PathBuf>,
     /// Ethereum: the base fee of every block, in wei.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub base_fee: u64,
     /// Ethereum: whether blob transactions are taken.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub blobs: bool,
 }
 
@@ -69,6 +89,23 @@ pub struct LedgerFile {
 pub enum LedgerKind {
     Ethereum,
     Keyvalue,
+}
+
+impl LedgerKind {
+    /// As it stands in files and in the ledger's row.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ethereum => "ethereum",
+            Self::Keyvalue => "keyvalue",
+        }
+    }
+
+    /// The kind with this name, if there is an adapter for it.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Ethereum, Self::Keyvalue].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// How ledger roots are signed.
@@ -82,11 +119,35 @@ pub enum Signing {
     Dual,
 }
 
+/// The file as it is written. Either `number`, `signing` and `nodes` are there, or `peer` and `join`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    http: SocketAddr,
+    governance: SocketAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peer: Option<SocketAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signing: Option<Signing>,
+    #[serde(default)]
+    archive: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    join: Option<JoinFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<PeerFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ledgers: Vec<LedgerFile>,
+}
+
 impl NodeFile {
     /// Reads and checks `node.toml` in a node's directory.
     pub fn read(node_dir: &Path) -> Result<Self, Error> {
         let path = NodeLayout::new(node_dir).file();
-        let file: Self = toml::from_str(&files::read_text(&path)?).map_err(|e| Error::content(&path, e.to_string()))?;
+        let written: Written =
+            toml::from_str(&files::read_text(&path)?).map_err(|e| Error::content(&path, e.to_string()))?;
+        let file = written.settled().map_err(|what| Error::content(&path, what))?;
         file.check().map_err(|what| Error::content(&path, what))?;
         Ok(file)
     }
@@ -94,14 +155,8 @@ impl NodeFile {
     /// Writes `node.toml` into a node's directory.
     pub fn write(&self, node_dir: &Path) -> Result<(), Error> {
         let path = NodeLayout::new(node_dir).file();
-        let text = toml::to_string(self).map_err(|e| Error::content(&path, e.to_string()))?;
+        let text = toml::to_string(&Written::of(self)).map_err(|e| Error::content(&path, e.to_string()))?;
         files::write(&path, text.as_bytes(), Readers::Everyone)
-    }
-
-    /// This node as its peers know it.
-    #[must_use]
-    pub fn own(&self) -> Option<&PeerFile> {
-        self.nodes.iter().find(|node| node.number == self.number)
     }
 
     /// The first hosted ledger of a kind.
@@ -110,30 +165,104 @@ impl NodeFile {
         self.ledgers.iter().find(|ledger| ledger.kind == kind)
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.own().is_none() {
-            return Err(format!("`number` is {}, but no entry of `nodes` has that number", self.number));
-        }
-        if !self.nodes.is_sorted_by(|a, b| a.number < b.number) {
-            return Err("`nodes` must be in ascending order, each number once".into());
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match &self.origin {
+            Origin::Founder(founder) => founder.check(self.peer)?,
+            Origin::Joiner(join) => join.check(self)?,
         }
         for (i, ledger) in self.ledgers.iter().enumerate() {
             if self.ledgers[..i].iter().any(|other| other.name == ledger.name) {
                 return Err(format!("two of `ledgers` are named `{}`", ledger.name));
             }
-            if ledger.kind == LedgerKind::Ethereum && ledger.genesis.is_none() {
+            let founds = matches!(self.origin, Origin::Founder(_));
+            if founds && ledger.kind == LedgerKind::Ethereum && ledger.genesis.is_none() {
                 return Err(format!("the Ethereum ledger `{}` needs a `genesis`", ledger.name));
+            }
+            if !founds && (ledger.genesis.is_some() || ledger.base_fee != 0 || ledger.blobs) {
+                return Err(format!(
+                    "what the ledger `{}` starts from is in the network that the node joins: leave `genesis`, `base_fee` and `blobs` out",
+                    ledger.name
+                ));
             }
         }
         Ok(())
     }
 }
 
-fn write_id<S: Serializer>(id: &NodeId, serializer: S) -> Result<S::Ok, S::Error> {
+impl FounderFile {
+    fn check(&self, peer: SocketAddr) -> Result<(), String> {
+        let Some(own) = self.nodes.iter().find(|node| node.number == self.number) else {
+            return Err(format!("`number` is {}, but no entry of `nodes` has that number", self.number));
+        };
+        if own.peer != peer {
+            return Err(format!("`peer` is {peer}, but the others are told {}: leave `peer` out", own.peer));
+        }
+        if !self.nodes.is_sorted_by(|a, b| a.number < b.number) {
+            return Err("`nodes` must be in ascending order, each number once".into());
+        }
+        Ok(())
+    }
+}
+
+impl Written {
+    fn of(file: &NodeFile) -> Self {
+        let NodeFile { http, governance, peer, archive, origin, ledgers } = file.clone();
+        let (number, signing, nodes, peer, join) = match origin {
+            Origin::Founder(FounderFile { number, signing, nodes }) => (Some(number), Some(signing), nodes, None, None),
+            Origin::Joiner(join) => (None, None, Vec::new(), Some(peer), Some(join)),
+        };
+        Self { number, http, governance, peer, signing, archive, join, nodes, ledgers }
+    }
+
+    fn settled(self) -> Result<NodeFile, String> {
+        let Self { number, http, governance, peer, signing, archive, join, nodes, ledgers } = self;
+        let (peer, origin) = match (number, join) {
+            (Some(number), None) => {
+                let own = nodes.iter().find(|node| node.number == number).map(|node| node.peer);
+                let peer = peer.or(own).unwrap_or(http);
+                let signing = signing.ok_or("`signing` is missing: \"cose\" or \"dual\"")?;
+                (peer, Origin::Founder(FounderFile { number, signing, nodes }))
+            }
+            (None, Some(join)) => {
+                if signing.is_some() || !nodes.is_empty() {
+                    return Err(
+                        "a node that joins is told the others, and how to sign: leave `signing` and `nodes` out".into(),
+                    );
+                }
+                let peer = peer.ok_or("a node that joins needs `peer`: where it listens for other nodes")?;
+                (peer, Origin::Joiner(join))
+            }
+            (Some(_), Some(_)) => {
+                return Err(
+                    "`number` is of a node that a network begins with, `join` of one that comes later: keep one".into(),
+                );
+            }
+            (None, None) => {
+                return Err(
+                    "it says neither `number` (a node that a network begins with) nor `join` (one that comes later)"
+                        .into(),
+                );
+            }
+        };
+        Ok(NodeFile { http, governance, peer, archive, origin, ledgers })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+pub(crate) fn write_id<S: Serializer>(id: &NodeId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
 
-fn read_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
+pub(crate) fn read_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
     let text = String::deserialize(deserializer)?;
     NodeId::parse(&text).map_err(serde::de::Error::custom)
 }
@@ -142,10 +271,17 @@ fn read_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Erro
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> String {
+    fn read(text: &str) -> Result<NodeFile, String> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("node.toml"), text).unwrap();
-        NodeFile::read(dir.path()).unwrap_err().to_string()
+        let file = NodeFile::read(dir.path()).map_err(|error| error.to_string())?;
+        file.write(dir.path()).unwrap();
+        assert_eq!(NodeFile::read(dir.path()).unwrap(), file, "it survives being written");
+        Ok(file)
+    }
+
+    fn refused(text: &str) -> String {
+        read(text).unwrap_err()
     }
 
     const GOOD: &str = r#"
@@ -164,14 +300,40 @@ listen = "127.0.0.1:8545"
 genesis = "../genesis.json"
 "#;
 
+    const JOINS: &str = r#"
+http = "10.0.0.4:1"
+governance = "10.0.0.4:2"
+peer = "10.0.0.4:3"
+[join]
+network = ["https://10.0.0.1:2", "https://node2.example"]
+service_certificate = "service_cert.pem"
+constitution = "ababababABababababababababababababababababababababababababababab"
+node_data = '{"name": "four"}'
+[[ledgers]]
+kind = "ethereum"
+name = "ethereum"
+listen = "10.0.0.4:8545"
+"#;
+
     #[test]
-    fn a_node_file_survives_being_written() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("node.toml"), GOOD).unwrap();
-        let file = NodeFile::read(dir.path()).unwrap();
-        assert_eq!(file.ledgers[0].base_fee, 0);
-        file.write(dir.path()).unwrap();
-        assert_eq!(NodeFile::read(dir.path()).unwrap(), file);
+    fn a_founder_is_told_the_others_and_its_place_among_them() {
+        let file = read(GOOD).unwrap();
+        assert_eq!((file.ledgers[0].base_fee, file.peer.port()), (0, 43210));
+        assert!(matches!(file.origin, Origin::Founder(FounderFile { number: 1, signing: Signing::Cose, .. })));
+    }
+
+    #[test]
+    fn a_joiner_is_told_whom_to_ask_and_whom_to_believe() {
+        let file = read(JOINS).unwrap();
+        let Origin::Joiner(join) = &file.origin else { panic!("it joins") };
+        assert_eq!(join.network.len(), 2);
+        assert_eq!(file.peer.port(), 3);
+        assert_eq!(join.published_host(&file), "10.0.0.4");
+        let hidden = JOINS.replace("10.0.0.4", "0.0.0.0");
+        assert!(refused(&hidden).contains("published"), "{}", refused(&hidden));
+        let shown = read(&hidden.replace("[join]", "[join]\npublished = \"node4.example\"")).unwrap();
+        let Origin::Joiner(join) = &shown.origin else { panic!("it joins") };
+        assert_eq!(join.published_host(&shown), "node4.example");
     }
 
     #[test]
@@ -180,6 +342,17 @@ genesis = "../genesis.json"
         assert!(refused(&GOOD.replace("ethereum\"\nname", "bitcoin\"\nname")).contains("bitcoin"));
         assert!(refused(&GOOD.replace("abab", "ab")).contains("64 hexadecimal"));
         assert!(refused(&GOOD.replace("genesis = \"../genesis.json\"", "")).contains("needs a `genesis`"));
+        assert!(refused(&GOOD.replace("signing = \"cose\"", "")).contains("`signing` is missing"));
         assert!(refused(&format!("speed = 1\n{GOOD}")).contains("speed"));
+        assert!(refused(&format!("number = 4\n{JOINS}")).contains("keep one"));
+        assert!(refused(&JOINS.replace("peer = ", "# ")).contains("needs `peer`"));
+        assert!(refused(&format!("{JOINS}genesis = \"g.json\"")).contains("leave `genesis`"));
+        assert!(refused(&JOINS.replace("https://node2", "http://node2")).contains("http://node2"));
+        assert!(
+            refused(&JOINS.replace("[\"https://10.0.0.1:2\", \"https://node2.example\"]", "[]")).contains("`network`")
+        );
+        assert!(refused(&JOINS.replace("abab", "ab")).contains("constitution"));
+        assert!(refused(&JOINS.replace("{\"name\"", "{name")).contains("node_data"));
+        assert!(refused("http = \"10.0.0.4:1\"\ngovernance = \"10.0.0.4:2\"").contains("neither"));
     }
 }

@@ -7,11 +7,13 @@
 //! | `service.rs` | `/gov/service/…`, read from the tables |
 //! | `nodes.rs` | `/node/…` |
 //! | `join.rs` | `/node/join`, nodes that were let go |
+//! | `network.rs` | `/gov/coco/nodes`, `/gov/coco/ledgers` |
 //! | `answer.rs` | how every answer and every refusal is written |
 
 mod answer;
 mod join;
 mod members;
+mod network;
 mod nodes;
 mod proposals;
 mod service;
@@ -75,6 +77,8 @@ pub fn router(deciding: Deciding) -> Router {
         .route("/gov/service/join-policy", get(service::join_policy))
         .route("/gov/service/jwk", get(service::tokens))
         .route("/gov/service/transactions/commit", get(service::commit))
+        .route("/gov/coco/nodes", get(network::nodes))
+        .route("/gov/coco/ledgers", get(network::ledgers))
         .route("/node/state", get(nodes::state))
         .route("/node/network", get(nodes::network))
         .route("/node/network/nodes", get(nodes::list))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use development::{LedgerKind, NodeFile, Plan, Signing};
+use development::{LedgerKind, NodeFile, Plan};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -51,8 +51,7 @@ impl Network {
 
     fn make_hosting(nodes: u64, kinds: &[LedgerKind]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let plan = Plan { nodes, rpc_port: 0, signing: Signing::Cose, genesis: None, base_fee: 0, blobs: false };
-        development::create(dir.path(), &plan).unwrap();
+        development::create(dir.path(), &Plan::new(nodes)).unwrap();
         let nodes = (1..=nodes).map(|number| Node::new(dir.path().join(format!("node{number}")), kinds)).collect();
         Self { _dir: dir, nodes }
     }
@@ -199,11 +198,10 @@ impl Node {
         let mut file = NodeFile::read(&dir).unwrap();
         file.ledgers.retain(|ledger| kinds.contains(&ledger.kind));
         file.write(&dir).unwrap();
-        let own = file.nodes.iter().find(|node| node.number == file.number).unwrap();
         let listens = |kind| file.ledger(kind).map(|ledger| ledger.listen);
         let keyvalue = listens(LedgerKind::Keyvalue).unwrap();
         let ethereum = listens(LedgerKind::Ethereum);
-        Self { dir, http: file.http, keyvalue, ethereum, peer: own.peer, process: None }
+        Self { dir, http: file.http, keyvalue, ethereum, peer: file.peer, process: None }
     }
 
     /// One call of JSON-RPC that must succeed.

@@ -8,6 +8,7 @@ mod down;
 mod governance;
 mod ledger;
 mod member;
+mod node;
 mod proposal;
 mod status;
 mod up;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use crate::cli::{self, Command};
 use crate::failure::Failure;
+use crate::governance::Place;
 use crate::network;
 use crate::printer::Printer;
 
@@ -25,6 +27,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Up(args) => up::run(&up::settle(args)?, printer),
         Command::Down(args) => down::run(&network::absolute(&args.dir)?, printer),
         Command::Status(args) => status::run(&network::absolute(&args.dir)?, args.watch, args.json, printer),
+        Command::Node(command) => node::run(command, printer),
         Command::Member(command) => member::run(command, printer),
         Command::Proposal(command) => proposal::run(command, printer),
         Command::Constitution(command) => constitution::run(command, printer),
@@ -34,6 +37,10 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
             let cli::AttestVerify { evidence, policy, report_data } = args;
             attest::verify(&evidence.file, &policy, report_data.0, evidence.at, evidence.json, printer)
         }
+        Command::Ledger(cli::Ledger::List(args)) => ledger::list::run(&Place::settle(&args.at)?, args.at.json, printer),
+        Command::Ledger(cli::Ledger::Pause(args)) => ledger::change::run("pause_ledger", args, printer),
+        Command::Ledger(cli::Ledger::Resume(args)) => ledger::change::run("resume_ledger", args, printer),
+        Command::Ledger(cli::Ledger::Close(args)) => ledger::change::run("close_ledger", args, printer),
         Command::Ledger(cli::Ledger::Verify(args)) => {
             ledger::verify::run(&args.dir, args.service.as_deref(), args.json, printer)
         }

@@ -60,6 +60,52 @@ pub struct StateDigest {
     pub state_digest: String,
 }
 
+/// A node of the network.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Node {
+    pub node_id: String,
+    /// In consensus; never used twice.
+    pub number: u64,
+    pub status: String,
+    /// It was let go, and may be stopped.
+    #[serde(default)]
+    pub retired_committed: bool,
+    #[serde(default)]
+    pub primary: bool,
+    /// `voter` or `learner`, while consensus counts it.
+    #[serde(default)]
+    pub counted: Option<String>,
+    /// Where nodes reach it.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// Where members reach it.
+    #[serde(default)]
+    pub governance: Option<String>,
+    /// Whose node it is: a member's or a participant's id.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// The kind of evidence that it showed.
+    #[serde(default)]
+    pub evidence: Option<String>,
+    /// What its code was measured as.
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default)]
+    pub node_data: Value,
+    /// PEM; absent until the service endorses it.
+    #[serde(default)]
+    pub certificate: Option<String>,
+}
+
+/// A hosted ledger.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ledger {
+    pub name: String,
+    pub kind: String,
+    pub status: String,
+}
+
 /// What was proposed.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Body {

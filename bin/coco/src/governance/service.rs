@@ -208,6 +208,18 @@ impl<'a> Service<'a> {
         self.get(&format!("members/proposals/{id}"))
     }
 
+    /// All nodes, ascending by number.
+    pub fn nodes(&self) -> Result<Vec<answers::Node>, Trouble> {
+        let List { mut value } = self.get::<List<answers::Node>>("coco/nodes")?;
+        value.sort_by_key(|node| node.number);
+        Ok(value)
+    }
+
+    /// The hosted ledgers, by name.
+    pub fn ledgers(&self) -> Result<Vec<answers::Ledger>, Trouble> {
+        Ok(self.get::<List<answers::Ledger>>("coco/ledgers")?.value)
+    }
+
     /// What a proposal would do, action by action.
     pub fn actions(&self, id: &str) -> Result<Vec<answers::Action>, Trouble> {
         Ok(self.get::<answers::Body>(&format!("members/proposals/{id}/actions"))?.actions)

@@ -1,4 +1,5 @@
-//! A development network as processes on this machine: which run, what they say, how to start and stop them.
+//! Nodes as processes on this machine: a development network, or one node that joined another; which run, what they say, how to
+//! start and stop them.
 
 mod http;
 mod lock;
@@ -15,12 +16,12 @@ pub use node::{Node, Role, Status};
 pub use output::last_lines;
 pub use process::become_node;
 pub use ready::ReadyFile;
-pub use start::{Program, Started, abandon, bring_up};
+pub use start::{Program, Started, abandon, bring_up, start};
 pub use stop::stop;
 
 use std::path::{Path, PathBuf};
 
-use development::{Layout, Network};
+use development::{Layout, Network, NodeLayout};
 
 use crate::failure::Failure;
 
@@ -29,14 +30,17 @@ pub fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(dir).map_err(|e| Failure::file("find", dir, &e))
 }
 
-/// The network that was made in a directory, and its nodes.
-pub fn open(dir: &Path) -> Result<(Network, Vec<Node>), Failure> {
-    let Some(network) = Network::read(dir)? else {
-        return Err(Failure::new(format!("there is no network in {}", dir.display()))
-            .hint("`coco up --dir DIR` makes one; or name the directory of another with --dir"));
-    };
-    let nodes = nodes(dir, &network)?;
-    Ok((network, nodes))
+/// The network that was made in a directory, and its nodes; or the node that joined a network elsewhere.
+pub fn open(dir: &Path) -> Result<(Option<Network>, Vec<Node>), Failure> {
+    if let Some(network) = Network::read(dir)? {
+        let nodes = nodes(dir, &network)?;
+        return Ok((Some(network), nodes));
+    }
+    match Node::joiner(NodeLayout::new(dir))? {
+        Some(node) => Ok((None, vec![node])),
+        None => Err(Failure::new(format!("there is no network in {}", dir.display()))
+            .hint("`coco up --dir DIR` makes one; or name the directory of another with --dir")),
+    }
 }
 
 /// The nodes of a network, whether they run or not.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use development::{LedgerKind, NodeFile, NodeLayout};
+use development::{Joining, LedgerFile, LedgerKind, Membership, NodeFile, NodeLayout, Origin, Served};
 use serde::{Deserialize, Serialize};
 
 use super::http::Client;
@@ -11,10 +11,14 @@ use crate::failure::Failure;
 
 /// A node as its directory describes it.
 pub struct Node {
+    /// In consensus; 0 for one that has not joined its network yet.
     pub number: u64,
+    /// Empty for one that has no key yet.
     pub id: String,
     pub layout: NodeLayout,
     pub file: NodeFile,
+    /// The ledgers that it serves.
+    pub ledgers: Vec<Served>,
     /// Where it serves Ethereum clients.
     pub ethereum: Option<SocketAddr>,
 }
@@ -32,6 +36,12 @@ pub struct Status {
     pub serving: bool,
     /// Committed since the process started, if the node counts them.
     pub transactions: Option<u64>,
+    /// The nodes that vote, by number, as far as this node knows.
+    #[serde(default)]
+    pub voters: Vec<u64>,
+    /// Those that follow and do not vote, or not yet.
+    #[serde(default)]
+    pub learners: Vec<u64>,
     pub pid: u32,
 }
 
@@ -54,10 +64,52 @@ impl Role {
 }
 
 impl Node {
+    /// One of those that a network was made with.
     pub fn read(layout: NodeLayout, id: String) -> Result<Self, Failure> {
         let file = NodeFile::read(layout.dir())?;
-        let ethereum = file.ledger(LedgerKind::Ethereum).map(|ledger| ledger.listen);
-        Ok(Self { number: file.number, id, layout, file, ethereum })
+        let number = match &file.origin {
+            Origin::Founder(founder) => founder.number,
+            Origin::Joiner(_) => 0,
+        };
+        let served = |ledger: &LedgerFile| Served {
+            name: ledger.name.clone(),
+            kind: ledger.kind,
+            listen: ledger.listen,
+            chain_id: None,
+        };
+        let ledgers = file.ledgers.iter().map(served).collect();
+        Ok(Self::new(number, id, layout, file, ledgers))
+    }
+
+    /// One that joined, or is about to. `None` if the directory is not such a one's.
+    pub fn joiner(layout: NodeLayout) -> Result<Option<Self>, Failure> {
+        if !layout.file().exists() {
+            return Ok(None);
+        }
+        let file = NodeFile::read(layout.dir())?;
+        if matches!(file.origin, Origin::Founder(_)) {
+            return Ok(None);
+        }
+        if let Some(Membership { number, id, ledgers }) = Membership::read(layout.dir())? {
+            return Ok(Some(Self::new(number, id.to_string(), layout, file, ledgers)));
+        }
+        let id = Joining::read(layout.dir())?.map(|joining| joining.id.to_string()).unwrap_or_default();
+        Ok(Some(Self::new(0, id, layout, file, Vec::new())))
+    }
+
+    fn new(number: u64, id: String, layout: NodeLayout, file: NodeFile, ledgers: Vec<Served>) -> Self {
+        let ethereum = ledgers.iter().find(|ledger| ledger.kind == LedgerKind::Ethereum).map(|ledger| ledger.listen);
+        Self { number, id, layout, file, ledgers, ethereum }
+    }
+
+    /// Where it serves the first ledger of a kind.
+    pub fn ledger(&self, kind: LedgerKind) -> Option<SocketAddr> {
+        self.ledgers.iter().find(|ledger| ledger.kind == kind).map(|ledger| ledger.listen)
+    }
+
+    /// Whether it is still on its way into its network.
+    pub fn is_joining(&self) -> bool {
+        self.number == 0
     }
 
     /// The process that runs it, if one does.
@@ -76,9 +128,12 @@ impl Node {
 
     /// Every address it listens on, with what it is for.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
-        let peer = self.file.own().map(|own| ("other nodes".to_owned(), own.peer));
-        let ledgers = self.file.ledgers.iter().map(|ledger| (format!("the ledger `{}`", ledger.name), ledger.listen));
-        let own = [("its status".to_owned(), self.file.http), ("its members".to_owned(), self.file.governance)];
-        own.into_iter().chain(peer).chain(ledgers).collect()
+        let ledgers = self.ledgers.iter().map(|ledger| (format!("the ledger `{}`", ledger.name), ledger.listen));
+        let own = [
+            ("its status".to_owned(), self.file.http),
+            ("its members".to_owned(), self.file.governance),
+            ("other nodes".to_owned(), self.file.peer),
+        ];
+        own.into_iter().chain(ledgers).collect()
     }
 }

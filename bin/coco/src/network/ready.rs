@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use development::{ACCOUNTS, Account, Layout, Network};
@@ -10,12 +11,15 @@ use serde::Serialize;
 use super::node::{Node, Role, Status};
 use crate::failure::Failure;
 
-/// Written when the network serves. Paths are absolute.
+/// Written when the network serves, or the node that joined one. Paths are absolute.
 #[derive(Serialize)]
 pub struct ReadyFile {
-    pub ethereum: Ethereum,
-    pub chain_id: u64,
-    pub accounts: [Account; 10],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ethereum: Option<Ethereum>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain_id: Option<u64>,
+    /// Empty where the node holds nobody's keys.
+    pub accounts: Vec<Account>,
     pub members: Vec<Member>,
     pub nodes: Vec<ReadyNode>,
     pub service_certificate: PathBuf,
@@ -37,6 +41,7 @@ pub struct Member {
 
 #[derive(Serialize)]
 pub struct ReadyNode {
+    pub number: u64,
     pub id: String,
     pub pid: u32,
     pub dir: PathBuf,
@@ -45,8 +50,30 @@ pub struct ReadyNode {
     /// Where members talk to it: HTTPS, by the service's certificate.
     pub governance: String,
     /// The node's own RPC address.
-    pub ethereum: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ethereum: Option<String>,
     pub primary: bool,
+}
+
+impl ReadyNode {
+    fn of(node: &Node, status: &Status) -> Self {
+        Self {
+            number: node.number,
+            id: node.id.clone(),
+            pid: status.pid,
+            dir: node.layout.dir().to_owned(),
+            http: format!("http://{}", node.file.http),
+            governance: format!("https://{}", node.file.governance),
+            ethereum: node.ethereum.map(|address| format!("http://{address}")),
+            primary: status.role == Role::Primary,
+        }
+    }
+}
+
+impl Ethereum {
+    fn at(address: SocketAddr) -> Self {
+        Self { http: format!("http://{address}"), ws: format!("ws://{address}") }
+    }
 }
 
 impl ReadyFile {
@@ -55,30 +82,33 @@ impl ReadyFile {
         let layout = Layout::new(dir);
         let missing = || Failure::new(format!("the network in {} hosts no Ethereum ledger", dir.display()));
         let first = nodes.first().and_then(|node| node.ethereum).ok_or_else(missing)?;
-        let describe = |(node, status): (&Node, &Status)| {
-            Ok(ReadyNode {
-                id: node.id.clone(),
-                pid: status.pid,
-                dir: node.layout.dir().to_owned(),
-                http: format!("http://{}", node.file.http),
-                governance: format!("https://{}", node.file.governance),
-                ethereum: format!("http://{}", node.ethereum.ok_or_else(missing)?),
-                primary: status.role == Role::Primary,
-            })
-        };
         Ok(Self {
-            ethereum: Ethereum { http: format!("http://{first}"), ws: format!("ws://{first}") },
-            chain_id: network.chain_id().ok_or_else(missing)?,
-            accounts: ACCOUNTS,
+            ethereum: Some(Ethereum::at(first)),
+            chain_id: Some(network.chain_id().ok_or_else(missing)?),
+            accounts: ACCOUNTS.to_vec(),
             members: network
                 .members
                 .iter()
                 .map(|name| Member { certificate: layout.member_certificate(name), key: layout.member_key(name) })
                 .collect(),
-            nodes: nodes.iter().zip(statuses).map(describe).collect::<Result<_, Failure>>()?,
+            nodes: nodes.iter().zip(statuses).map(|(node, status)| ReadyNode::of(node, status)).collect(),
             service_certificate: layout.service_certificate(),
             ledger_dirs: nodes.iter().map(|node| node.layout.ledger()).collect(),
         })
+    }
+
+    /// Of a node that joined a network elsewhere: what is on this machine.
+    pub fn joined(node: &Node, status: &Status) -> Self {
+        let layout = Layout::new(node.layout.dir());
+        Self {
+            ethereum: node.ethereum.map(Ethereum::at),
+            chain_id: node.ledgers.iter().find_map(|ledger| ledger.chain_id),
+            accounts: Vec::new(),
+            members: Vec::new(),
+            nodes: vec![ReadyNode::of(node, status)],
+            service_certificate: layout.service_certificate(),
+            ledger_dirs: vec![node.layout.ledger()],
+        }
     }
 
     /// Whoever waits for the file finds it whole.

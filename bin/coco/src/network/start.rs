@@ -60,14 +60,18 @@ impl Started {
     }
 }
 
-fn start(node: &Node, program: &Program) -> Result<Started, Failure> {
+/// Starts a node that does not run.
+pub fn start(node: &Node, program: &Program) -> Result<Started, Failure> {
     for (purpose, address) in node.addresses() {
         if development::in_use(address) {
             let what = format!("node {} cannot serve {purpose} at {address}: the port is in use", node.number);
-            return Err(Failure::new(what).hint(format!(
-                "stop the program that uses port {}, or give node 1 another one with --rpc-port (0 = any free)",
-                address.port()
-            )));
+            let other = match node.number {
+                1 => "give node 1 another one with --rpc-port (0 = any free)".to_owned(),
+                _ => format!("choose another one in {}", node.layout.file().display()),
+            };
+            return Err(
+                Failure::new(what).hint(format!("stop the program that uses port {}, or {other}", address.port()))
+            );
         }
     }
     let output = node.layout.output();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use development::{Layout, LedgerKind, Plan, Signing};
+use development::{Layout, LedgerKind, Plan};
 use load::Endpoint;
 use tempfile::TempDir;
 
@@ -73,8 +73,7 @@ impl Place {
         let dir = tempfile::Builder::new().prefix("coco-bench-").tempdir().map_err(|e| {
             Failure::from_error("cannot make a temporary directory", &e).hint("TMPDIR names another place")
         })?;
-        let plan = Plan { nodes, rpc_port: 0, signing: Signing::Cose, genesis: None, base_fee: 0, blobs: false };
-        let network = development::create(dir.path(), &plan)?;
+        let network = development::create(dir.path(), &Plan::new(nodes))?;
         let nodes = network::nodes(dir.path(), &network)?;
         let mut own = Own { dir, nodes, started: Vec::new() };
         let stopped = || stops.asked();
@@ -93,10 +92,8 @@ impl Place {
     }
 
     fn of(dir: &Path, nodes: &[(&Node, u32)], kind: Option<LedgerKind>) -> Result<Self, Failure> {
-        let endpoints: Option<Vec<Endpoint>> = nodes
-            .iter()
-            .flat_map(|(node, _)| kind.map(|kind| Some(Endpoint::from(node.file.ledger(kind)?.listen))))
-            .collect();
+        let endpoints: Option<Vec<Endpoint>> =
+            nodes.iter().flat_map(|(node, _)| kind.map(|kind| Some(Endpoint::from(node.ledger(kind)?)))).collect();
         let doors = nodes.iter().map(|(node, _)| node.file.governance).collect();
         let watched = |(node, pid): &(&Node, u32)| Watched {
             number: node.number,

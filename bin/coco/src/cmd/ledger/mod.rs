@@ -1,4 +1,6 @@
-//! `coco ledger …`: ledger files, offline.
+//! `coco ledger …`: hosted ledgers as members see them, and ledger files, offline.
 
+pub mod change;
+pub mod list;
 pub mod show;
 pub mod verify;

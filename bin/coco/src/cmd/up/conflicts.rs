@@ -1,7 +1,7 @@
 //! What was asked for, against what the directory holds already. A network does not change because of a flag.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use development::{Layout, LedgerKind, Network, NodeFile};
 
@@ -33,6 +33,7 @@ pub fn check(options: &Options, network: &Network) -> Result<(), Failure> {
     }
     let Some(first) = network.nodes.first() else { return Ok(()) };
     let first = Node::read(layout.node(first.number), first.id.clone())?;
+    same_address(options, &first)?;
     let Some(ledger) = first.file.ledger(LedgerKind::Ethereum) else { return Ok(()) };
     if let Some(asked) = options.base_fee.filter(|asked| *asked != ledger.base_fee) {
         return Err(conflict(format!("has a base fee of {} wei, not {asked}", ledger.base_fee), "--base-fee"));
@@ -51,8 +52,20 @@ pub fn check(options: &Options, network: &Network) -> Result<(), Failure> {
     }
 }
 
+/// A network's addresses are in its certificates and in its ledger.
+fn same_address(options: &Options, first: &Node) -> Result<(), Failure> {
+    let made = first.file.governance.ip();
+    match options.listen.filter(|asked| *asked != made) {
+        None => Ok(()),
+        Some(asked) => {
+            Err(Failure::new(format!("the network in {} listens on {made}, not {asked}", options.dir.display()))
+                .hint("leave --listen out to go on with it, or make another network with another --dir"))
+        }
+    }
+}
+
 fn move_to(node: &Node, port: u16) -> Result<(), Failure> {
-    check_port(port)?;
+    check_port(node.file.governance.ip(), port)?;
     let mut file: NodeFile = node.file.clone();
     for ledger in file.ledgers.iter_mut().filter(|ledger| ledger.kind == LedgerKind::Ethereum) {
         ledger.listen.set_port(port);
@@ -61,9 +74,9 @@ fn move_to(node: &Node, port: u16) -> Result<(), Failure> {
 }
 
 /// Before anything is made: the port that was asked for is free.
-pub fn check_port(port: u16) -> Result<(), Failure> {
-    if port != 0 && development::in_use(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
-        return Err(Failure::new(format!("port {port} on 127.0.0.1 is in use (or needs more rights)"))
+pub fn check_port(listen: IpAddr, port: u16) -> Result<(), Failure> {
+    if port != 0 && development::in_use(SocketAddr::from((listen, port))) {
+        return Err(Failure::new(format!("port {port} on {listen} is in use (or needs more rights)"))
             .hint("choose another with --rpc-port, 0 for any that is free; or stop the program that uses it"));
     }
     Ok(())

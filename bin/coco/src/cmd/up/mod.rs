@@ -10,14 +10,14 @@ mod summary;
 mod watch;
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use development::{Network, Plan, Signing};
 
-pub use self::watch::Stops;
-use self::watch::watch;
+pub use self::watch::{Stops, watch};
 use crate::failure::Failure;
 use crate::network::{self, Client, Lock, Node, Program, ReadyFile};
 use crate::printer::Printer;
@@ -32,6 +32,7 @@ const ASK: Duration = Duration::from_secs(1);
 pub struct Options {
     dir: PathBuf,
     nodes: Option<u64>,
+    listen: Option<IpAddr>,
     rpc_port: Option<u16>,
     genesis: Option<(PathBuf, Vec<u8>)>,
     import: Option<PathBuf>,
@@ -54,6 +55,7 @@ pub fn settle(args: cli::Up) -> Result<Options, Failure> {
     Ok(Options {
         dir: network::absolute(&args.dir)?,
         nodes: args.nodes,
+        listen: args.listen,
         rpc_port: args.rpc_port,
         genesis: genesis.transpose()?,
         import: args.import.map(readable).transpose()?,
@@ -108,15 +110,21 @@ fn make_or_check(options: &Options, printer: &Printer) -> Result<Network, Failur
         printer.note(format!("going on with the network in {}", options.dir.display()));
         return Ok(network);
     }
+    let listen = options.listen.unwrap_or(Ipv4Addr::LOCALHOST.into());
+    if development::in_use(SocketAddr::from((listen, 0))) {
+        return Err(Failure::new(format!("this machine has no address {listen}"))
+            .hint("--listen takes one of this machine's own addresses: `ip address` has them"));
+    }
     let plan = Plan {
         nodes: options.nodes.unwrap_or(NODES_DEFAULT),
+        listen,
         rpc_port: options.rpc_port.unwrap_or(RPC_PORT_DEFAULT),
         signing: options.signing.unwrap_or_default(),
         genesis: options.genesis.clone(),
         base_fee: options.base_fee.unwrap_or_default(),
         blobs: options.blobs,
     };
-    conflicts::check_port(plan.rpc_port)?;
+    conflicts::check_port(listen, plan.rpc_port)?;
     printer.note(format!("making a network of {} in {}", count(plan.nodes), options.dir.display()));
     Ok(development::create(&options.dir, &plan)?)
 }

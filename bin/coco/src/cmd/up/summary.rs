@@ -26,21 +26,23 @@ pub fn print(facts: &Facts<'_>, printer: &Printer) {
         printer.paint(Tone::Warning, "virtual TEE: not protected, whoever can read the files can read everything")
     ));
     printer.show("");
-    printer.show(format!("{} {}   {}", title("Ethereum"), ready.ethereum.http, ready.ethereum.ws));
-    printer.show(format!("{} chain id {}", title(""), ready.chain_id));
+    if let (Some(ethereum), Some(chain_id)) = (&ready.ethereum, ready.chain_id) {
+        printer.show(format!("{} {}   {}", title("Ethereum"), ethereum.http, ethereum.ws));
+        printer.show(format!("{} chain id {chain_id}", title("")));
+    }
     for (i, (node, described)) in nodes.iter().zip(&ready.nodes).enumerate() {
         let role = if described.primary { printer.paint(Tone::Good, "primary") } else { "backup ".into() };
         printer.show(format!(
             "{} {} {role}  {}   {}  pid {}",
             title(if i == 0 { "Nodes" } else { "" }),
             node.number,
-            described.ethereum,
+            described.ethereum.as_deref().unwrap_or_default(),
             printer.paint(Tone::Faint, format!("{}/node/status", described.http)),
             described.pid
         ));
     }
-    if let Some(ledger) = nodes.first().and_then(|node| node.file.ledger(LedgerKind::Keyvalue)) {
-        printer.show(format!("{} http://{}", title("Key-value"), ledger.listen));
+    if let Some(address) = nodes.first().and_then(|node| node.ledger(LedgerKind::Keyvalue)) {
+        printer.show(format!("{} http://{address}", title("Key-value")));
     }
     if let Some(first) = ready.nodes.first() {
         let hint = printer.paint(Tone::Faint, "coco member list");

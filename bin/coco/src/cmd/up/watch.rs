@@ -128,7 +128,7 @@ impl Watched<'_> {
                 for line in last_lines(&self.node.layout.output(), self.log_length) {
                     printer.note(format!("    {line}"));
                 }
-                printer.hint("`coco up --detach` with the same --dir starts it again; the others go on meanwhile");
+                printer.hint("the same command with --detach starts it again; the others go on meanwhile");
                 true
             }
             (false, Some(process)) => {
