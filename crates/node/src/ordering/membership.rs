@@ -103,7 +103,7 @@ impl Orderer {
             return Ok(());
         };
         let rows = self.tools.membership.seen.as_ref();
-        let wanted: Vec<Member> = rows.into_iter().flat_map(Nodes::trusted).map(|node| Member(node.number)).collect();
+        let wanted: Vec<Member> = rows.into_iter().flat_map(Nodes::voting).map(|node| Member(node.number)).collect();
         if leading.wanted.as_ref() == Some(&wanted) {
             return Ok(());
         }
