@@ -56,6 +56,11 @@ impl ForeignCertificate {
     }
 
     #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode(LABEL, &self.der)
+    }
+
+    #[must_use]
     pub fn key(&self) -> &ForeignKey {
         &self.key
     }

@@ -9,6 +9,7 @@ mod governance;
 mod ledger;
 mod member;
 mod proposal;
+mod request;
 mod status;
 mod up;
 
@@ -27,6 +28,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Status(args) => status::run(&network::absolute(&args.dir)?, args.watch, args.json, printer),
         Command::Member(command) => member::run(command, printer),
         Command::Proposal(command) => proposal::run(command, printer),
+        Command::Request(command) => request::run(command, printer),
         Command::Constitution(command) => constitution::run(command, printer),
         Command::Governance(cli::Governance::Log(args)) => governance::log::run(&args.ledger, args.json, printer),
         Command::Attest(cli::Attest::Show(args)) => attest::show(&args.file, args.at, args.json, printer),

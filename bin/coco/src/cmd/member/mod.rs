@@ -12,6 +12,8 @@ use crate::governance::{Place, Who};
 use crate::network;
 use crate::printer::Printer;
 
+pub use ack::signed;
+
 /// Settles what was typed, and runs it.
 pub fn run(command: Member, printer: &Printer) -> Result<ExitCode, Failure> {
     match command {
@@ -24,7 +26,7 @@ pub fn run(command: Member, printer: &Printer) -> Result<ExitCode, Failure> {
             new::run(&args.name, &out, args.days, args.json, printer)
         }
         Member::Ack(args) => {
-            let who = (!args.all).then(|| Who::settle(args.signer));
+            let who = if args.all { None } else { Some(Who::settle(args.signer)?) };
             ack::run(&Place::settle(&args.at)?, who.as_ref(), args.at.json, printer)
         }
     }
