@@ -416,4 +416,18 @@ fn a_network_is_governed_with_keys_elsewhere() {
     on(&["proposal", "withdraw", id, "--as", "member0", "--prepare", "back.json"]);
     fs::write(desk.file("back.sig"), desk.ok(&["request", "sign", "back.json", "--key", &key("member0")])).unwrap();
     assert!(on(&["request", "send", "back.json", "--signature", "back.sig"]).contains("withdrawn"));
+
+    // member2 goes on with a key in the agent.
+    on(&["member", "new", "next", "--out", desk.dir.path().to_str().unwrap()]);
+    desk.tool("ssh-add", &["-q", "next_privk.pem"]);
+    let rotated = on(&["member", "rotate", "next_cert.pem", "--as", "member2", "--json"]);
+    let rotated: Value = serde_json::from_str(&rotated).unwrap();
+    let id = rotated["id"].as_str().unwrap();
+    let shown = on(&["proposal", "show", id]);
+    assert!(shown.contains("replace the certificate of the member member2 ("), "{shown}");
+    on(&["proposal", "vote", id, "--yes", "--as", "member1", "--key", "agent:"]);
+    on(&["proposal", "vote", id, "--yes", "--as", "member2"]);
+    assert!(desk.fails(&[&["member", "ack", "--as", "member2"], &at[..]].concat()).contains("not a member"));
+    let next = ["member", "ack", "--certificate", "next_cert.pem", "--key", "agent:"];
+    assert!(on(&next).contains("next signed the state"));
 }

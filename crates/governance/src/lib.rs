@@ -25,6 +25,7 @@ pub mod envelope;
 mod error;
 mod founding;
 mod member;
+pub mod organisations;
 mod proposals;
 pub mod state;
 pub mod tables;

@@ -26,6 +26,8 @@ pub const DECISIONS: &str = "public:coco.gov.decisions";
 pub const PROPOSALS_TIMES: &str = "public:coco.gov.proposals_times";
 /// Per action (`*`: any other): who must agree.
 pub const POLICIES: &str = "public:coco.gov.policies";
+/// Per organisation, by its name: whose certificates tell its people.
+pub const ORGANISATIONS: &str = "public:coco.gov.organisations";
 
 /// What CCF's default constitution uses beside the tables above, and what no constitution may do without registering.
 const OF_CCF: [&str; 28] = [
@@ -63,7 +65,7 @@ const OF_CCF: [&str; 28] = [
 const OF_COCO: [&str; 9] = [
     POLICIES,
     "public:coco.gov.participants",
-    "public:coco.gov.organisations",
+    ORGANISATIONS,
     "public:coco.gov.nodes.owners",
     "public:coco.gov.manifest.code",
     "public:coco.gov.manifest.tee",

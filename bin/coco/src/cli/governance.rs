@@ -9,6 +9,7 @@ pub enum Member {
     List(MemberList),
     New(MemberNew),
     Ack(MemberAck),
+    Rotate(MemberRotate),
 }
 
 /// List the members of a network
@@ -61,6 +62,32 @@ pub struct MemberAck {
     /// Sign for every member whose key is in the network's directory
     #[arg(long, conflicts_with_all = ["name", "certificate", "key", "prepare", "url"])]
     pub all: bool,
+    #[command(flatten)]
+    pub signer: Signer,
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Propose that a member goes on with another certificate and key
+///
+/// Its data, its encryption key and its place in policies stay; its id becomes that of the new certificate. The old key counts no more once
+/// it is accepted, and the member counts again once the new key has signed the state.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco member new ann-2027 --out ~/keys                          the new key and its certificate
+  coco member rotate ~/keys/ann-2027_cert.pem --as ann           ann proposes it for itself, with the old key
+  coco member rotate bob_cert.pem --member 3f2a… --as ann        for another one, whose key is lost")]
+pub struct MemberRotate {
+    /// The new certificate (PEM)
+    #[arg(value_name = "CERTIFICATE")]
+    pub new: PathBuf,
+    /// Whose it is to be: a member's id [default: whoever signs]
+    #[arg(long, value_name = "ID")]
+    pub member: Option<String>,
+    /// The certificates between the new one and its organisation's (PEM), for a member that an organisation vouches for
+    #[arg(long, value_name = "FILE")]
+    pub chain: Option<PathBuf>,
     #[command(flatten)]
     pub signer: Signer,
     #[command(flatten)]

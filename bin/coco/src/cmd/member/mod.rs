@@ -3,6 +3,7 @@
 mod ack;
 mod list;
 mod new;
+mod rotate;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,11 @@ pub fn run(command: Member, printer: &Printer) -> Result<ExitCode, Failure> {
                 None => new::home(&network::absolute(&args.dir)?)?,
             };
             new::run(&args.name, &out, args.days, args.json, printer)
+        }
+        Member::Rotate(args) => {
+            let change =
+                rotate::Change { certificate: &args.new, member: args.member.as_deref(), chain: args.chain.as_deref() };
+            rotate::run(&Place::settle(&args.at)?, &Who::settle(args.signer)?, &change, args.at.json, printer)
         }
         Member::Ack(args) => {
             let who = if args.all { None } else { Some(Who::settle(args.signer)?) };

@@ -73,12 +73,16 @@ fn argument(text: &str) -> Result<(String, Value), Failure> {
 }
 
 pub fn run(place: &Place, who: &Who, body: &str, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
-    let signer = Signer::open(who, place)?;
+    propose(place, &Signer::open(who, place)?, body, json, printer)
+}
+
+/// Proposes what a command of its own has made.
+pub fn propose(place: &Place, signer: &Signer, body: &str, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
     if let Some(file) = signer.elsewhere() {
-        return request::keep(&signer, file, &About::now(Kind::Proposal, None), body.as_bytes(), json, printer);
+        return request::keep(signer, file, &About::now(Kind::Proposal, None), body.as_bytes(), json, printer);
     }
     let service = Service::reach(place, printer)?;
-    told(&service, &signer.name, submit(&service, &signer, body), json, printer)
+    told(&service, &signer.name, submit(&service, signer, body), json, printer)
 }
 
 /// What became of a proposal that `name` signed.
