@@ -66,7 +66,16 @@ impl Kind {
         !matches!(self, Self::StateDigest | Self::Ack)
     }
 
-    fn names_proposal(self) -> bool {
+    /// Of the value of the header.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let all = [Self::Proposal, Self::Withdrawal, Self::Ballot, Self::StateDigest, Self::Ack, Self::RecoveryShare];
+        all.into_iter().find(|kind| kind.text() == text)
+    }
+
+    /// Whether it is about a proposal, which a header names.
+    #[must_use]
+    pub fn names_proposal(self) -> bool {
         matches!(self, Self::Withdrawal | Self::Ballot)
     }
 }
@@ -96,9 +105,7 @@ impl fmt::Debug for Signed<'_> {
 /// What a request asks for, as it says itself.
 #[must_use]
 pub fn kind(envelope: &[u8]) -> Option<Kind> {
-    let headers = Headers::read(Parts::read(envelope)?.protected)?;
-    let all = [Kind::Proposal, Kind::Withdrawal, Kind::Ballot, Kind::StateDigest, Kind::Ack, Kind::RecoveryShare];
-    all.into_iter().find(|kind| kind.text() == headers.kind)
+    Kind::of(Headers::read(Parts::read(envelope)?.protected)?.kind)
 }
 
 /// Reads a request and verifies that a member signed it who may, and that it is of the kind that the path wants.
@@ -195,16 +202,20 @@ impl<'a> Parts<'a> {
     }
 }
 
-struct Headers<'a> {
-    algorithm: i64,
-    kid: &'a str,
-    kind: &'a str,
-    created_at: u64,
-    proposal_id: Option<&'a str>,
+/// Protected headers as they stand. That they are read says nothing of who wrote them.
+pub struct Headers<'a> {
+    pub algorithm: i64,
+    pub kid: &'a str,
+    /// A [`Kind`], if it is one that is known.
+    pub kind: &'a str,
+    pub created_at: u64,
+    pub proposal_id: Option<&'a str>,
 }
 
 impl<'a> Headers<'a> {
-    fn read(protected: &'a [u8]) -> Option<Self> {
+    /// `None`: one that is wanted is missing, one stands twice, or it is no map of headers.
+    #[must_use]
+    pub fn read(protected: &'a [u8]) -> Option<Self> {
         let mut d = Decoder::new(protected);
         let count = d.map().ok()?.filter(|count| *count <= HEADERS_MAX)?;
         let (mut numbers, mut names) = (Vec::new(), Vec::new());

@@ -18,7 +18,8 @@ use super::host::{Host, Refused};
 use super::sandbox::check_within;
 use super::snp::Tcb;
 use super::{OVERRUN, jwt, keys};
-use crate::tables::{SERVICE_INFO, SINGLETON};
+use crate::organisations::{self, Organisation};
+use crate::tables::{ORGANISATIONS as ORGANISATIONS_TABLE, SERVICE_INFO, SINGLETON};
 
 pub(crate) type Shared = Rc<RefCell<Host>>;
 
@@ -34,11 +35,12 @@ pub(crate) struct Border {
 
 const CORE: &str = include_str!("prelude/core.js");
 const KEYS: &str = include_str!("prelude/keys.js");
+const ORGANISATIONS: &str = include_str!("prelude/organisations.js");
 const APPLY: &str = include_str!("prelude/apply.js");
 const DATE: &str = include_str!("prelude/date.js");
 
 /// All parts of the prelude.
-pub(crate) const PRELUDE: [&str; 4] = [CORE, KEYS, APPLY, DATE];
+pub(crate) const PRELUDE: [&str; 5] = [CORE, KEYS, ORGANISATIONS, APPLY, DATE];
 
 impl Border {
     /// Prepares a fresh context for a script.
@@ -66,8 +68,12 @@ impl Border {
         let door = Door { ctx: ctx.clone(), object: &object };
         let source = match name {
             "keys" => {
-                cryptography(&door)?;
+                cryptography(&door, self.time)?;
                 KEYS
+            }
+            "organisations" => {
+                organisations(&door, self)?;
+                ORGANISATIONS
             }
             "apply" => {
                 service(&door, &self.host, &self.meter)?;
@@ -201,12 +207,12 @@ fn text(bytes: &[u8]) -> String {
     text
 }
 
-fn cryptography<'js>(door: &Door<'_, 'js>) -> Result<()> {
+fn cryptography<'js>(door: &Door<'_, 'js>, time: u64) -> Result<()> {
     door.add("digest", |ctx: Ctx<'js>, name: String, data: String| {
         buffer(&ctx, &plain(&ctx, bytes(&data).and_then(|data| keys::digest(&name, &data)))?)
     })?;
     door.add("isBundle", |pem: String| crypto::ForeignCertificate::bundle(&pem).is_ok())?;
-    door.add("isChain", |chain: String, trusted: String| keys::is_chain(&chain, &trusted))?;
+    door.add("isChain", move |chain: String, trusted: String| keys::is_chain(&chain, &trusted, time))?;
     door.add("isRoot", |pem: String| keys::is_root(&pem))?;
     door.add("pemToJwk", |ctx: Ctx<'js>, kind: String, pem: String, kid: Opt<Option<String>>| {
         plain(&ctx, keys::pem_to_jwk(&kind, &pem, kid.0.flatten()))
@@ -219,6 +225,26 @@ fn cryptography<'js>(door: &Door<'_, 'js>) -> Result<()> {
             plain(&ctx, verified())
         },
     )
+}
+
+/// Whose people somebody is: of one organisation, or of any.
+fn organisations<'js>(door: &Door<'_, 'js>, border: &Border) -> Result<()> {
+    let Border { host, meter, time, .. } = border.clone();
+    door.add("personOf", move |ctx: Ctx<'js>, chain: String, name: Opt<Option<String>>| {
+        let found = on(&ctx, &host, &meter, |host| {
+            let rows = match name.0.flatten() {
+                Some(name) => {
+                    host.get(ORGANISATIONS_TABLE, name.as_bytes())?.map(|row| (name, row)).into_iter().collect()
+                }
+                None => host.all(ORGANISATIONS_TABLE)?,
+            };
+            // Reading an organisation's certificates takes time, and there may be many.
+            let rows = rows.into_iter().take_while(|_| !meter.is_over());
+            let read = rows.filter_map(|(name, row)| Some((name, serde_json::from_slice::<Organisation>(&row).ok()?)));
+            organisations::person(read, &chain, time / 1_000).map_err(|stranger| stranger.to_string())
+        })?;
+        plain(&ctx, serde_json::to_string(&found).map_err(|error| error.to_string()))
+    })
 }
 
 fn service<'js>(door: &Door<'_, 'js>, host: &Shared, meter: &Rc<Meter>) -> Result<()> {

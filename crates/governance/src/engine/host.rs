@@ -175,6 +175,12 @@ impl Host {
         self.state.range(table, ..).map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
+    /// A small table by its names; a key that is no text is left out.
+    pub(crate) fn all(&self, table: &str) -> Result<Vec<(String, Blob)>, Refused> {
+        let rows = self.readable(table)?.map(|table| self.rows(table)).unwrap_or_default();
+        Ok(rows.into_iter().filter_map(|(key, row)| Some((String::from_utf8(key.to_vec()).ok()?, row))).collect())
+    }
+
     pub(crate) fn open(&mut self, table: &str) -> Result<u32, Refused> {
         if self.walks.len() == WALKS_MAX {
             return Err(format!("more than {WALKS_MAX} walks through tables, one within the other"));
