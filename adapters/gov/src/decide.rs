@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
-use governance::engine::{Effect, Late, NoService, Watched};
+use governance::engine::{Apart, Effect, NoService};
 use governance::tables::NODES_INFO;
 use governance::{At, Decision, MemberId, Outcome, Refusal};
 use kv::{Blob, Section, State, TableId, Tx, WriteSet};
@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use crate::Gov;
 use crate::change::Change;
 use crate::patience::{Patience, Turn};
+use crate::scripts;
 
 /// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
@@ -48,7 +49,7 @@ impl From<Reject> for Undecided {
 pub struct Deciding {
     pub gov: Arc<Gov>,
     pub node: Node,
-    runner: Watched,
+    runner: Apart,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
     patience: Patience,
@@ -56,11 +57,7 @@ pub struct Deciding {
 
 impl Deciding {
     pub fn new(gov: Arc<Gov>, node: Node) -> Self {
-        let clock = |time: Duration| -> Late {
-            let end = Instant::now() + time;
-            Box::new(move || Instant::now() >= end)
-        };
-        Self { gov, node, runner: Watched::new(Arc::new(clock)), turn: Arc::default(), patience: Patience::default() }
+        Self { gov, node, runner: scripts::runner(), turn: Arc::default(), patience: Patience::default() }
     }
 
     /// Carries out a request of a member: `act` judges it in a transaction, again if need be. Resolves once what was decided is

@@ -16,6 +16,7 @@ mod decide;
 mod founding;
 mod http;
 mod patience;
+mod scripts;
 mod settle;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
 pub use founding::Founding;
+pub use scripts::script_process;
 
 /// A network's governance, on one node.
 pub struct Gov {
