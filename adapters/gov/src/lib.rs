@@ -17,6 +17,7 @@ mod founding;
 mod http;
 mod joining;
 mod patience;
+mod scripts;
 mod settle;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 use change::Change;
 pub use founding::Founding;
 pub use joining::{Attester, Joining, quote_info};
+pub use scripts::script_process;
 
 /// A network's governance, on one node.
 pub struct Gov {
