@@ -17,6 +17,7 @@ mod founding;
 mod http;
 mod patience;
 mod settle;
+mod views;
 
 use std::sync::Arc;
 
@@ -28,19 +29,21 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
 pub use founding::Founding;
+use views::Views;
 
 /// A network's governance, on one node.
 pub struct Gov {
     ledger: LedgerId,
     governance: Governance,
     founding: Founding,
+    views: Views,
 }
 
 impl Gov {
     /// Registers the tables of governance. What `founding` says is written once, in the service's first batch.
     pub fn new(ledger: LedgerId, founding: Founding, tables: &mut Tables) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-        Ok(Self { ledger, governance, founding })
+        Ok(Self { ledger, governance, founding, views: Views::default() })
     }
 
     fn decisions(&self) -> TableId {
@@ -65,7 +68,10 @@ impl Adapter for Gov {
         Ok(None)
     }
 
-    fn published(&self, _: &Snapshot, _: &Committed) {}
+    fn published(&self, _: &Snapshot, batch: &Committed) {
+        let first = batch.entries.first().map_or(batch.last.seqno, |(seqno, _)| *seqno);
+        self.views.note(batch.view(), first, batch.last.seqno);
+    }
 
     fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener> {
         vec![http::listener(self, node)]
