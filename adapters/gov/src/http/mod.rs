@@ -8,9 +8,11 @@
 //! | `transactions.rs` | what became of a transaction, for both |
 //! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
 //! | `nodes.rs` | `/node/…` |
+//! | `actions.rs` | what stands behind a colon |
 //! | `openapi.rs` | `/gov/api`, `/node/api`: all of this, described for programs |
 //! | `answer.rs` | how every answer and every refusal is written |
 
+mod actions;
 mod answer;
 mod members;
 mod nodes;
@@ -58,17 +60,20 @@ pub fn listener(gov: Arc<Gov>, node: Node) -> Listener {
 /// What every handler has.
 pub type Door = axum::extract::State<Deciding>;
 
-/// The table of endpoints. A colon begins an action, so the last segment is taken apart by the handler. Every line is described in
-/// `openapi/`: a test says which one is not.
+/// The table of endpoints. Every line is described in `openapi/`: a test says which one is not.
 fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
     vec![
         ("/gov/api", get(openapi::gov)),
         ("/gov/members/proposals", get(proposals::list)),
-        ("/gov/members/{verb}", post(proposals::create)),
-        ("/gov/members/proposals/{proposal}", get(proposals::show).post(proposals::withdraw)),
+        ("/gov/members/proposals:create", post(proposals::create)),
+        ("/gov/members/proposals/{proposal}", get(proposals::show)),
+        ("/gov/members/proposals/{proposal}:withdraw", post(proposals::withdraw)),
         ("/gov/members/proposals/{proposal}/actions", get(proposals::actions)),
-        ("/gov/members/proposals/{proposal}/ballots/{member}", get(proposals::ballot).post(proposals::vote)),
-        ("/gov/members/state-digests/{member}", get(members::state_digest).post(members::act)),
+        ("/gov/members/proposals/{proposal}/ballots/{member}", get(proposals::ballot)),
+        ("/gov/members/proposals/{proposal}/ballots/{member}:submit", post(proposals::vote)),
+        ("/gov/members/state-digests/{member}", get(members::state_digest)),
+        ("/gov/members/state-digests/{member}:update", post(members::update)),
+        ("/gov/members/state-digests/{member}:ack", post(members::acknowledge)),
         ("/gov/service/info", get(service::info)),
         ("/gov/service/constitution", get(service::constitution)),
         ("/gov/service/members", get(service::members)),
@@ -96,8 +101,9 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
 }
 
 pub fn router(deciding: Deciding) -> Router {
-    let known = endpoints().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
-    known
+    let line = |router: Router<Deciding>, (path, methods)| router.route(&actions::routed(path), methods);
+    let known = endpoints().into_iter().fold(Router::new(), line);
+    let known = known
         .fallback(async || {
             Problem::not_found("There is no such path: GET /gov/api and /node/api have those there are.")
         })
@@ -105,7 +111,8 @@ pub fn router(deciding: Deciding) -> Router {
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn(answer::version))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(deciding)
+        .with_state(deciding);
+    actions::apart(known)
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
