@@ -19,6 +19,7 @@ mod joining;
 mod patience;
 mod scripts;
 mod settle;
+mod views;
 
 use std::sync::Arc;
 
@@ -30,15 +31,23 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
 pub use founding::Founding;
+<<<<<<< HEAD
 pub use joining::{Attester, Joining, quote_info};
 pub use scripts::script_process;
+=======
+use views::Views;
+>>>>>>> api
 
 /// A network's governance, on one node.
 pub struct Gov {
     ledger: LedgerId,
     governance: Governance,
     founding: Founding,
+<<<<<<< HEAD
     joining: Joining,
+=======
+    views: Views,
+>>>>>>> api
 }
 
 impl Gov {
@@ -50,7 +59,11 @@ impl Gov {
         tables: &mut Tables,
     ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
+<<<<<<< HEAD
         Ok(Self { ledger, governance, founding, joining })
+=======
+        Ok(Self { ledger, governance, founding, views: Views::default() })
+>>>>>>> api
     }
 
     fn decisions(&self) -> TableId {
@@ -75,7 +88,10 @@ impl Adapter for Gov {
         Ok(None)
     }
 
-    fn published(&self, _: &Snapshot, _: &Committed) {}
+    fn published(&self, _: &Snapshot, batch: &Committed) {
+        let first = batch.entries.first().map_or(batch.last.seqno, |(seqno, _)| *seqno);
+        self.views.note(batch.view(), first, batch.last.seqno);
+    }
 
     fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener> {
         vec![http::listener(self, node)]
