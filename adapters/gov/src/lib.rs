@@ -31,23 +31,17 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
 pub use founding::Founding;
-<<<<<<< HEAD
 pub use joining::{Attester, Joining, quote_info};
 pub use scripts::script_process;
-=======
 use views::Views;
->>>>>>> api
 
 /// A network's governance, on one node.
 pub struct Gov {
     ledger: LedgerId,
     governance: Governance,
     founding: Founding,
-<<<<<<< HEAD
     joining: Joining,
-=======
     views: Views,
->>>>>>> api
 }
 
 impl Gov {
@@ -59,11 +53,7 @@ impl Gov {
         tables: &mut Tables,
     ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-<<<<<<< HEAD
-        Ok(Self { ledger, governance, founding, joining })
-=======
-        Ok(Self { ledger, governance, founding, views: Views::default() })
->>>>>>> api
+        Ok(Self { ledger, governance, founding, joining, views: Views::default() })
     }
 
     fn decisions(&self) -> TableId {

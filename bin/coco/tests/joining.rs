@@ -67,7 +67,8 @@ impl Place {
     /// A node asks, and waits for members; its id.
     fn asks(&self, name: &str, more: &[&str]) -> String {
         let (url, service) = (self.ready["nodes"][0]["governance"].as_str().unwrap(), self.service());
-        let args = ["node", "join", "--dir", name, "--network", url, "--service-certificate", &service, "--detach", "--json"];
+        let args =
+            ["node", "join", "--dir", name, "--network", url, "--service-certificate", &service, "--detach", "--json"];
         let said = self.ok(&[&args[..], more].concat());
         let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
         assert_eq!(last["stage"], "pending", "{said}");

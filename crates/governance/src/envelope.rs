@@ -90,8 +90,11 @@ pub struct Signed<'a> {
     /// Of ballots and withdrawals.
     pub proposal_id: Option<&'a str>,
     pub payload: &'a [u8],
-    /// SHA-256 of the signature: what tells a request from another one.
+    /// SHA-256 of the signature.
     pub signature: Digest,
+    /// What tells a request from another one: SHA-256 of the signed bytes and of `r`, the first half of the signature. The second
+    /// half has two values that verify, and anybody can make one out of the other.
+    pub once: Digest,
     /// The whole request.
     pub envelope: &'a [u8],
 }
@@ -132,10 +135,9 @@ pub fn verify<'a>(
     let certificate = members::certificate(tables, tx, &signer)?.ok_or(unknown)?;
     let scheme =
         scheme(headers.algorithm, &certificate).ok_or(refused("the algorithm is not one of the member's key"))?;
-    certificate
-        .key()
-        .verify(scheme, &signed_bytes(parts.protected, parts.payload), parts.signature)
-        .map_err(|_| refused("the signature does not verify"))?;
+    let signed = signed_bytes(parts.protected, parts.payload);
+    let verified = certificate.key().verify(scheme, &signed, parts.signature);
+    verified.map_err(|_| refused("the signature does not verify"))?;
     let info = members::info(tables, tx, &signer)?.ok_or(refused("the signer is not a member"))?;
     if kind.wants_active() && info.status != members::Status::Active {
         return Err(refused("the signer is not an active member"));
@@ -147,6 +149,7 @@ pub fn verify<'a>(
         proposal_id,
         payload: parts.payload,
         signature: crypto::sha256(parts.signature),
+        once: crypto::sha256(&[&signed, &parts.signature[..parts.signature.len() / 2]].concat()),
         envelope,
     })
 }
