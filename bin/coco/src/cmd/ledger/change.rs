@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::LedgerChange;
-use crate::cmd::proposal::propose;
+use crate::cmd::proposal::propose_as;
 use crate::failure::Failure;
 use crate::governance::{Place, Service, Who, plain};
 use crate::printer::Printer;
@@ -20,5 +20,5 @@ pub fn run(action: &str, args: LedgerChange, printer: &Printer) -> Result<ExitCo
             .hint(format!("there is {}", names.join(", "))));
     }
     let body = json!({ "actions": [{ "name": action, "args": { "name": name } }] }).to_string();
-    propose(&place, &Who::settle(signer), &body, at.json, printer)
+    propose_as(&place, &Who::settle(signer)?, &body, at.json, printer)
 }

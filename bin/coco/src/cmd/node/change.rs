@@ -9,7 +9,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::find::find;
-use crate::cmd::proposal::propose;
+use crate::cmd::proposal::propose_as;
 use crate::failure::Failure;
 use crate::governance::{Action, Node, Place, Service, Who, short};
 use crate::printer::{Printer, Tone};
@@ -39,7 +39,7 @@ pub fn trust(place: &Place, who: &Who, node: &str, json: bool, printer: &Printer
         return Err(Failure::new(format!("node {} is {} already", node.number, node.status.to_lowercase())));
     }
     let args = json!({ "node_id": node.node_id, "valid_from": now() });
-    propose(place, who, &json!({ "actions": [{ "name": TRUST, "args": args }] }).to_string(), json, printer)
+    propose_as(place, who, &json!({ "actions": [{ "name": TRUST, "args": args }] }).to_string(), json, printer)
 }
 
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ pub fn retire(place: &Place, who: &Who, node: &str, json: bool, printer: &Printe
         node.node_id
     };
     let body = json!({ "actions": [{ "name": RETIRE, "args": { "node_id": id } }] }).to_string();
-    let code = propose(place, who, &body, json, printer)?;
+    let code = propose_as(place, who, &body, json, printer)?;
     let service = Service::reach(place, printer)?;
     let Some(node) = service.nodes()?.into_iter().find(|node| node.node_id == id) else { return Ok(code) };
     if node.status == "Retired" {

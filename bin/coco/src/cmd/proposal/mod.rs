@@ -9,14 +9,12 @@ mod withdraw;
 
 use std::process::ExitCode;
 
-pub use new::run as propose;
-
 use crate::cli::Proposal;
 use crate::failure::Failure;
 use crate::governance::{Place, Who};
 use crate::printer::Printer;
 
-pub use new::{propose, told as proposed};
+pub use new::{propose, run as propose_as, told as proposed};
 pub use vote::{Kept, told as voted};
 pub use withdraw::told as withdrawn;
 
