@@ -206,5 +206,6 @@ fn what_is_not_looked_at_is_not_passed_over() {
     });
     assert_eq!(checked(&[&narrow.leaf(&nothing), &narrow], &ours), Err(Flaw::Extension(2)));
     let weak = ForeignCertificate::from_pem(include_str!("data/rsa-1024_cert.pem")).unwrap();
-    assert_eq!(check(&[weak.clone()], &[weak], 1_900_000_000, Purpose::Any), Err(Flaw::Weak(1)));
+    let weak = [weak];
+    assert_eq!(check(&weak, &weak, 1_900_000_000, Purpose::Any), Err(Flaw::Weak(1)));
 }
