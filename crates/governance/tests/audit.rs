@@ -408,7 +408,12 @@ fn a_node_that_nobody_trusted_is_found() {
         let row = trusted(ledger.info(id));
         let forge = |tx: &mut Tx<'_>| put(tx, "public:ccf.gov.nodes.info", id.to_string().as_bytes(), &row);
         if decided {
-            ledger.decide(|_, tx, _| Ok(forge(tx))).unwrap();
+            ledger
+                .decide(|_, tx, _| {
+                    forge(tx);
+                    Ok(())
+                })
+                .unwrap();
         } else {
             let mut tx = Tx::new(&ledger.state);
             forge(&mut tx);
@@ -421,7 +426,10 @@ fn a_node_that_nobody_trusted_is_found() {
     let mut ledger = Ledger::founded(3);
     let (id, info) = candidate("a:1");
     ledger
-        .decide(|_, tx, _| Ok(put(tx, "public:ccf.gov.nodes.info", id.to_string().as_bytes(), &trusted(info))))
+        .decide(|_, tx, _| {
+            put(tx, "public:ccf.gov.nodes.info", id.to_string().as_bytes(), &trusted(info));
+            Ok(())
+        })
         .unwrap();
     assert!(ledger.audited().pop().unwrap().fault.is_some(), "it never asked");
 }

@@ -84,6 +84,10 @@ fn who_may_join_and_who_issues_tokens_is_shown() {
         pass(&mut world, name, args);
     }
     pass(&mut world, "add_virtual_measurement", json!({ "measurement": "vm" }));
+    pass(&mut world, "add_code", json!({ "tee": "tdx", "measurement": "ab", "measurements": { "rtmr1": "cd" } }));
+    pass(&mut world, "add_tee", json!({ "tee": "tdx", "expires": 7 }));
+    let root = json!({ "tee": "nitro", "name": "lab", "root": world.service_pem });
+    pass(&mut world, "set_endorsement_root", root.clone());
     let tx = world.store.tx();
     let hash = crypto::sha256(b"policy").to_string();
     assert_eq!(
@@ -91,6 +95,11 @@ fn who_may_join_and_who_issues_tokens_is_shown() {
         json!({
             "sgx": { "measurements": [] },
             "virtual": { "measurements": ["vm"], "hostData": [] },
+            "manifests": {
+                "code": [{ "tee": "tdx", "measurement": "ab", "measurements": { "rtmr1": "cd" } }],
+                "tees": [{ "tee": "tdx", "expires": 7 }],
+                "roots": [root]
+            },
             "snp": {
                 "measurements": ["ab"], "hostData": { hash: "policy" },
                 "uvmEndorsements": { "d": { "f": { "svn": "1" } } },

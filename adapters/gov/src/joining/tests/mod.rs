@@ -223,6 +223,67 @@ async fn the_primary_does_one_thing_after_the_other() -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A report of real hardware, by rows as members write them. It is of another key, so it lets nobody in.
+#[tokio::test]
+async fn a_real_report_is_judged_by_rows() {
+    let root = std::env::var_os("COCO_VECTORS").map_or_else(
+        || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors").into(),
+        std::path::PathBuf::from,
+    );
+    let folder = root.join("attestation/snp/ms-tav");
+    if !folder.is_dir() {
+        println!("SKIPPED: no attestation samples at {}; set COCO_VECTORS", folder.display());
+        return;
+    }
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let report = read("milan_attestation_report.bin");
+    let chain = ["milan_vcek.pem", "milan_ask.pem", "milan_ark.pem"].map(|name| [read(name), b"\n".to_vec()].concat());
+    let info = ledger::genesis::QuoteInfo {
+        format: "AMD_SEV_SNP_v1".to_owned(),
+        quote: STANDARD.encode(&report),
+        endorsements: STANDARD.encode(chain.concat()),
+        uvm_endorsements: None,
+    };
+    let june = std::time::Duration::from_secs(1_780_272_000);
+    let network = Network::new();
+    let verdict = |binding: &attestation::Binding| {
+        let snapshot = network.deciding.node.snapshot();
+        super::verdict::verdict_at(&network.deciding.gov.governance, &Tx::new(snapshot.state()), &info, binding, june)
+    };
+    // Where the report has them: report data, measurement, host data.
+    let bound = attestation::Binding::Exact(report[0x50..0x90].to_vec());
+    let (measurement, hosted) = (const_hex::encode(&report[0x90..0xc0]), const_hex::encode(&report[0xc0..0xe0]));
+    let unheard = verdict(&bound).unwrap_err().to_string();
+    assert!(unheard.contains("TEE manifest"), "{unheard}");
+    let code = |fields: Value| {
+        network.write(|tx| {
+            row(tx, "public:coco.gov.manifest.code", format!("snp:{measurement}").as_bytes(), &fields);
+            row(tx, "public:coco.gov.manifest.tee", b"snp", &json!({ "tee": "snp" }));
+        });
+    };
+    code(json!({ "tee": "snp", "measurement": measurement, "host_data": "00".repeat(31) }));
+    assert!(matches!(verdict(&bound), Err(Refusal::InvalidQuote(_))), "other host data");
+    code(json!({ "tee": "snp", "measurement": measurement, "host_data": hosted }));
+    assert_eq!(verdict(&bound), Ok(measurement.clone()));
+    let other = verdict(&attestation::Binding::public_key(b"another key")).unwrap_err();
+    assert_eq!(other.code(), "InvalidQuote");
+    let strict = json!({ "tee": "snp", "minimum_tcb": { "lowest_version": 99 } });
+    network.write(|tx| row(tx, "public:coco.gov.manifest.tee", b"snp", &strict));
+    assert!(matches!(verdict(&bound), Err(Refusal::InvalidQuote(_))), "the platform is below what members ask");
+    // CCF's tables, without the manifests.
+    network.write(|tx| {
+        let table = tx.base().tables().find("public:coco.gov.manifest.tee").unwrap();
+        tx.remove(table, &b"snp"[..]);
+        row(tx, "nodes.snp.measurements", measurement.as_bytes(), &json!("AllowedToJoin"));
+    });
+    assert!(verdict(&bound).is_err(), "no host data is listed");
+    network.write(|tx| row(tx, "nodes.snp.host_data", hosted.as_bytes(), &json!("")));
+    assert_eq!(verdict(&bound), Ok(measurement.clone()));
+    let lowest = json!({ "boot_loader": 255, "tee": 0, "snp": 0, "microcode": 0 });
+    network.write(|tx| row(tx, "nodes.snp.tcb_versions", b"00a00f11", &lowest));
+    assert!(verdict(&bound).unwrap_err().to_string().contains("bootloader"), "below CCF's table");
+}
+
 proptest! {
     #[test]
     fn no_evidence_makes_a_verifier_panic(
