@@ -67,7 +67,8 @@ impl Place {
     /// A node asks, and waits for members; its id.
     fn asks(&self, name: &str, more: &[&str]) -> String {
         let (url, service) = (self.ready["nodes"][0]["governance"].as_str().unwrap(), self.service());
-        let args = ["node", "join", "--dir", name, "--network", url, "--service-certificate", &service, "--detach", "--json"];
+        let args =
+            ["node", "join", "--dir", name, "--network", url, "--service-certificate", &service, "--detach", "--json"];
         let said = self.ok(&[&args[..], more].concat());
         let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
         assert_eq!(last["stage"], "pending", "{said}");
@@ -175,7 +176,7 @@ fn two_nodes_join_and_one_leaves() {
     place.ok(&["down", "--dir", "node3"]);
     assert!(place.ok(&["node", "join", "--dir", "node3", "--detach"]).contains("3 ("));
     let status: Value = serde_json::from_str(&place.ok(&["status", "--dir", "node3", "--json"])).unwrap();
-    assert_eq!(status["nodes"][0]["number"], 3);
+    assert_eq!((&status["nodes"][0]["number"], &status["serving"]), (&json!(3), &json!(true)));
 
     // The second leaves.
     let proposed = place.json(&["node", "retire", "2"]);
