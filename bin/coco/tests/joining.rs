@@ -188,7 +188,7 @@ fn two_nodes_join_and_one_leaves() {
     assert!(gone.is_null() || (gone["status"] == "retired" && gone["counted"].is_null()), "{gone}");
     assert_eq!(ureq::put(&url).send("without the second").unwrap().status(), 200);
     let table = place.ok(&["node", "list", "--dir", "node3"]);
-    assert!(table.contains("primary") && table.contains("member0"), "{table}");
+    assert!(table.contains("primary") && table.contains("let go"), "{table}");
 }
 
 #[test]
