@@ -458,7 +458,7 @@ def reads_have_their_shapes(network, people):
     primary = network.curl("/node/network/nodes/primary", version=None).must(200).body
     assert primary["primary"] and network.curl("/node/network", version=None).must(200).body["primary_id"] == primary["node_id"]
     assert sorted(network.curl("/node/primary", node=node, version=None).status for node in range(len(network.doors))) == [200, 404, 404]
-    assert re.fullmatch(r"\d+\.\d+", network.curl("/node/commit", version=None).must(200).body["transactionId"])
+    assert re.fullmatch(r"\d+\.\d+", network.curl("/node/commit", version=None).must(200).body["transaction_id"])
     written = people[0].propose(network, ("set_user_data", {"user_id": "00" * 32, "user_data": {}}))
     assert re.fullmatch(r"\d+\.\d+", written.headers.get("x-ms-ccf-transaction-id", "")) or written.status != 200
 

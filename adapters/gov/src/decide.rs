@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
-use governance::engine::{Effect, Late, Watched};
+use governance::engine::{Apart, Effect};
 use governance::{At, Decision, MemberId, Outcome, Refusal, state};
 use kv::{Blob, Section, State, TableId, Tx, WriteSet};
 use serde_json::{Map, Value};
@@ -16,6 +16,7 @@ use crate::Gov;
 use crate::change::Change;
 use crate::joining::{Endorsing, Verifying};
 use crate::patience::{Patience, Turn};
+use crate::scripts;
 
 /// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
@@ -49,7 +50,7 @@ pub struct Deciding {
     pub gov: Arc<Gov>,
     pub node: Node,
     pub verifying: Verifying,
-    runner: Watched,
+    runner: Apart,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
     patience: Patience,
@@ -57,12 +58,7 @@ pub struct Deciding {
 
 impl Deciding {
     pub fn new(gov: Arc<Gov>, node: Node) -> Self {
-        let clock = |time: Duration| -> Late {
-            let end = Instant::now() + time;
-            Box::new(move || Instant::now() >= end)
-        };
-        let runner = Watched::new(Arc::new(clock));
-        let verifying = Verifying::default();
+        let (verifying, runner) = (Verifying::default(), scripts::runner());
         Self { gov, node, verifying, runner, turn: Arc::default(), patience: Patience::default() }
     }
 

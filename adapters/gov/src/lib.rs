@@ -17,7 +17,9 @@ mod founding;
 mod http;
 mod joining;
 mod patience;
+mod scripts;
 mod settle;
+mod views;
 
 use std::sync::Arc;
 
@@ -30,6 +32,8 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 use change::Change;
 pub use founding::Founding;
 pub use joining::{Attester, Joining, quote_info};
+pub use scripts::script_process;
+use views::Views;
 
 /// A network's governance, on one node.
 pub struct Gov {
@@ -37,6 +41,7 @@ pub struct Gov {
     governance: Governance,
     founding: Founding,
     joining: Joining,
+    views: Views,
 }
 
 impl Gov {
@@ -48,7 +53,7 @@ impl Gov {
         tables: &mut Tables,
     ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-        Ok(Self { ledger, governance, founding, joining })
+        Ok(Self { ledger, governance, founding, joining, views: Views::default() })
     }
 
     fn decisions(&self) -> TableId {
@@ -73,7 +78,10 @@ impl Adapter for Gov {
         Ok(None)
     }
 
-    fn published(&self, _: &Snapshot, _: &Committed) {}
+    fn published(&self, _: &Snapshot, batch: &Committed) {
+        let first = batch.entries.first().map_or(batch.last.seqno, |(seqno, _)| *seqno);
+        self.views.note(batch.view(), first, batch.last.seqno);
+    }
 
     fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener> {
         vec![http::listener(self, node)]

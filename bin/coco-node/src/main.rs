@@ -1,7 +1,8 @@
 //! `coco-node DIR`: one node of a network. The composition root, and what a TEE measures.
 //!
 //! It reads `DIR/node.toml`, joins the network that is named there unless it is of one already, puts the node and its adapters
-//! together and runs until it is told to stop (SIGTERM or SIGINT). It has no other options: whoever may change a node's options may change the node.
+//! together and runs until it is told to stop (SIGTERM or SIGINT). It has no other options: whoever may change a node's options
+//! may change the node. It starts itself again, under another name, to run members' scripts.
 
 mod hosted;
 mod joining;
@@ -28,6 +29,9 @@ const LOGGED: &str = "info,fjall=warn,lsm_tree=warn";
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    if let Some(ended) = gov::script_process() {
+        return ended;
+    }
     // Structured, to stderr. What may be logged: `docs/request-flow.md`.
     let filter = EnvFilter::try_from_env("COCO_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::attest::{Attest, AttestVerify};
 pub use self::bench::{Attack, BenchBeside, BenchGovernance};
-pub use self::governance::{At, Constitution, Governance, Member, Proposal, Signer};
+pub use self::governance::{At, Constitution, Governance, Member, Proposal, Request, Signer};
 pub use self::node::{LedgerChange, LedgerList, Listen, Node, NodeJoin};
 use crate::printer::Color;
 
@@ -52,6 +52,9 @@ pub enum Command {
     /// Changes of a network that members vote on
     #[command(subcommand)]
     Proposal(Proposal),
+    /// Requests whose signature is made somewhere else: prepared with --prepare, signed where the key is, sent from here
+    #[command(subcommand)]
+    Request(Request),
     /// The script that decides what members may do, and when they agree
     #[command(subcommand)]
     Constitution(Constitution),

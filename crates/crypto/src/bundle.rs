@@ -3,6 +3,8 @@
 //! Nothing here reads a clock: whether a certificate is valid today is for whoever knows what today is.
 
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::signature_algorithm::RsaSsaPssParams;
+use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::foreign_key::{ForeignKey, Hash, Scheme};
 use crate::{Error, pem};
@@ -56,8 +58,19 @@ impl ForeignCertificate {
     }
 
     #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode(LABEL, &self.der)
+    }
+
+    #[must_use]
     pub fn key(&self) -> &ForeignKey {
         &self.key
+    }
+
+    /// Who it is of, as it says: `CN=Ann, O=Acme`.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        parse(&self.der).map(|certificate| certificate.subject().to_string()).unwrap_or_default()
     }
 
     /// Whether it may issue others and vouches for itself.
@@ -66,14 +79,16 @@ impl ForeignCertificate {
         self.is_authority() && self.check_issued_by(self).is_ok()
     }
 
-    fn is_authority(&self) -> bool {
+    /// Whether it may issue others.
+    #[must_use]
+    pub fn is_authority(&self) -> bool {
         parse(&self.der).is_ok_and(|certificate| certificate.is_ca())
     }
 
     /// Checks that `issuer` is named as the issuer and signed this. Says nothing about dates, or whether it may issue.
     pub fn check_issued_by(&self, issuer: &Self) -> Result<(), Error> {
         let (certificate, above) = (parse(&self.der)?, parse(&issuer.der)?);
-        let scheme = scheme(certificate.signature_algorithm.algorithm.as_bytes()).ok_or(Error::Signature)?;
+        let scheme = scheme(&certificate.signature_algorithm).ok_or(Error::Signature)?;
         let inner_is_outer = certificate.signature_algorithm == certificate.tbs_certificate.signature;
         if !inner_is_outer || certificate.issuer().as_raw() != above.subject().as_raw() {
             return Err(Error::Signature);
@@ -82,33 +97,22 @@ impl ForeignCertificate {
     }
 }
 
-/// Checks that each certificate is issued by the one behind it, which may issue, and the last by one of `trusted` or is it.
-pub fn check_chain(chain: &[ForeignCertificate], trusted: &[ForeignCertificate]) -> Result<(), Error> {
-    for pair in chain.windows(2) {
-        if !pair[1].is_authority() {
-            return Err(Error::Signature);
-        }
-        pair[0].check_issued_by(&pair[1])?;
-    }
-    let last = chain.last().ok_or(MALFORMED)?;
-    let rooted =
-        trusted.iter().any(|root| root.der == last.der || (root.is_authority() && last.check_issued_by(root).is_ok()));
-    if rooted { Ok(()) } else { Err(Error::Signature) }
-}
-
-fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Error> {
+pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Error> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(MALFORMED),
     }
 }
 
-fn scheme(oid: &[u8]) -> Option<Scheme> {
+/// How a certificate is signed, if in a way that is accepted.
+pub(crate) fn scheme(algorithm: &AlgorithmIdentifier<'_>) -> Option<Scheme> {
+    let oid = algorithm.algorithm.as_bytes();
     if oid == ED25519 {
         return Some(Scheme::Ed25519);
     }
     let (last, family) = oid.split_last()?;
     match (family, last) {
+        (RSA_SIGNATURES, 10) => pss(algorithm).map(Scheme::RsaPss),
         (RSA_SIGNATURES, 11) => Some(Scheme::RsaPkcs1(Hash::Sha256)),
         (RSA_SIGNATURES, 12) => Some(Scheme::RsaPkcs1(Hash::Sha384)),
         (RSA_SIGNATURES, 13) => Some(Scheme::RsaPkcs1(Hash::Sha512)),
@@ -117,6 +121,20 @@ fn scheme(oid: &[u8]) -> Option<Scheme> {
         (ECDSA_SIGNATURES, 4) => Some(Scheme::Ecdsa(Hash::Sha512)),
         _ => None,
     }
+}
+
+/// The digest of RSASSA-PSS where it is the same throughout, and the salt as long as it: what RFC 4055 recommends and tools write.
+fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<Hash> {
+    let params = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
+    let (hash, bytes) = match params.hash_algorithm_oid().as_bytes() {
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01] => (Hash::Sha256, 32),
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02] => (Hash::Sha384, 48),
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03] => (Hash::Sha512, 64),
+        _ => return None,
+    };
+    let mask = params.mask_gen_algorithm().ok()?;
+    let same = mask.hash.as_bytes() == params.hash_algorithm_oid().as_bytes() && params.salt_length() == bytes;
+    same.then_some(hash)
 }
 
 #[cfg(test)]
@@ -128,22 +146,16 @@ mod tests {
     const YEAR: Validity = Validity { from: 1_767_225_600, until: 1_798_761_600 };
 
     #[test]
-    fn a_chain_ends_at_a_trusted_root() {
+    fn a_root_vouches_for_itself() {
         let (root_key, node_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let root = service(&root_key, "root", YEAR).unwrap();
         let leaf = node(node_key.public(), &root_key, &root, &[], YEAR).unwrap();
         let read = |certificate: &crate::Certificate| ForeignCertificate::from_pem(&certificate.to_pem()).unwrap();
         let (root, leaf) = (read(&root), read(&leaf));
-        let other = read(&service(&KeyPair::generate().unwrap(), "root", YEAR).unwrap());
-        assert!(root.is_root() && other.is_root() && !leaf.is_root());
-        let (chain, trusted) = (vec![leaf.clone(), root.clone()], std::slice::from_ref(&root));
-        check_chain(&chain, trusted).unwrap();
-        check_chain(&chain[..1], trusted).unwrap();
-        assert!(check_chain(&chain, std::slice::from_ref(&other)).is_err());
-        assert!(check_chain(&[leaf, other], trusted).is_err());
-        assert!(check_chain(&[], trusted).is_err());
-        let member = read(&member(&root_key, "m", YEAR).unwrap());
-        assert!(!member.is_root());
+        assert!(root.is_root() && !leaf.is_root() && !read(&member(&root_key, "m", YEAR).unwrap()).is_root());
+        leaf.check_issued_by(&root).unwrap();
+        assert_eq!(root.check_issued_by(&leaf), Err(Error::Signature));
+        assert_eq!(ForeignCertificate::from_pem(&leaf.to_pem()), Ok(leaf));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! | certificates of service, nodes and members | X.509, ECDSA P-384 with SHA-384 | [`certificate`] |
 //! | signatures by members' own keys, and what a constitution verifies | ECDSA on three curves, RSA, Ed25519 | [`ForeignKey`] |
 //! | signatures with members' own keys | ECDSA on three curves | [`SigningKey`] |
-//! | certificates that others issued, and chains of them | X.509 | [`bundle`] |
+//! | certificates that others issued, and chains of them | X.509 | [`bundle`], [`chain`] |
 //! | secrets and identifiers | the provider's generator | [`Secret::random`], [`random`] |
 //!
 //! What a foreign protocol signs or hashes with (secp256k1, keccak) belongs to its adapter, and TLS to `rustls`.
@@ -21,6 +21,7 @@
 
 pub mod bundle;
 pub mod certificate;
+pub mod chain;
 pub mod cose;
 mod der;
 mod error;

@@ -66,7 +66,16 @@ impl Kind {
         !matches!(self, Self::StateDigest | Self::Ack)
     }
 
-    fn names_proposal(self) -> bool {
+    /// Of the value of the header.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let all = [Self::Proposal, Self::Withdrawal, Self::Ballot, Self::StateDigest, Self::Ack, Self::RecoveryShare];
+        all.into_iter().find(|kind| kind.text() == text)
+    }
+
+    /// Whether it is about a proposal, which a header names.
+    #[must_use]
+    pub fn names_proposal(self) -> bool {
         matches!(self, Self::Withdrawal | Self::Ballot)
     }
 }
@@ -81,8 +90,11 @@ pub struct Signed<'a> {
     /// Of ballots and withdrawals.
     pub proposal_id: Option<&'a str>,
     pub payload: &'a [u8],
-    /// SHA-256 of the signature: what tells a request from another one.
+    /// SHA-256 of the signature.
     pub signature: Digest,
+    /// What tells a request from another one: SHA-256 of the signed bytes and of `r`, the first half of the signature. The second
+    /// half has two values that verify, and anybody can make one out of the other.
+    pub once: Digest,
     /// The whole request.
     pub envelope: &'a [u8],
 }
@@ -96,9 +108,7 @@ impl fmt::Debug for Signed<'_> {
 /// What a request asks for, as it says itself.
 #[must_use]
 pub fn kind(envelope: &[u8]) -> Option<Kind> {
-    let headers = Headers::read(Parts::read(envelope)?.protected)?;
-    let all = [Kind::Proposal, Kind::Withdrawal, Kind::Ballot, Kind::StateDigest, Kind::Ack, Kind::RecoveryShare];
-    all.into_iter().find(|kind| kind.text() == headers.kind)
+    Kind::of(Headers::read(Parts::read(envelope)?.protected)?.kind)
 }
 
 /// Reads a request and verifies that a member signed it who may, and that it is of the kind that the path wants.
@@ -125,10 +135,9 @@ pub fn verify<'a>(
     let certificate = members::certificate(tables, tx, &signer)?.ok_or(unknown)?;
     let scheme =
         scheme(headers.algorithm, &certificate).ok_or(refused("the algorithm is not one of the member's key"))?;
-    certificate
-        .key()
-        .verify(scheme, &signed_bytes(parts.protected, parts.payload), parts.signature)
-        .map_err(|_| refused("the signature does not verify"))?;
+    let signed = signed_bytes(parts.protected, parts.payload);
+    let verified = certificate.key().verify(scheme, &signed, parts.signature);
+    verified.map_err(|_| refused("the signature does not verify"))?;
     let info = members::info(tables, tx, &signer)?.ok_or(refused("the signer is not a member"))?;
     if kind.wants_active() && info.status != members::Status::Active {
         return Err(refused("the signer is not an active member"));
@@ -140,6 +149,7 @@ pub fn verify<'a>(
         proposal_id,
         payload: parts.payload,
         signature: crypto::sha256(parts.signature),
+        once: crypto::sha256(&[&signed, &parts.signature[..parts.signature.len() / 2]].concat()),
         envelope,
     })
 }
@@ -195,16 +205,20 @@ impl<'a> Parts<'a> {
     }
 }
 
-struct Headers<'a> {
-    algorithm: i64,
-    kid: &'a str,
-    kind: &'a str,
-    created_at: u64,
-    proposal_id: Option<&'a str>,
+/// Protected headers as they stand. That they are read says nothing of who wrote them.
+pub struct Headers<'a> {
+    pub algorithm: i64,
+    pub kid: &'a str,
+    /// A [`Kind`], if it is one that is known.
+    pub kind: &'a str,
+    pub created_at: u64,
+    pub proposal_id: Option<&'a str>,
 }
 
 impl<'a> Headers<'a> {
-    fn read(protected: &'a [u8]) -> Option<Self> {
+    /// `None`: one that is wanted is missing, one stands twice, or it is no map of headers.
+    #[must_use]
+    pub fn read(protected: &'a [u8]) -> Option<Self> {
         let mut d = Decoder::new(protected);
         let count = d.map().ok()?.filter(|count| *count <= HEADERS_MAX)?;
         let (mut numbers, mut names) = (Vec::new(), Vec::new());

@@ -27,6 +27,7 @@ mod founding;
 pub mod join;
 mod member;
 pub mod nodes;
+pub mod organisations;
 mod proposals;
 pub mod state;
 pub mod tables;

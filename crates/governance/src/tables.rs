@@ -26,6 +26,8 @@ pub const DECISIONS: &str = "public:coco.gov.decisions";
 pub const PROPOSALS_TIMES: &str = "public:coco.gov.proposals_times";
 /// Per action (`*`: any other): who must agree.
 pub const POLICIES: &str = "public:coco.gov.policies";
+/// Per organisation, by its name: whose certificates tell its people.
+pub const ORGANISATIONS: &str = "public:coco.gov.organisations";
 
 /// Which code nodes may run: key = TEE, a colon, the main measurement.
 pub const MANIFEST_CODE: &str = "public:coco.gov.manifest.code";
@@ -78,7 +80,7 @@ const OF_CCF: [&str; 28] = [
 const OF_COCO: [&str; 13] = [
     POLICIES,
     "public:coco.gov.participants",
-    "public:coco.gov.organisations",
+    ORGANISATIONS,
     "public:coco.gov.nodes.owners",
     MANIFEST_CODE,
     MANIFEST_TEE,

@@ -59,7 +59,7 @@ impl Policy {
 
     /// What must come out, said once more.
     fn model(&self, active: &[bool], cast: &BTreeMap<usize, (bool, u64)>, proposer: usize, now: u64) -> ProposalState {
-        if self.spared[proposer] {
+        if self.spared[proposer] && active[proposer] {
             return ProposalState::Accepted;
         }
         let weight = |member: usize| match self.agree {

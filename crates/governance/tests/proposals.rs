@@ -171,6 +171,37 @@ fn with_window(world: &mut World, window: u64) {
     });
 }
 
+/// The order of P-384.
+const ORDER: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
+
+/// The other signature that verifies where this one does: `s` becomes the order less `s`.
+fn twin(envelope: &[u8]) -> Vec<u8> {
+    let order = const_hex::decode(ORDER).unwrap();
+    let mut twin = envelope.to_vec();
+    let start = twin.len() - order.len();
+    let mut borrow = 0;
+    for (byte, order) in twin[start..].iter_mut().zip(&order).rev() {
+        let difference = i16::from(*order) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference.rem_euclid(256) as u8;
+    }
+    twin
+}
+
+#[test]
+fn a_request_under_the_twin_of_its_signature_is_the_same_request() {
+    let mut world = world();
+    let signed = world.members[0].sign(Kind::Proposal, 1_000, None, b"{}");
+    world.propose_signed(&signed).unwrap();
+    let other = twin(&signed);
+    assert_ne!(other, signed);
+    assert!(world.governance.verify(&world.store.tx(), Kind::Proposal, &other).is_ok(), "it is a good signature");
+    assert_eq!(refused(world.propose_signed(&other)).1, "ProposalReplay");
+    // Signed once more it is another request.
+    let again = world.members[0].sign(Kind::Proposal, 1_000, None, b"{}");
+    world.propose_signed(&again).unwrap();
+}
+
 #[test]
 fn requests_to_propose_are_taken_once_and_in_time() {
     let mut world = world();

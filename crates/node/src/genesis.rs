@@ -11,9 +11,12 @@ pub struct ServiceTables {
     info: TableId,
     nodes: TableId,
     endorsed: TableId,
+    leases: TableId,
     ledgers: TableId,
 }
 
+/// Until when nodes need not prove themselves anew: key = id, value = JSON.
+const LEASES: &str = "public:coco.gov.nodes.leases";
 /// Names the hosted ledgers: key = name, value = JSON.
 const LEDGERS: &str = "public:coco.gov.ledgers";
 
@@ -22,11 +25,13 @@ impl ServiceTables {
     pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
         ledger::tables::register(tables)?;
         let ledgers = tables.add(LEDGERS, Kind::State)?;
+        let leases = tables.add(LEASES, Kind::State)?;
         let find = |name: &str| tables.find(name).ok_or_else(|| TableError::Name(name.to_owned()));
         Ok(Self {
             info: find(ledger::tables::SERVICE_INFO)?,
             nodes: find(ledger::tables::NODES_INFO)?,
             endorsed: find(ledger::tables::NODES_ENDORSED_CERTIFICATES)?,
+            leases,
             ledgers,
         })
     }
@@ -36,6 +41,11 @@ impl ServiceTables {
     /// The nodes, by id.
     pub(crate) fn nodes(&self) -> TableId {
         self.nodes
+    }
+
+    /// Their leases, by id.
+    pub(crate) fn leases(&self) -> TableId {
+        self.leases
     }
 
     /// The hosted ledgers, by name.

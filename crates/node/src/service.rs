@@ -43,8 +43,16 @@ impl Service for Keys {
 
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject> {
         let nodes = Nodes::read(&self.tables, committed);
-        if nodes.find(to).is_none_or(|node| node.status != NodeStatus::Trusted) {
-            return Err(Reject::caller(0, format!("node {to} is not trusted: it gets no secrets")));
+        match nodes.find(to) {
+            Some(node) if node.status != NodeStatus::Trusted => {
+                return Err(Reject::caller(0, format!("node {to} is not trusted: it gets no secrets")));
+            }
+            Some(node) if node.lapsed => {
+                let message = format!("the lease of node {to} ran out: it gets no secrets until it proves itself anew");
+                return Err(Reject::caller(0, message));
+            }
+            Some(_) => {}
+            None => return Err(Reject::caller(0, format!("node {to} is not known: it gets no secrets"))),
         }
         let service_key = self.service_key.to_pkcs8_pem().map_err(at_fault)?;
         let neighbours =

@@ -2,8 +2,8 @@
 
 use adapter::{Blame, Reject};
 use axum::Json;
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Query, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::TxId;
@@ -126,28 +126,33 @@ pub fn signed(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationInfo", message))
 }
 
-/// The version of the API that a caller wants, if it says so.
+/// Whether this node knows the version of the API that a caller wants, if it says so.
 pub async fn version(request: Request, next: Next) -> Response {
-    let of_governance = request.uri().path().starts_with("/gov/");
-    let asked = request
-        .uri()
-        .query()
-        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("api-version=").map(str::to_owned)));
-    match asked {
-        Some(asked) if of_governance && !VERSIONS.contains(&&*asked) => {
-            let asked: String = asked.chars().take(40).collect();
-            let message = format!("Unsupported api-version {asked:?}: this node knows {}.", VERSIONS.join(", "));
-            Problem::new(StatusCode::BAD_REQUEST, "UnsupportedApiVersionValue", message).into_response()
-        }
-        _ => {
-            let head = *request.method() == Method::HEAD;
-            let response = next.run(request).await;
-            // Extractors of the framework refuse in plain text; callers of this API are told in its own words.
-            if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !head {
-                let message = "The request's body is too large.";
-                return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestBodyTooLarge", message).into_response();
-            }
-            response
-        }
+    if request.uri().path().starts_with("/gov/")
+        && let Some(asked) = unknown_version(request.uri())
+    {
+        let asked: String = asked.chars().take(40).collect();
+        let message = format!("Unsupported api-version {asked:?}: this node knows {}.", VERSIONS.join(", "));
+        return Problem::new(StatusCode::BAD_REQUEST, "UnsupportedApiVersionValue", message).into_response();
     }
+    in_own_words(next.run(request).await)
+}
+
+fn unknown_version(uri: &Uri) -> Option<String> {
+    let Ok(Query(parameters)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return None };
+    let asked = parameters.into_iter().filter(|(name, _)| name == "api-version").map(|(_, value)| value);
+    asked.into_iter().find(|asked| !VERSIONS.contains(&&**asked))
+}
+
+/// Extractors of the framework refuse in plain text; callers of this API are told in its own form.
+fn in_own_words(response: Response) -> Response {
+    let status = response.status();
+    if !status.is_client_error() || response.headers().contains_key(ERROR_CODE) {
+        return response;
+    }
+    let (code, message) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ("RequestBodyTooLarge", "The request's body is too large."),
+        _ => ("InvalidInput", "The request's path, query or body cannot be read."),
+    };
+    Problem::new(status, code, message).into_response()
 }

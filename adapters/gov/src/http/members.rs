@@ -16,34 +16,35 @@ pub async fn state_digest(State(deciding): Door, Path(member): Path<String>) -> 
     Ok(placed(&deciding.gov.governance.state_digest(&Tx::new(snapshot.state()), &id)?, None))
 }
 
-/// `POST …/{member}:update` and `POST …/{member}:ack`
-pub async fn act(
+/// `POST …/{member}:update`
+pub async fn update(
     State(deciding): Door,
-    Path(segment): Path<String>,
+    Path(member): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let Some((member, verb)) = segment.split_once(':') else { return Err(Problem::verb()) };
-    let member = member.to_owned();
     signed(&headers)?;
-    match verb {
-        "update" => {
-            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>, body: &[u8]| {
-                let request = gov.governance.verify(tx, Kind::StateDigest, body)?;
-                let answer = gov.governance.update_state_digest(tx, &request, &member, at)?;
-                Ok(Outcome { answer, effects: Vec::new(), log: Vec::new() })
-            };
-            let (digest, place) = deciding.request(body, act).await?;
-            Ok(placed(&digest, place))
-        }
-        "ack" => {
-            let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>, body: &[u8]| {
-                let request = gov.governance.verify(tx, Kind::Ack, body)?;
-                gov.governance.acknowledge(tx, &request, &member)
-            };
-            let ((), place) = deciding.request(body, act).await?;
-            Ok(with_place(StatusCode::NO_CONTENT.into_response(), place))
-        }
-        _ => Err(Problem::not_found(format!("There is no {verb:?} here, only \"update\" and \"ack\"."))),
-    }
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>, body: &[u8]| {
+        let request = gov.governance.verify(tx, Kind::StateDigest, body)?;
+        let answer = gov.governance.update_state_digest(tx, &request, &member, at)?;
+        Ok(Outcome { answer, effects: Vec::new(), log: Vec::new() })
+    };
+    let (digest, place) = deciding.request(body, act).await?;
+    Ok(placed(&digest, place))
+}
+
+/// `POST …/{member}:ack`
+pub async fn acknowledge(
+    State(deciding): Door,
+    Path(member): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    signed(&headers)?;
+    let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>, body: &[u8]| {
+        let request = gov.governance.verify(tx, Kind::Ack, body)?;
+        gov.governance.acknowledge(tx, &request, &member)
+    };
+    let ((), place) = deciding.request(body, act).await?;
+    Ok(with_place(StatusCode::NO_CONTENT.into_response(), place))
 }

@@ -5,18 +5,26 @@
 //! | `proposals.rs` | `/gov/members/proposals…` |
 //! | `members.rs` | `/gov/members/state-digests…` |
 //! | `service.rs` | `/gov/service/…`, read from the tables |
+//! | `transactions.rs` | what became of a transaction, for both |
+//! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
 //! | `nodes.rs` | `/node/…` |
 //! | `join.rs` | `/node/join`, nodes that were let go |
 //! | `network.rs` | `/gov/coco/nodes`, `/gov/coco/ledgers` |
+//! | `actions.rs` | what stands behind a colon |
+//! | `openapi.rs` | `/gov/api`, `/node/api`: all of this, described for programs |
 //! | `answer.rs` | how every answer and every refusal is written |
 
+mod actions;
 mod answer;
 mod join;
 mod members;
 mod network;
 mod nodes;
+mod openapi;
 mod proposals;
+mod rules;
 mod service;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +35,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use kv::Snapshot;
 use tokio_util::sync::CancellationToken;
 
@@ -57,43 +65,63 @@ pub fn listener(gov: Arc<Gov>, node: Node) -> Listener {
 /// What every handler has.
 pub type Door = axum::extract::State<Deciding>;
 
-/// The table of endpoints. A colon begins an action, so the last segment is taken apart by the handler.
+/// The table of endpoints. Every line is described in `openapi/`: a test says which one is not.
+fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
+    vec![
+        ("/gov/api", get(openapi::gov)),
+        ("/gov/members/proposals", get(proposals::list)),
+        ("/gov/members/proposals:create", post(proposals::create)),
+        ("/gov/members/proposals/{proposal}", get(proposals::show)),
+        ("/gov/members/proposals/{proposal}:withdraw", post(proposals::withdraw)),
+        ("/gov/members/proposals/{proposal}/actions", get(proposals::actions)),
+        ("/gov/members/proposals/{proposal}/ballots/{member}", get(proposals::ballot)),
+        ("/gov/members/proposals/{proposal}/ballots/{member}:submit", post(proposals::vote)),
+        ("/gov/members/state-digests/{member}", get(members::state_digest)),
+        ("/gov/members/state-digests/{member}:update", post(members::update)),
+        ("/gov/members/state-digests/{member}:ack", post(members::acknowledge)),
+        ("/gov/service/info", get(service::info)),
+        ("/gov/service/constitution", get(service::constitution)),
+        ("/gov/service/members", get(service::members)),
+        ("/gov/service/members/{member}", get(service::member)),
+        ("/gov/service/users", get(service::users)),
+        ("/gov/service/users/{user}", get(service::user)),
+        ("/gov/service/nodes", get(service::nodes)),
+        ("/gov/service/nodes/{node}", get(service::node)),
+        ("/gov/service/join-policy", get(service::join_policy)),
+        ("/gov/service/jwk", get(service::tokens)),
+        ("/gov/service/transactions/commit", get(transactions::commit)),
+        ("/gov/service/transactions/{transaction}", get(transactions::one)),
+        ("/gov/coco/policies", get(rules::policies)),
+        ("/gov/coco/proposals/{proposal}/times", get(rules::times)),
+        ("/gov/coco/nodes", get(network::nodes)),
+        ("/gov/coco/ledgers", get(network::ledgers)),
+        ("/node/api", get(openapi::node)),
+        ("/node/state", get(nodes::state)),
+        ("/node/network", get(nodes::network)),
+        ("/node/network/nodes", get(nodes::list)),
+        ("/node/network/nodes/{node}", get(nodes::one).delete(join::forget)),
+        ("/node/network/removable_nodes", get(join::removable)),
+        ("/node/join", post(join::join).layer(DefaultBodyLimit::max(governance::join::REQUEST_BYTES_MAX))),
+        ("/node/commit", get(transactions::commit_of_node)),
+        ("/node/tx", get(transactions::of_node)),
+        ("/node/primary", get(nodes::primary).head(nodes::primary)),
+        ("/node/backup", get(nodes::backup).head(nodes::backup)),
+    ]
+}
+
 pub fn router(deciding: Deciding) -> Router {
-    Router::new()
-        .route("/gov/members/proposals", get(proposals::list))
-        .route("/gov/members/{verb}", post(proposals::create))
-        .route("/gov/members/proposals/{proposal}", get(proposals::show).post(proposals::withdraw))
-        .route("/gov/members/proposals/{proposal}/actions", get(proposals::actions))
-        .route("/gov/members/proposals/{proposal}/ballots/{member}", get(proposals::ballot).post(proposals::vote))
-        .route("/gov/members/state-digests/{member}", get(members::state_digest).post(members::act))
-        .route("/gov/service/info", get(service::info))
-        .route("/gov/service/constitution", get(service::constitution))
-        .route("/gov/service/members", get(service::members))
-        .route("/gov/service/members/{member}", get(service::member))
-        .route("/gov/service/users", get(service::users))
-        .route("/gov/service/users/{user}", get(service::user))
-        .route("/gov/service/nodes", get(service::nodes))
-        .route("/gov/service/nodes/{node}", get(service::node))
-        .route("/gov/service/join-policy", get(service::join_policy))
-        .route("/gov/service/jwk", get(service::tokens))
-        .route("/gov/service/transactions/commit", get(service::commit))
-        .route("/gov/coco/nodes", get(network::nodes))
-        .route("/gov/coco/ledgers", get(network::ledgers))
-        .route("/node/state", get(nodes::state))
-        .route("/node/network", get(nodes::network))
-        .route("/node/network/nodes", get(nodes::list))
-        .route("/node/network/nodes/{node}", get(nodes::one).delete(join::forget))
-        .route("/node/network/removable_nodes", get(join::removable))
-        .route("/node/join", post(join::join).layer(DefaultBodyLimit::max(governance::join::REQUEST_BYTES_MAX)))
-        .route("/node/commit", get(service::commit))
-        .route("/node/primary", get(nodes::primary).head(nodes::primary))
-        .route("/node/backup", get(nodes::backup).head(nodes::backup))
-        .fallback(async || Problem::not_found("There is no such path: see docs/formats/governance-api.md."))
+    let line = |router: Router<Deciding>, (path, methods)| router.route(&actions::routed(path), methods);
+    let known = endpoints().into_iter().fold(Router::new(), line);
+    let known = known
+        .fallback(async || {
+            Problem::not_found("There is no such path: GET /gov/api and /node/api have those there are.")
+        })
         .method_not_allowed_fallback(async || Problem::verb())
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn(answer::version))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(deciding)
+        .with_state(deciding);
+    actions::apart(known)
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

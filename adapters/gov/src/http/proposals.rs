@@ -12,15 +12,7 @@ use super::answer::{Problem, javascript, placed, signed, with_place};
 use super::{Door, snapshot};
 
 /// `POST /gov/members/proposals:create`
-pub async fn create(
-    State(deciding): Door,
-    Path(verb): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    if verb != "proposals:create" {
-        return Err(Problem::not_found(format!("There is nothing called {verb:?} to be done to members.")));
-    }
+pub async fn create(State(deciding): Door, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
     signed(&headers)?;
     let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>, body: &[u8]| {
         let request = gov.governance.verify(tx, Kind::Proposal, body)?;
@@ -33,11 +25,10 @@ pub async fn create(
 /// `POST /gov/members/proposals/{proposal}:withdraw`
 pub async fn withdraw(
     State(deciding): Door,
-    Path(segment): Path<String>,
+    Path(proposal): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let proposal = target(&segment, "withdraw")?;
     signed(&headers)?;
     let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>, body: &[u8]| {
         let request = gov.governance.verify(tx, Kind::Withdrawal, body)?;
@@ -53,11 +44,10 @@ pub async fn withdraw(
 /// `POST /gov/members/proposals/{proposal}/ballots/{member}:submit`
 pub async fn vote(
     State(deciding): Door,
-    Path((proposal, segment)): Path<(String, String)>,
+    Path((proposal, member)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let member = target(&segment, "submit")?;
     signed(&headers)?;
     let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>, body: &[u8]| {
         let request = gov.governance.verify(tx, Kind::Ballot, body)?;
@@ -92,13 +82,4 @@ pub async fn ballot(
 ) -> Result<Response, Problem> {
     let snapshot = snapshot(&deciding);
     Ok(javascript(deciding.gov.governance.ballot(&Tx::new(snapshot.state()), &proposal, &member)?))
-}
-
-/// The part of a path's last segment that says what a verb is for.
-pub fn target(segment: &str, verb: &str) -> Result<String, Problem> {
-    match segment.split_once(':') {
-        Some((target, named)) if named == verb => Ok(target.to_owned()),
-        Some((_, named)) => Err(Problem::not_found(format!("There is no {named:?} here, only {verb:?}."))),
-        None => Err(Problem::verb()),
-    }
 }

@@ -71,8 +71,3 @@ pub async fn join_policy(State(deciding): Door) -> Result<Response, Problem> {
 pub async fn tokens(State(deciding): Door) -> Result<Response, Problem> {
     read(&deciding, Governance::tokens).map(|tokens| placed(&tokens, None))
 }
-
-/// The last entry that this node knows to be committed.
-pub async fn commit(State(deciding): Door) -> Response {
-    placed(&json!({ "transactionId": deciding.node.status().committed.to_string() }), None)
-}

@@ -9,6 +9,7 @@ pub enum Member {
     List(MemberList),
     New(MemberNew),
     Ack(MemberAck),
+    Rotate(MemberRotate),
 }
 
 /// List the members of a network
@@ -54,11 +55,39 @@ pub struct MemberNew {
 #[command(after_help = "\
 Examples:
   coco member ack --all                      everyone whose key is in the network's directory: for development
-  coco member ack --certificate erin_cert.pem --key erin_privk.pem --url URL --service-certificate service_cert.pem")]
+  coco member ack --certificate erin_cert.pem --key erin_privk.pem --url URL --service-certificate service_cert.pem
+  coco member ack --certificate erin_cert.pem --key agent: --url URL --service-certificate service_cert.pem
+  coco member ack --as erin --prepare ack.json           the key is somewhere else: see `coco request`")]
 pub struct MemberAck {
     /// Sign for every member whose key is in the network's directory
-    #[arg(long, conflicts_with_all = ["name", "certificate", "url"])]
+    #[arg(long, conflicts_with_all = ["name", "certificate", "key", "prepare", "url"])]
     pub all: bool,
+    #[command(flatten)]
+    pub signer: Signer,
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Propose that a member goes on with another certificate and key
+///
+/// Its data, its encryption key and its place in policies stay; its id becomes that of the new certificate. The old key counts no more once
+/// it is accepted, and the member counts again once the new key has signed the state.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco member new ann-2027 --out ~/keys                          the new key and its certificate
+  coco member rotate ~/keys/ann-2027_cert.pem --as ann           ann proposes it for itself, with the old key
+  coco member rotate bob_cert.pem --member 3f2a… --as ann        for another one, whose key is lost")]
+pub struct MemberRotate {
+    /// The new certificate (PEM)
+    #[arg(value_name = "CERTIFICATE")]
+    pub new: PathBuf,
+    /// Whose it is to be: a member's id [default: whoever signs]
+    #[arg(long, value_name = "ID")]
+    pub member: Option<String>,
+    /// The certificates between the new one and its organisation's (PEM), for a member that an organisation vouches for
+    #[arg(long, value_name = "FILE")]
+    pub chain: Option<PathBuf>,
     #[command(flatten)]
     pub signer: Signer,
     #[command(flatten)]
@@ -128,6 +157,8 @@ pub struct ProposalShow {
 #[command(after_help = "\
 Examples:
   coco proposal vote 3f2a --yes --as member1
+  coco proposal vote 3f2a --yes --as member1 --key agent:
+  coco proposal vote 3f2a --no --as member1 --prepare vote.json
   coco proposal vote 3f2a --script ballot.js     export function vote(proposal, proposerId) { return …; }")]
 #[command(group = ArgGroup::new("ballot").required(true).args(["yes", "no", "script"]))]
 pub struct ProposalVote {
@@ -250,18 +281,86 @@ pub struct At {
     pub json: bool,
 }
 
-/// Who signs.
+/// Who signs, and where the key is.
 #[derive(Args)]
+#[command(group = ArgGroup::new("whose").args(["name", "certificate"]))]
+#[command(group = ArgGroup::new("hand").args(["key", "prepare"]))]
 pub struct Signer {
     /// Sign as this member of the network's directory [default: the first one whose key is there]
-    #[arg(long = "as", value_name = "NAME", conflicts_with_all = ["certificate", "url"])]
+    #[arg(long = "as", value_name = "NAME", conflicts_with = "url")]
     pub name: Option<String>,
     /// Sign as the member with this certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "hand")]
     pub certificate: Option<PathBuf>,
-    /// The private key of the certificate (PEM, not encrypted)
-    #[arg(long, value_name = "FILE", requires = "certificate")]
+    /// The private key of the certificate: a FILE (PEM, not encrypted), `agent:` for one that the ssh-agent holds, or a PKCS#11
+    /// URI for one in a token: 'pkcs11:token=NAME;object=NAME?module-path=/usr/lib/….so&pin-source=FILE'
+    #[arg(long, value_name = "KEY", requires = "whose")]
     pub key: Option<PathBuf>,
+    /// The key is somewhere else: write what is to be signed into this file, and send nothing (`coco request` goes on with it)
+    #[arg(long, value_name = "FILE", requires = "whose")]
+    pub prepare: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum Request {
+    Show(RequestShow),
+    Sign(RequestSign),
+    Send(RequestSend),
+}
+
+/// Say what a request that was prepared asks for, and which digest is to be signed
+///
+/// Needs no network. All of it is read out of what is signed; nothing else in the file is believed.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco request show vote.json
+  coco request show vote.json --json                 {\"alg\": …, \"value\": …}, as Azure's Key Vault takes it
+  coco request show vote.json --json | jq -r .value | base64 -d > digest
+  openssl pkeyutl -sign -inkey ann_privk.pem -in digest -out vote.sig")]
+pub struct RequestShow {
+    /// What a command wrote with --prepare
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print JSON: the algorithm and the digest
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Sign a request that was prepared on another machine
+///
+/// Needs no network. Says what is signed, and prints the signature.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco request sign vote.json --key ann_privk.pem > vote.sig
+  coco request sign vote.json --key 'pkcs11:token=Coco;object=ann?module-path=/usr/lib/softhsm/libsofthsm2.so' > vote.sig")]
+pub struct RequestSign {
+    /// What a command wrote with --prepare
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The private key of the member: a FILE (PEM), `agent:`, or a PKCS#11 URI
+    #[arg(long, value_name = "KEY")]
+    pub key: PathBuf,
+}
+
+/// Send a request that was prepared, with the signature that was made elsewhere
+///
+/// The signature is verified with the member's certificate first; a wrong one is not sent.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  coco request send vote.json --signature vote.sig
+  coco request send vote.json --signature vote.sig --url URL --service-certificate service_cert.pem")]
+pub struct RequestSend {
+    /// What a command wrote with --prepare
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The signature: as `coco request sign`, OpenSSL or Azure's Key Vault write it; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub signature: PathBuf,
+    #[command(flatten)]
+    pub at: At,
 }
 
 fn name(text: &str) -> Result<String, String> {

@@ -10,6 +10,7 @@ mod ledger;
 mod member;
 mod node;
 mod proposal;
+mod request;
 mod status;
 mod up;
 
@@ -30,6 +31,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Node(command) => node::run(command, printer),
         Command::Member(command) => member::run(command, printer),
         Command::Proposal(command) => proposal::run(command, printer),
+        Command::Request(command) => request::run(command, printer),
         Command::Constitution(command) => constitution::run(command, printer),
         Command::Governance(cli::Governance::Log(args)) => governance::log::run(&args.ledger, args.json, printer),
         Command::Attest(cli::Attest::Show(args)) => attest::show(&args.file, args.at, args.json, printer),

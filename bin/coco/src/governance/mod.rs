@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   place ──▶ service ◀── request ◀── signer           asked, or told something that a member signed
-//!               │
+//!               │            ▲ │
+//!               │            │ └▶ prepared             what is to be signed, if the key is somewhere else
+//!               │            └─── signature            what came of that
 //!               ├─▶ answers ─▶ people, words           who is meant, and what an action would change
 //!               └─▶ refusal                            why not, and what to do about it
 //! ```
@@ -13,9 +15,11 @@ mod answers;
 mod people;
 mod place;
 mod plain;
+mod prepared;
 mod refusal;
 mod request;
 mod service;
+mod signature;
 mod signer;
 pub mod words;
 
@@ -23,6 +27,7 @@ pub use answers::{Action, Member, Node, Proposal};
 pub use people::People;
 pub use place::Place;
 pub use plain::{plain, plain_lines, short};
-pub use request::{About, seal};
-pub use service::{Sent, Service, Trouble};
-pub use signer::{Signer, Who};
+pub use prepared::Prepared;
+pub use request::{About, Request, algorithm, seal};
+pub use service::{Sent, Service, Trouble, acknowledgement, path};
+pub use signer::{Signer, Source, Who};

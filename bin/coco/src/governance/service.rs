@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use governance::Kind;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use ureq::{Agent, Body};
 
 use super::answers::{self, List, Problem, StateDigest};
 use super::refusal::Refusal;
-use super::{About, Member, People, Place, Proposal, Signer, plain, seal};
+use super::{About, Member, People, Place, Proposal, Request, Signer, plain};
 use crate::failure::Failure;
 use crate::network;
 use crate::printer::Printer;
@@ -119,28 +119,26 @@ impl<'a> Service<'a> {
         Ok(self.patiently(hint, || self.agent.get(self.url(path)).call())?.body)
     }
 
-    /// Sends what a member signs, and waits until it is committed.
+    /// Lets a member sign, sends it, and waits until it is committed.
     pub fn send(
         &self,
-        path: &str,
         signer: &Signer,
         kind: Kind,
         proposal_id: Option<&str>,
         payload: &[u8],
     ) -> Result<Sent, Trouble> {
-        let created_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let about = About { kind, created_at, proposal_id };
-        let request = seal(signer, &about, payload).map_err(Trouble::Failed)?;
-        if request.len() > governance::envelope::ENVELOPE_BYTES_MAX {
-            let kib = request.len() >> 10;
-            let failure = Failure::new(format!("the signed request has {kib} KiB, and a service takes 1024 at most"));
-            return Err(Trouble::Failed(failure.hint("split it, or shorten the scripts in it")));
-        }
+        let request = Request::new(signer, &About::now(kind, proposal_id), payload).map_err(Trouble::Failed)?;
+        let signature = signer.sign(&request.to_be_signed()).map_err(Trouble::Failed)?;
+        self.deliver(&path(kind, proposal_id, &signer.id), &request.name, &request.sealed(&signature))
+    }
+
+    /// Sends what `name` has signed, and waits until it is committed.
+    pub fn deliver(&self, path: &str, name: &str, request: &[u8]) -> Result<Sent, Trouble> {
         let url = self.url(path);
         let hint = "whether it was done is not known: `coco proposal list` and `coco member list` show what stands";
-        let sent = self.patiently(hint, || self.agent.post(&url).content_type("application/cose").send(&request[..]));
+        let sent = self.patiently(hint, || self.agent.post(&url).content_type("application/cose").send(request));
         sent.map_err(|trouble| match trouble {
-            Trouble::Refused(refusal) => Trouble::Refused(Refusal { signer: Some(signer.name.clone()), ..refusal }),
+            Trouble::Refused(refusal) => Trouble::Refused(Refusal { signer: Some(name.to_owned()), ..refusal }),
             failed => failed,
         })
     }
@@ -236,12 +234,19 @@ impl<'a> Service<'a> {
 
     /// Lets a member sign the state. Returns the digest that it signed, and where in the ledger that stands.
     pub fn acknowledge(&self, signer: &Signer) -> Result<(String, Option<String>), Trouble> {
-        let path = |verb: &str| format!("members/state-digests/{}:{verb}", signer.id);
-        let given = self.send(&path("update"), signer, Kind::StateDigest, None, &[])?;
+        let given = self.send(signer, Kind::StateDigest, None, &[])?;
         let StateDigest { state_digest } = given.json().map_err(Trouble::Failed)?;
-        let payload = serde_json::json!({ "stateDigest": state_digest }).to_string();
-        let done = self.send(&path("ack"), signer, Kind::Ack, None, payload.as_bytes())?;
+        let done = self.send(signer, Kind::Ack, None, acknowledgement(&state_digest).as_bytes())?;
         Ok((plain(&state_digest), done.transaction))
+    }
+
+    /// The digest that a member was given to sign, if it was given one.
+    pub fn state_digest(&self, member: &str) -> Result<Option<String>, Trouble> {
+        match self.get::<StateDigest>(&format!("members/state-digests/{member}")) {
+            Ok(given) => Ok(Some(given.state_digest)),
+            Err(Trouble::Refused(refusal)) if refusal.status == 404 => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// The proposal whose id begins like this.
@@ -267,6 +272,24 @@ impl<'a> Service<'a> {
             }
         }
     }
+}
+
+/// Where a signed request goes: what it says itself decides.
+pub fn path(kind: Kind, proposal_id: Option<&str>, signer: &str) -> String {
+    let id = proposal_id.unwrap_or_default();
+    match kind {
+        Kind::Proposal => "members/proposals:create".into(),
+        Kind::Withdrawal => format!("members/proposals/{id}:withdraw"),
+        Kind::Ballot => format!("members/proposals/{id}/ballots/{signer}:submit"),
+        Kind::StateDigest => format!("members/state-digests/{signer}:update"),
+        Kind::Ack => format!("members/state-digests/{signer}:ack"),
+        Kind::RecoveryShare => format!("recovery/members/{signer}:recover"),
+    }
+}
+
+/// What a member signs to acknowledge a state.
+pub fn acknowledgement(digest: &str) -> String {
+    serde_json::json!({ "stateDigest": digest }).to_string()
 }
 
 fn agent(root: Certificate<'static>) -> Agent {

@@ -9,8 +9,28 @@ const CONDITIONS = {
       const node = ofCcf("nodes.info").get(action.args.node_id);
       if (node?.status !== "Pending" || !isApproved(node)) return false;
       // A proposal may bring several: those before this one count too.
-      claimed.add(action.args.node_id);
-      return trustedNodesOf(proposer) + claimed.size <= nodes_max;
+      claimed.nodes.add(action.args.node_id);
+      return trustedNodesOf(proposer) + claimed.nodes.size <= nodes_max;
+    },
+  },
+  // A member changes its own certificate.
+  own_key: {
+    fields: {},
+    holds: (_, action, proposer) => action.name === "rotate_member_certificate" && action.args.member_id === proposer,
+  },
+  // The owner of an organisation takes in one of its people, as a member or a user; up to so many of them at a time.
+  own_organisation: {
+    fields: { people_max: integer(1, 1000000) },
+    holds({ people_max }, action, proposer, claimed) {
+      if (!["set_member", "set_user"].includes(action.name)) return false;
+      const { cert, organisation } = action.args;
+      if (!organisation || ofCoco("organisations").get(organisation)?.owner !== proposer) return false;
+      const person = ccf.pemToId(cert);
+      // Whoever is there already is not written anew this way.
+      if (ofCcf("members.info").has(person) || ofCcf("users.certs").has(person) || !isVouchedFor(action.args)) return false;
+      claimed.people.add(`${organisation} ${person}`);
+      const more = [...claimed.people].filter((one) => one.startsWith(`${organisation} `)).length;
+      return peopleOf(organisation).length + more <= people_max;
     },
   },
   // One of these members proposes it.
@@ -44,8 +64,11 @@ function condition(value, name) {
   shape({ when: text, ...known.fields })(value, name);
 }
 
+// Nothing is automatic for whoever left or was suspended after it proposed.
 const isAutomatic = (policy, action, proposer, claimed) =>
-  (policy.automatic ?? []).some((one) => CONDITIONS[one.when].holds(one, action, proposer, claimed));
+  policy.automatic?.length > 0 &&
+  ofCcf("members.info").get(proposer)?.status === "Active" &&
+  policy.automatic.some((one) => CONDITIONS[one.when].holds(one, action, proposer, claimed));
 
 const TEE_OF_FORMAT = {
   OE_SGX_v1: "sgx",

@@ -22,7 +22,8 @@ export function resolve(input, proposerId, votes, proposalId) {
   const active = activeMembers();
   const cast = new Map(votes.map(({ member_id, vote }) => [member_id, vote]));
   const times = ofCoco("proposals_times").get(proposalId)?.ballots ?? {};
-  const claimed = new Set();
+  // What the actions of this proposal would already make of a limit.
+  const claimed = { nodes: new Set(), people: new Set() };
   const verdicts = [];
   for (const action of JSON.parse(input).actions) {
     for (const [place, policy] of judges(action).entries()) {

@@ -1,4 +1,4 @@
-// Members, participants, users and organisations.
+// Members, participants and users.
 
 const isRecovering = () => ["Recovering", "WaitingForRecoveryShares"].includes(ofCcf("service.info").get(ONE)?.status);
 const isRecoveryMember = (member) => ofCcf("members.encryption_public_keys").has(member);
@@ -27,20 +27,25 @@ define(
     encryption_pub_key: optional(rsaKey),
     member_data: optional(object),
     recovery_role: optional(oneOf("NonParticipant", "Participant", "Owner")),
+    ...voucher,
   },
-  ({ cert, encryption_pub_key, member_data, recovery_role }) => {
+  (args) => {
+    const { cert, encryption_pub_key, member_data, recovery_role } = args;
     const member = ccf.pemToId(cert);
+    const organisation = vouching(args);
     checkHolderMayChange(member, encryption_pub_key);
     const signature = table("public:ccf.internal.signatures").get(ONE) ?? fail("there is no signed state to acknowledge yet");
     ofCcf("members.certs").setText(member, cert);
     const keys = ofCcf("members.encryption_public_keys");
     encryption_pub_key ? keys.setText(member, encryption_pub_key) : keys.remove(member);
-    ofCcf("members.info").set(member, { status: "Accepted", member_data, recovery_role });
+    ofCcf("members.info").set(member, { status: "Accepted", member_data, recovery_role, organisation });
     ofCcf("members.acks").set(member, { state_digest: signature.root });
     checkSatisfiable();
   },
-  ({ encryption_pub_key, recovery_role }) =>
-    !recovery_role || encryption_pub_key || fail("a recovery role needs an encryption_pub_key"),
+  (args) => {
+    if (args.recovery_role && !args.encryption_pub_key) fail("a recovery role needs an encryption_pub_key");
+    checkVoucher(args);
+  },
 );
 
 // Takes a member out of those who decide, and says whether it held a share.
@@ -85,14 +90,22 @@ define("set_member_data", { member_id: id, member_data: object }, ({ member_id, 
   members.set(member_id, { ...existing(members, member_id, "member"), member_data });
 });
 
-function setUserData(user, user_data) {
-  user_data ? ofCcf("users.info").set(user, { user_data }) : ofCcf("users.info").remove(user);
+function setUserData(user, user_data, organisation) {
+  const users = ofCcf("users.info");
+  user_data || organisation ? users.set(user, { user_data, organisation }) : users.remove(user);
 }
 
-define("set_user", { cert: certificate, user_data: optional(object) }, ({ cert, user_data }) => {
-  ofCcf("users.certs").setText(ccf.pemToId(cert), cert);
-  setUserData(ccf.pemToId(cert), user_data);
-});
+define(
+  "set_user",
+  { cert: certificate, user_data: optional(object), ...voucher },
+  (args) => {
+    const user = ccf.pemToId(args.cert);
+    const organisation = vouching(args);
+    ofCcf("users.certs").setText(user, args.cert);
+    setUserData(user, args.user_data, organisation);
+  },
+  checkVoucher,
+);
 
 define("remove_user", { user_id: id }, ({ user_id }) => {
   ofCcf("users.certs").remove(user_id);
@@ -100,7 +113,7 @@ define("remove_user", { user_id: id }, ({ user_id }) => {
 });
 
 define("set_user_data", { user_id: id, user_data: optional(object) }, ({ user_id, user_data }) =>
-  setUserData(user_id, user_data));
+  setUserData(user_id, user_data, ofCcf("users.info").get(user_id)?.organisation));
 
 define("set_participant", { cert: certificate, participant_data: optional(object) }, ({ cert, participant_data }) =>
   ofCoco("participants").set(ccf.pemToId(cert), { cert, participant_data }));
@@ -110,15 +123,3 @@ define("remove_participant", { participant_id: id }, ({ participant_id }) => ofC
 function checkParty(id) {
   if (!ofCcf("members.info").has(id) && !ofCoco("participants").has(id)) fail(`${id} is no member or participant`);
 }
-
-// A company's certificates, intermediates included: whoever has a certificate under them is one of its people.
-define(
-  "set_organisation",
-  { name, owner: id, cert_bundle: bundle, organisation_data: optional(object) },
-  ({ name, owner, cert_bundle, organisation_data }) => {
-    checkParty(owner);
-    ofCoco("organisations").set(name, { owner, cert_bundle, organisation_data });
-  },
-);
-
-define("remove_organisation", { name }, ({ name }) => ofCoco("organisations").remove(name));

@@ -12,6 +12,10 @@ function table(name) {
       const row = map.get(key(id));
       return row === undefined ? undefined : ccf.bufToJsonCompatible(row);
     },
+    getText(id) {
+      const row = map.get(key(id));
+      return row === undefined ? undefined : ccf.bufToStr(row);
+    },
     set: (id, row) => map.set(key(id), ccf.jsonCompatibleToBuf(row)),
     setText: (id, text) => map.set(key(id), ccf.strToBuf(text)),
     remove: (id) => map.delete(key(id)),

@@ -7,46 +7,51 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use kv::Blob;
-use ledger::genesis::ServiceStatus;
 use rquickjs::function::{IntoJsFunc, Opt, This};
 use rquickjs::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result};
 
+use super::ask::{Answers, Ask, Told};
 use super::bounds::{Bounds, Meter};
+use super::chance::Chance;
 use super::compiled::prelude;
-use super::effect::Effect;
-use super::host::{Host, Refused};
+use super::host::Refused;
+use super::log::Log;
 use super::sandbox::check_within;
 use super::snp::Tcb;
-use super::{OVERRUN, jwt, keys};
-use crate::tables::{SERVICE_INFO, SINGLETON};
+use super::walks::Walks;
+use super::{OVERRUN, keys};
+use crate::organisations::{self, Organisation};
+use crate::tables::ORGANISATIONS as ORGANISATIONS_TABLE;
 
-pub(crate) type Shared = Rc<RefCell<Host>>;
-
-/// What the parts of the prelude are given. Rights, bounds and the meter are the call's.
+/// What the parts of the prelude are given. The answers, the bounds and the meter are the call's.
 #[derive(Clone)]
 pub(crate) struct Border {
-    pub(crate) host: Shared,
+    pub(crate) answers: Rc<dyn Answers>,
     pub(crate) meter: Rc<Meter>,
     pub(crate) bounds: Bounds,
     /// Milliseconds since 1970.
     pub(crate) time: u64,
+    pub(crate) log: Rc<RefCell<Log>>,
+    /// Where `Math.random()` starts from.
+    pub(crate) seed: u64,
 }
 
 const CORE: &str = include_str!("prelude/core.js");
 const KEYS: &str = include_str!("prelude/keys.js");
+const ORGANISATIONS: &str = include_str!("prelude/organisations.js");
 const APPLY: &str = include_str!("prelude/apply.js");
 const DATE: &str = include_str!("prelude/date.js");
 
 /// All parts of the prelude.
-pub(crate) const PRELUDE: [&str; 4] = [CORE, KEYS, APPLY, DATE];
+pub(crate) const PRELUDE: [&str; 5] = [CORE, KEYS, ORGANISATIONS, APPLY, DATE];
 
 impl Border {
     /// Prepares a fresh context for a script.
     pub(crate) fn prepare<'js>(&self, ctx: &Ctx<'js>, step: &str) -> Result<()> {
         let object = Object::new(ctx.clone())?;
         let door = Door { ctx: ctx.clone(), object: &object };
-        tables(&door, &self.host, &self.meter)?;
-        conversions(&door, &self.host)?;
+        tables(&door, self)?;
+        conversions(&door, self)?;
         let (meter, bounds) = (self.meter.clone(), self.bounds);
         door.add("validateConstitution", move |ctx: Ctx<'js>, script: String| {
             check_within(&script, &bounds, &meter).map_err(|refused| Exception::throw_type(&ctx, &refused))
@@ -66,11 +71,15 @@ impl Border {
         let door = Door { ctx: ctx.clone(), object: &object };
         let source = match name {
             "keys" => {
-                cryptography(&door)?;
+                cryptography(&door, self.time)?;
                 KEYS
             }
+            "organisations" => {
+                organisations(&door, self)?;
+                ORGANISATIONS
+            }
             "apply" => {
-                service(&door, &self.host, &self.meter)?;
+                service(&door, self)?;
                 APPLY
             }
             "date" => {
@@ -104,21 +113,75 @@ impl<'js> Door<'_, 'js> {
     }
 }
 
-/// Does something on the host unless the call has had its time already: a script that keeps calling is stopped here.
-fn on<T>(
-    ctx: &Ctx<'_>,
-    host: &Shared,
-    meter: &Meter,
-    act: impl FnOnce(&mut Host) -> std::result::Result<T, Refused>,
-) -> Result<T> {
-    if meter.is_over() {
-        return Err(Exception::throw_message(ctx, OVERRUN));
+impl Border {
+    /// Asks, unless the call has had its time already: a script that keeps asking is stopped here.
+    pub(crate) fn ask(&self, ctx: &Ctx<'_>, ask: Ask) -> Result<Told> {
+        if self.meter.is_over() {
+            return Err(Exception::throw_message(ctx, OVERRUN));
+        }
+        plain(ctx, ask.check(&self.bounds).and_then(|()| self.answers.ask(ask)))
     }
-    act(&mut host.borrow_mut()).map_err(|refused| Exception::throw_message(ctx, &refused))
+
+    fn text(&self, ctx: &Ctx<'_>, ask: Ask) -> Result<String> {
+        match self.ask(ctx, ask)? {
+            Told::Text(text) => Ok(text),
+            other => Err(misunderstood(ctx, &other)),
+        }
+    }
+
+    fn number(&self, ctx: &Ctx<'_>, ask: Ask) -> Result<Option<f64>> {
+        match self.ask(ctx, ask)? {
+            #[expect(clippy::cast_precision_loss, reason = "a ledger has fewer than 2^53 entries and rows")]
+            Told::Number(number) => Ok(number.map(|number| number as f64)),
+            other => Err(misunderstood(ctx, &other)),
+        }
+    }
+
+    fn row(&self, ctx: &Ctx<'_>, table: String, key: &str) -> Result<Option<Blob>> {
+        let ask = Ask::Get(table, plain(ctx, bytes(key))?.into());
+        match self.ask(ctx, ask)? {
+            Told::Bytes(bytes) => Ok(bytes),
+            other => Err(misunderstood(ctx, &other)),
+        }
+    }
+
+    /// A small table by its names; a key that is no text is left out.
+    fn rows(&self, ctx: &Ctx<'_>, table: &str) -> Result<Vec<(String, Blob)>> {
+        let mut all = Vec::new();
+        let mut ask = Ask::Walk(table.to_owned());
+        loop {
+            let (rows, further) = match self.ask(ctx, ask)? {
+                Told::Rows(rows, further) => (rows, further),
+                other => return Err(misunderstood(ctx, &other)),
+            };
+            for pair in rows.chunks_exact(2) {
+                if let Ok(name) = std::str::from_utf8(&pair[0]) {
+                    all.push((name.to_owned(), pair[1].clone()));
+                }
+            }
+            match further {
+                Some(walk) => ask = Ask::Further(walk),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Has something done.
+    fn act(&self, ctx: &Ctx<'_>, ask: Ask) -> Result<()> {
+        match self.ask(ctx, ask)? {
+            Told::Done => Ok(()),
+            other => Err(misunderstood(ctx, &other)),
+        }
+    }
+}
+
+/// An answer to another question.
+pub(crate) fn misunderstood(ctx: &Ctx<'_>, told: &Told) -> rquickjs::Error {
+    Exception::throw_message(ctx, &format!("the host answered beside the question: {told:?}"))
 }
 
 /// What is not the host's own: keys and texts.
-fn plain<T>(ctx: &Ctx<'_>, result: std::result::Result<T, Refused>) -> Result<T> {
+pub(crate) fn plain<T>(ctx: &Ctx<'_>, result: std::result::Result<T, Refused>) -> Result<T> {
     result.map_err(|refused| Exception::throw_message(ctx, &refused))
 }
 
@@ -130,64 +193,64 @@ fn buffer<'js>(ctx: &Ctx<'js>, bytes: &[u8]) -> Result<ArrayBuffer<'js>> {
     ArrayBuffer::new_copy(ctx.clone(), bytes)
 }
 
-fn tables<'js>(door: &Door<'_, 'js>, host: &Shared, meter: &Rc<Meter>) -> Result<()> {
-    let (h, m) = (host.clone(), meter.clone());
+fn tables<'js>(door: &Door<'_, 'js>, border: &Border) -> Result<()> {
+    let b = border.clone();
     door.add("has", move |ctx: Ctx<'js>, table: String, key: String| {
-        on(&ctx, &h, &m, |host| host.has(&table, &bytes(&key)?))
+        b.row(&ctx, table, &key).map(|row| row.is_some())
     })?;
-    let (h, m) = (host.clone(), meter.clone());
+    let b = border.clone();
     door.add("get", move |ctx: Ctx<'js>, table: String, key: String| {
-        let value = on(&ctx, &h, &m, |host| host.get(&table, &bytes(&key)?))?;
-        value.map(|value| buffer(&ctx, &value)).transpose()
+        b.row(&ctx, table, &key)?.map(|value| buffer(&ctx, &value)).transpose()
     })?;
-    let (h, m) = (host.clone(), meter.clone());
+    let b = border.clone();
     door.add("version", move |ctx: Ctx<'js>, table: String, key: String| {
-        #[expect(clippy::cast_precision_loss, reason = "a ledger has fewer than 2^53 entries")]
-        on(&ctx, &h, &m, |host| Ok(host.version(&table, &bytes(&key)?)?.map(|version| version as f64)))
+        b.number(&ctx, Ask::Version(table, plain(&ctx, bytes(&key))?.into()))
     })?;
-    let (h, m) = (host.clone(), meter.clone());
+    let b = border.clone();
     door.add("set", move |ctx: Ctx<'js>, table: String, key: String, value: String| {
-        on(&ctx, &h, &m, |host| host.set(&table, bytes(&key)?, bytes(&value)?))
+        let (key, value) = (plain(&ctx, bytes(&key))?, plain(&ctx, bytes(&value))?);
+        b.act(&ctx, Ask::Set(table, key.into(), value.into()))
     })?;
-    let (h, m) = (host.clone(), meter.clone());
+    let b = border.clone();
     door.add("delete", move |ctx: Ctx<'js>, table: String, key: String| {
-        on(&ctx, &h, &m, |host| host.delete(&table, bytes(&key)?))
+        match b.ask(&ctx, Ask::Delete(table, plain(&ctx, bytes(&key))?.into()))? {
+            Told::Flag(found) => Ok(found),
+            other => Err(misunderstood(&ctx, &other)),
+        }
     })?;
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("clear", move |ctx: Ctx<'js>, table: String| on(&ctx, &h, &m, |host| host.clear(&table)))?;
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("size", move |ctx: Ctx<'js>, table: String| on(&ctx, &h, &m, |host| host.size(&table)))?;
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("open", move |ctx: Ctx<'js>, table: String| on(&ctx, &h, &m, |host| host.open(&table)))?;
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("page", move |ctx: Ctx<'js>, walk: u32| {
-        let rows = on(&ctx, &h, &m, |host| host.page(walk))?;
-        page(&ctx, &rows)
-    })?;
-    let h = host.clone();
-    door.add("close", move |walk: u32| h.borrow_mut().close(walk))
+    let b = border.clone();
+    door.add("clear", move |ctx: Ctx<'js>, table: String| b.act(&ctx, Ask::Clear(table)))?;
+    let b = border.clone();
+    door.add("size", move |ctx: Ctx<'js>, table: String| b.number(&ctx, Ask::Size(table)))?;
+    let walks = Rc::new(RefCell::new(Walks::default()));
+    let (b, w) = (border.clone(), walks.clone());
+    door.add("open", move |ctx: Ctx<'js>, table: String| w.borrow_mut().open(&ctx, &b, table))?;
+    let (b, w) = (border.clone(), walks.clone());
+    door.add("page", move |ctx: Ctx<'js>, walk: u32| page(&ctx, &w.borrow_mut().page(&ctx, &b, walk)?))?;
+    let b = border.clone();
+    door.add("close", move |ctx: Ctx<'js>, walk: u32| walks.borrow_mut().close(&ctx, &b, walk))
 }
 
 /// Keys and values in turn.
-fn page<'js>(ctx: &Ctx<'js>, rows: &[(Blob, Blob)]) -> Result<Array<'js>> {
+fn page<'js>(ctx: &Ctx<'js>, rows: &[Blob]) -> Result<Array<'js>> {
     let array = Array::new(ctx.clone())?;
-    for (place, blob) in rows.iter().flat_map(|(key, value)| [key, value]).enumerate() {
+    for (place, blob) in rows.iter().enumerate() {
         array.set(place, buffer(ctx, blob)?)?;
     }
     Ok(array)
 }
 
-fn conversions<'js>(door: &Door<'_, 'js>, host: &Shared) -> Result<()> {
+fn conversions<'js>(door: &Door<'_, 'js>, border: &Border) -> Result<()> {
     door.add("bytes", |ctx: Ctx<'js>, text: String| buffer(&ctx, text.as_bytes()))?;
     door.add("text", |ctx: Ctx<'js>, hex: String| plain(&ctx, bytes(&hex).map(|bytes| text(&bytes))))?;
     door.add("json", |ctx: Ctx<'js>, hex: String| {
         plain(&ctx, bytes(&hex).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8".into())))
     })?;
     door.add("pemToId", |ctx: Ctx<'js>, pem: String| plain(&ctx, keys::pem_to_id(&pem)))?;
-    let h = host.clone();
-    door.add("log", move |level: String, line: String| h.borrow_mut().log(&level, &line))?;
-    let h = host.clone();
-    door.add("random", move || h.borrow_mut().random())
+    let log = border.log.clone();
+    door.add("log", move |level: String, line: String| log.borrow_mut().say(&level, &line))?;
+    let chance = RefCell::new(Chance(border.seed));
+    door.add("random", move || chance.borrow_mut().next())
 }
 
 /// Bytes as text. A byte that is not UTF-8 becomes a private character of its own, so that different bytes give different
@@ -201,12 +264,12 @@ fn text(bytes: &[u8]) -> String {
     text
 }
 
-fn cryptography<'js>(door: &Door<'_, 'js>) -> Result<()> {
+fn cryptography<'js>(door: &Door<'_, 'js>, time: u64) -> Result<()> {
     door.add("digest", |ctx: Ctx<'js>, name: String, data: String| {
         buffer(&ctx, &plain(&ctx, bytes(&data).and_then(|data| keys::digest(&name, &data)))?)
     })?;
     door.add("isBundle", |pem: String| crypto::ForeignCertificate::bundle(&pem).is_ok())?;
-    door.add("isChain", |chain: String, trusted: String| keys::is_chain(&chain, &trusted))?;
+    door.add("isChain", move |chain: String, trusted: String| keys::is_chain(&chain, &trusted, time))?;
     door.add("isRoot", |pem: String| keys::is_root(&pem))?;
     door.add("pemToJwk", |ctx: Ctx<'js>, kind: String, pem: String, kid: Opt<Option<String>>| {
         plain(&ctx, keys::pem_to_jwk(&kind, &pem, kid.0.flatten()))
@@ -221,67 +284,48 @@ fn cryptography<'js>(door: &Door<'_, 'js>) -> Result<()> {
     )
 }
 
-fn service<'js>(door: &Door<'_, 'js>, host: &Shared, meter: &Rc<Meter>) -> Result<()> {
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("effect", move |ctx: Ctx<'js>, name: String| on(&ctx, &h, &m, |host| effect(host, &name)))?;
-    let (h, m) = (host.clone(), meter.clone());
+/// Whose people somebody is: of one organisation, or of any. Reading certificates takes time, so it is the script's process that does
+/// it.
+fn organisations<'js>(door: &Door<'_, 'js>, border: &Border) -> Result<()> {
+    let border = border.clone();
+    door.add("personOf", move |ctx: Ctx<'js>, chain: String, name: Opt<Option<String>>| {
+        let rows = match name.0.flatten() {
+            Some(name) => {
+                let row = border.row(&ctx, ORGANISATIONS_TABLE.to_owned(), &name)?;
+                row.map(|row| (name, row)).into_iter().collect()
+            }
+            None => border.rows(&ctx, ORGANISATIONS_TABLE)?,
+        };
+        let rows = rows.into_iter().take_while(|_| !border.meter.is_over());
+        let read = rows.filter_map(|(name, row)| Some((name, serde_json::from_slice::<Organisation>(&row).ok()?)));
+        let found = organisations::person(read, &chain, border.time / 1_000).map_err(|stranger| stranger.to_string());
+        plain(&ctx, found.and_then(|found| serde_json::to_string(&found).map_err(|error| error.to_string())))
+    })
+}
+
+fn service<'js>(door: &Door<'_, 'js>, border: &Border) -> Result<()> {
+    let b = border.clone();
+    door.add("effect", move |ctx: Ctx<'js>, name: String| b.act(&ctx, Ask::Effect(name)))?;
+    let b = border.clone();
     door.add("openService", move |ctx: Ctx<'js>, previous: Option<String>, next: String| {
-        on(&ctx, &h, &m, |host| {
-            host.applying()?;
-            host.service.check_identities(previous.as_deref(), &next)?;
-            host.effects.push(Effect::OpenService { previous, next });
-            Ok(())
-        })
+        b.act(&ctx, Ask::OpenService { previous, next })
     })?;
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("ledgerSecretSeqno", move |ctx: Ctx<'js>| {
-        #[expect(clippy::cast_precision_loss, reason = "a ledger has fewer than 2^53 entries")]
-        on(&ctx, &h, &m, |host| Ok(host.service.ledger_secret_seqno() as f64))
+    let b = border.clone();
+    door.add("ledgerSecretSeqno", move |ctx: Ctx<'js>| b.number(&ctx, Ask::LedgerSecretSeqno))?;
+    let b = border.clone();
+    door.add("endorseNode", move |ctx: Ctx<'js>, request: String, valid_from: String, days: u32| {
+        b.text(&ctx, Ask::EndorseNode { request, valid_from, days })
     })?;
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("endorseNode", move |ctx: Ctx<'js>, request: String, from: String, days: u32| {
-        on(&ctx, &h, &m, |host| host.service.endorse_node(&request, &from, days))
-    })?;
-    let (h, m) = (host.clone(), meter.clone());
-    door.add("renewCertificate", move |ctx: Ctx<'js>, from: String, days: u32| {
-        on(&ctx, &h, &m, |host| host.service.renew_certificate(&from, days))
+    let b = border.clone();
+    door.add("renewCertificate", move |ctx: Ctx<'js>, valid_from: String, days: u32| {
+        b.text(&ctx, Ask::RenewCertificate { valid_from, days })
     })?;
     door.add("tcbHexToPolicy", |ctx: Ctx<'js>, cpuid: String, tcb: String| {
         let tcb = Tcb::read(&cpuid, &tcb);
         plain(&ctx, tcb.and_then(|tcb| serde_json::to_string(&tcb).map_err(|error| error.to_string())))
     })?;
-    let (h, m) = (host.clone(), meter.clone());
+    let b = border.clone();
     door.add("setJwtKeys", move |ctx: Ctx<'js>, issuer: String, keys: String| {
-        on(&ctx, &h, &m, |host| jwt::set_keys(host, &issuer, &keys))
+        b.act(&ctx, Ask::SetJwtKeys { issuer, keys })
     })
-}
-
-fn effect(host: &mut Host, name: &str) -> std::result::Result<(), Refused> {
-    host.applying()?;
-    let effect = match name {
-        "rekey" => Effect::RekeyLedger,
-        "shares" => Effect::RefreshRecoveryShares,
-        "chunk" => Effect::CloseChunk,
-        "snapshot" => Effect::TakeSnapshot,
-        "bytecode" => Effect::RefreshBytecode,
-        _ => return Err(format!("no effect {name:?}")),
-    };
-    if matches!(effect, Effect::RekeyLedger | Effect::RefreshRecoveryShares) && recovers(host)? {
-        return Err("the ledger cannot be rekeyed, nor its shares refreshed, while the service recovers".to_owned());
-    }
-    // Twice is once.
-    if !host.effects.contains(&effect) {
-        host.effects.push(effect);
-    }
-    Ok(())
-}
-
-fn recovers(host: &Host) -> std::result::Result<bool, Refused> {
-    #[derive(serde::Deserialize)]
-    struct Info {
-        status: ServiceStatus,
-    }
-    let Some(row) = host.get(SERVICE_INFO, &SINGLETON)? else { return Ok(false) };
-    let info: Info = serde_json::from_slice(&row).map_err(|error| error.to_string())?;
-    Ok(matches!(info.status, ServiceStatus::Recovering | ServiceStatus::WaitingForRecoveryShares))
 }

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crypto::chain::{self, Purpose};
 use crypto::foreign_key::{Curve, Hash, Numbers, Scheme};
-use crypto::{ForeignCertificate, ForeignKey, bundle};
+use crypto::{ForeignCertificate, ForeignKey};
 use serde::{Deserialize, Serialize};
 
 use super::host::Refused;
@@ -98,9 +99,10 @@ pub(crate) fn pem_to_id(pem: &str) -> Result<String, Refused> {
     Ok(crypto::sha256(certificate.der()).to_string())
 }
 
-pub(crate) fn is_chain(chain: &str, trusted: &str) -> bool {
+/// Whether a chain leads to one that is trusted, at a time in milliseconds since 1970.
+pub(crate) fn is_chain(chain: &str, trusted: &str, time: u64) -> bool {
     match (ForeignCertificate::bundle(chain), ForeignCertificate::bundle(trusted)) {
-        (Ok(chain), Ok(trusted)) => bundle::check_chain(&chain, &trusted).is_ok(),
+        (Ok(chain), Ok(trusted)) => chain::check(&chain, &trusted, time / 1_000, Purpose::Any).is_ok(),
         _ => false,
     }
 }

@@ -9,24 +9,31 @@
 //! are numbers in the job. Nothing of a failed call is kept, so there is nothing to undo.
 //!
 //! Bounds: heap, stack, steps, time, size of the script, rows and bytes written. Not bounded by the engine is the time of a
-//! single built-in function between two looks at the meter: see [`Watched`].
+//! single built-in function between two looks at the meter: see [`Apart`] and [`Watched`].
 
+mod apart;
+mod ask;
 mod binding;
 mod bounds;
+mod chance;
 mod compiled;
 mod effect;
 mod host;
 mod jwt;
 mod keys;
+mod log;
 mod rights;
 mod runner;
 mod sandbox;
 mod snp;
+mod walks;
 
 use std::sync::Arc;
 
 use kv::{Blob, State, TableId};
+use minicbor::{Decode, Encode};
 
+pub use apart::{Apart, PROCESS, serve};
 pub use bounds::{Bounds, Late};
 pub use compiled::Compiled;
 pub use effect::{Effect, NoService, Service};
@@ -47,16 +54,42 @@ pub enum Step {
 }
 
 /// The function to call, with its arguments.
-#[derive(Clone, Debug)]
+#[derive(Encode, Decode, Clone, Debug)]
 pub enum Call {
     /// `validate(text)`
-    Validate { proposal: Arc<str> },
+    #[n(0)]
+    Validate {
+        #[cbor(n(0), with = "ask::shared")]
+        proposal: Arc<str>,
+    },
     /// `vote(text, proposerId)`
-    Vote { proposal: Arc<str>, proposer: String },
+    #[n(1)]
+    Vote {
+        #[cbor(n(0), with = "ask::shared")]
+        proposal: Arc<str>,
+        #[n(1)]
+        proposer: String,
+    },
     /// `resolve(text, proposerId, [{member_id, vote}], proposalId)`
-    Resolve { proposal: Arc<str>, proposer: String, votes: Vec<(String, bool)>, proposal_id: String },
+    #[n(2)]
+    Resolve {
+        #[cbor(n(0), with = "ask::shared")]
+        proposal: Arc<str>,
+        #[n(1)]
+        proposer: String,
+        #[n(2)]
+        votes: Vec<(String, bool)>,
+        #[n(3)]
+        proposal_id: String,
+    },
     /// `apply(text, proposalId)`
-    Apply { proposal: Arc<str>, proposal_id: String },
+    #[n(3)]
+    Apply {
+        #[cbor(n(0), with = "ask::shared")]
+        proposal: Arc<str>,
+        #[n(1)]
+        proposal_id: String,
+    },
 }
 
 impl Call {
@@ -121,15 +154,21 @@ pub struct Write {
 }
 
 /// What a function returned, as far as its step cares.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
+    #[n(0)]
     Validity {
+        #[n(0)]
         valid: bool,
+        #[n(1)]
         description: String,
     },
-    Vote(bool),
+    #[n(1)]
+    Vote(#[n(0)] bool),
     /// The text that `resolve` returned.
-    Resolution(String),
+    #[n(2)]
+    Resolution(#[n(0)] String),
+    #[n(3)]
     Applied,
 }
 
@@ -147,5 +186,10 @@ pub enum Failure {
 impl Failure {
     pub(crate) fn thrown(reason: impl Into<String>) -> Self {
         Self::Thrown { reason: reason.into(), trace: None }
+    }
+
+    /// An answer beyond the bounds of output.
+    pub(crate) fn too_long() -> Self {
+        Self::thrown("Error: the answer is too long")
     }
 }

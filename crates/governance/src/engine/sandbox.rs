@@ -9,10 +9,12 @@ use rquickjs::{
     CatchResultExt, CaughtError, Coerced, Context, Ctx, Exception, Function, Module, Object, Runtime, Value,
 };
 
-use super::binding::{Border, Shared};
+use super::ask::{Answers, Ask, Task};
+use super::binding::Border;
 use super::bounds::{Bounds, Late, Meter};
 use super::compiled::{Compiled, NAME};
 use super::host::Host;
+use super::log::Log;
 use super::{Answer, Call, Done, Failure, Job, OVERRUN, Step};
 
 /// What scripts find built in. `Promise` is there because modules need it; nothing ever runs its jobs.
@@ -35,25 +37,34 @@ const OUT_OF_MEMORY: &str = "out of memory";
 impl Job {
     /// Runs the call. `late` is asked now and then whether its time is up.
     pub fn run(self, late: Late) -> Result<Done, Failure> {
-        let meter = Rc::new(Meter::new(self.bounds.steps, late));
-        let host = Host::new(self.state, self.before, self.given, self.service, &self.bounds, self.seed);
-        let host = Rc::new(RefCell::new(host));
-        let step = self.call.step();
-        let result = within(&self.bounds, &meter, |ctx| {
-            let border = Border { host: host.clone(), meter: meter.clone(), bounds: self.bounds, time: self.time };
-            let script = Script::load(ctx, &self.script, &border, step, self.compiled.as_ref())?;
-            host.borrow_mut().step = Some(step);
-            let returned = script.call(ctx, &self.call)?;
-            answer(ctx, &host, step, returned)
-        });
-        let answer = result?;
-        let mut host = host.borrow_mut();
-        Ok(Done {
-            answer,
-            writes: std::mem::take(&mut host.writes),
-            effects: std::mem::take(&mut host.effects),
-            log: std::mem::take(&mut host.log),
-        })
+        let host = Rc::new(RefCell::new(Host::of(&self)));
+        let task = Task { call: self.call, bounds: self.bounds, time: self.time, seed: self.seed };
+        let (answer, said) = task.run(&self.script, self.compiled.as_ref(), host.clone(), late)?;
+        host.borrow_mut().finish(answer, said.iter().map(String::as_str))
+    }
+}
+
+impl Task {
+    /// Runs the call, and gives its answer and what it said on its console.
+    pub(crate) fn run(
+        &self,
+        script: &str,
+        compiled: Option<&Compiled>,
+        answers: Rc<dyn Answers>,
+        late: Late,
+    ) -> Result<(Answer, Vec<String>), Failure> {
+        let Self { bounds, time, seed, .. } = *self;
+        let meter = Rc::new(Meter::new(bounds.steps, late));
+        let log = Rc::new(RefCell::new(Log::new(bounds.log_bytes)));
+        let step = self.step();
+        let border = Border { answers, meter: meter.clone(), bounds, time, log: log.clone(), seed };
+        let answer = within(&bounds, &meter, move |ctx| {
+            let script = Script::load(ctx, script, &border, step, compiled)?;
+            border.ask(ctx, Ask::Loaded)?;
+            answer(ctx, step, script.call(ctx, &self.call)?)
+        })?;
+        let said = Rc::into_inner(log).map(RefCell::into_inner);
+        Ok((answer, said.map(Log::into_lines).unwrap_or_default()))
     }
 }
 
@@ -65,10 +76,11 @@ pub fn check_constitution(script: &str, bounds: &Bounds, late: Late) -> Result<(
 
 /// As [`check_constitution`], on the meter of a call that is under way.
 pub(crate) fn check_within(script: &str, bounds: &Bounds, meter: &Rc<Meter>) -> Result<(), String> {
-    let host = Host::new(empty(), empty(), super::Given::default(), std::sync::Arc::new(super::NoService), bounds, 0);
-    let host = Rc::new(RefCell::new(host));
+    let (given, service) = (super::Given::default(), std::sync::Arc::new(super::NoService));
+    let answers = Rc::new(RefCell::new(Host::new(Step::Validate, empty(), empty(), given, service, bounds)));
+    let log = Rc::new(RefCell::new(Log::new(0)));
+    let border = Border { answers, meter: meter.clone(), bounds: *bounds, time: 0, log, seed: 0 };
     let checked = within(bounds, meter, |ctx| {
-        let border = Border { host, meter: meter.clone(), bounds: *bounds, time: 0 };
         let script = Script::load(ctx, script, &border, Step::Validate, None)?;
         for (name, parameters) in [("validate", 1..=1), ("resolve", 3..=4), ("apply", 2..=2)] {
             let length: usize = script.function(ctx, name)?.get("length")?;
@@ -130,7 +142,7 @@ fn failure(error: &CaughtError<'_>) -> Failure {
 }
 
 /// A client is told enough to find its mistake, and a table does not fill with texts that scripts throw.
-fn cut(mut text: String) -> String {
+pub(crate) fn cut(mut text: String) -> String {
     const BYTES_MAX: usize = 4_096;
     if text.len() > BYTES_MAX {
         text.truncate(text.floor_char_boundary(BYTES_MAX));
@@ -224,11 +236,9 @@ impl<'js> Script<'js> {
 }
 
 /// What the function returned, read as its step wants it.
-fn answer<'js>(ctx: &Ctx<'js>, host: &Shared, step: Step, returned: Value<'js>) -> rquickjs::Result<Answer> {
+fn answer<'js>(ctx: &Ctx<'js>, step: Step, returned: Value<'js>) -> rquickjs::Result<Answer> {
     let text = |value: &Value<'js>| -> rquickjs::Result<String> {
-        let text = value.as_string().map(rquickjs::String::to_string).transpose()?.unwrap_or_default();
-        let counted = host.borrow_mut().answer(text.len());
-        counted.map(|()| text).map_err(|refused| Exception::throw_message(ctx, &refused))
+        Ok(value.as_string().map(rquickjs::String::to_string).transpose()?.unwrap_or_default())
     };
     match step {
         Step::Validate => {

@@ -3,7 +3,7 @@
 //! A window of the latest requests is kept, ordered by the time that their signers wrote into them. A request that is older
 //! than the median of the window is refused, so the window need not reach back to the beginning.
 //!
-//! Times are whole seconds, and within a second the order is by the hash of the signature: by chance. CCF compares that too, and
+//! Times are whole seconds, and within a second the order is by a hash of the request and its signature: by chance. CCF compares that too, and
 //! refuses every other request that is signed in the second of the median. Here a request of that second is taken, unless it
 //! comes before all that the full window still has: then it may be one that has left it.
 
@@ -20,7 +20,7 @@ pub fn admit(tables: &GovernanceTables, tx: &mut Tx<'_>, request: &Signed<'_>, i
     if request.created_at > CREATED_AT_MAX {
         return Err(Refusal::InvalidCreatedAt);
     }
-    let key = format!("{:010}:{}", request.created_at, request.signature);
+    let key = format!("{:010}:{}", request.created_at, request.once);
     if let Some(known) = tx.get(tables.cose_recent_proposals, key.as_bytes())? {
         return Err(Refusal::ProposalReplay(String::from_utf8_lossy(&known).into_owned()));
     }

@@ -12,7 +12,7 @@
 //! failed write the log is dead: it refuses everything, and the node stops.
 
 mod record;
-mod replay;
+pub(crate) mod replay;
 #[cfg(test)]
 pub mod tests;
 

@@ -15,6 +15,9 @@ const ENTRY_BODY_BYTES: usize = 17;
 /// A body longer than this was never written here.
 const BODY_BYTES_MAX: usize = BATCH_BYTES_MAX + ENTRY_BODY_BYTES;
 
+/// Far beyond any place, view or seqno, and far from where adding to one could overflow.
+const NUMBER_MAX: u64 = 1 << 62;
+
 const SEGMENT: u8 = 1;
 const ENTRY: u8 = 2;
 const HARD_STATE: u8 = 3;
@@ -203,14 +206,19 @@ impl Fields<'_> {
         Ok(*first)
     }
 
-    fn number(&mut self) -> Result<u64, Torn> {
+    fn raw(&mut self) -> Result<u64, Torn> {
         let (first, rest) = self.0.split_first_chunk().ok_or(Torn)?;
         self.0 = rest;
         Ok(u64::from_le_bytes(*first))
     }
 
+    /// A place, view or seqno.
+    fn number(&mut self) -> Result<u64, Torn> {
+        self.raw().and_then(|number| if number <= NUMBER_MAX { Ok(number) } else { Err(Torn) })
+    }
+
     fn hard_state(&mut self) -> Result<HardState, Torn> {
-        let (view, vote, commit) = (View(self.number()?), self.number()?, Index(self.number()?));
+        let (view, vote, commit) = (View(self.number()?), self.raw()?, Index(self.number()?));
         Ok(HardState { view, vote: (vote != 0).then_some(Member(vote)), commit })
     }
 
@@ -263,6 +271,17 @@ mod tests {
             let length = bytes.len();
             bytes.push(0xff);
             assert_eq!(Record::read(&bytes.into()), Ok(Found { record, length, synced: 77 }));
+        }
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_added_to_is_torn() {
+        let far = Mark { point: Point::new(u64::MAX, 3), seqno: Seqno(90) };
+        let entry = Entry { index: Index(u64::MAX), view: View(3), data: Bytes::new() };
+        for record in [Record::Restart(far), Record::Truncate(far), Record::Entry(entry)] {
+            let mut bytes = Vec::new();
+            record.write(0, &mut bytes);
+            assert_eq!(Record::read(&bytes.into()), Err(Torn), "{record:?}");
         }
     }
 

@@ -70,7 +70,12 @@ impl Orderer {
     /// Nodes as they are known at the start.
     pub(super) fn meet(&mut self) -> Result<(), Fault> {
         self.look_at_nodes()?;
-        self.reconfigured(self.tools.driver.status().configuration)
+        let configuration = self.tools.driver.status().configuration;
+        let voters = configuration.voters().iter().copied().collect();
+        self.reconfigured(configuration)?;
+        // Nobody else until this node knows what members decided. This first step writes down who takes part, too, before anything
+        // may drop the entries that it follows from.
+        self.step(Input::Want(voters))
     }
 
     /// Looks at the rows of nodes, if they may have changed, and follows them.
@@ -98,7 +103,7 @@ impl Orderer {
             return Ok(());
         };
         let rows = self.tools.membership.seen.as_ref();
-        let wanted: Vec<Member> = rows.into_iter().flat_map(Nodes::trusted).map(|node| Member(node.number)).collect();
+        let wanted: Vec<Member> = rows.into_iter().flat_map(Nodes::voting).map(|node| Member(node.number)).collect();
         if leading.wanted.as_ref() == Some(&wanted) {
             return Ok(());
         }

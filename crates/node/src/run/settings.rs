@@ -40,7 +40,7 @@ pub enum Origin {
 impl Origin {
     /// The nodes, as far as other nodes need to know them.
     pub(super) fn nodes(&self) -> Result<Nodes, Fault> {
-        let trusted = |number, id, address| Listed { number, id, address, status: NodeStatus::Trusted };
+        let trusted = |number, id, address| Listed { number, id, address, status: NodeStatus::Trusted, lapsed: false };
         match self {
             Self::Founded(founders) => {
                 let listed = |it: &Founder| Ok(trusted(it.number, it.id()?, it.address.clone()));

@@ -1,11 +1,14 @@
 //! `coco member ack`: members sign the state, and count from then on.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use governance::Kind;
 use serde::Serialize;
 
+use crate::cmd::request;
 use crate::failure::Failure;
-use crate::governance::{Place, Service, Signer, Who, plain, short};
+use crate::governance::{About, Place, Prepared, Sent, Service, Signer, Who, acknowledgement, plain, short};
 use crate::printer::{Printer, Tone};
 
 #[derive(Serialize)]
@@ -30,6 +33,9 @@ pub fn run(place: &Place, who: Option<&Who>, json: bool, printer: &Printer) -> R
         (Some(who), _) => vec![Signer::open(who, place)?],
     };
     let service = Service::reach(place, printer)?;
+    if let Some((signer, file)) = signers.iter().find_map(|signer| Some((signer, signer.elsewhere()?))) {
+        return prepare(&service, signer, file, json, printer);
+    }
     let people = service.people()?;
     let mut acknowledged = Vec::with_capacity(signers.len());
     for signer in &signers {
@@ -50,6 +56,47 @@ pub fn run(place: &Place, who: Option<&Who>, json: bool, printer: &Printer) -> R
         printer.json(&Shown { acknowledged })?;
     } else if acknowledged.is_empty() {
         printer.note("nobody signed: no member's key is in the directory");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Of a member whose key is elsewhere: the acknowledgement of the digest that it was given, or the wish to be given one.
+fn prepare(
+    service: &Service<'_>,
+    signer: &Signer,
+    file: &Path,
+    json: bool,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let (kind, payload) = match service.state_digest(&signer.id)? {
+        Some(digest) => (Kind::Ack, acknowledgement(&digest)),
+        None => (Kind::StateDigest, String::new()),
+    };
+    request::keep(signer, file, &About::now(kind, None), payload.as_bytes(), json, printer)
+}
+
+/// What became of an acknowledgement that was signed elsewhere.
+pub fn signed(
+    service: &Service<'_>,
+    prepared: &Prepared,
+    sent: Sent,
+    json: bool,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let (id, name) = (prepared.signer.clone(), prepared.request.name.clone());
+    let status = plain(&service.member(&id)?.status);
+    let state_digest = service.state_digest(&id)?.unwrap_or_default();
+    let transaction = sent.transaction;
+    match (prepared.kind, json) {
+        (_, true) => {
+            printer
+                .json(&Shown { acknowledged: vec![Acknowledged { id, name, status, state_digest, transaction }] })?;
+        }
+        (Kind::StateDigest, false) => {
+            printer.data(format!("{name} was given the state {}… to sign", short(&state_digest)));
+            printer.hint("prepare it the same way again: `coco member ack … --prepare FILE` is for that digest now");
+        }
+        (_, false) => told(&name, &status, &state_digest, transaction.as_deref(), printer),
     }
     Ok(ExitCode::SUCCESS)
 }

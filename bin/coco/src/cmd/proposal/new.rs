@@ -11,8 +11,9 @@ use governance::Kind;
 use serde_json::{Map, Value, json};
 
 use super::stand::{Changed, Shown, painted, sentence};
+use crate::cmd::request;
 use crate::failure::Failure;
-use crate::governance::{Place, Sent, Service, Signer, Trouble, Who, short, words};
+use crate::governance::{About, Place, Sent, Service, Signer, Trouble, Who, short, words};
 use crate::printer::Printer;
 
 /// How often a proposal is signed anew because others were made in the same second.
@@ -72,9 +73,27 @@ fn argument(text: &str) -> Result<(String, Value), Failure> {
 }
 
 pub fn run(place: &Place, who: &Who, body: &str, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
-    let signer = Signer::open(who, place)?;
+    propose(place, &Signer::open(who, place)?, body, json, printer)
+}
+
+/// Proposes what a command of its own has made.
+pub fn propose(place: &Place, signer: &Signer, body: &str, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
+    if let Some(file) = signer.elsewhere() {
+        return request::keep(signer, file, &About::now(Kind::Proposal, None), body.as_bytes(), json, printer);
+    }
     let service = Service::reach(place, printer)?;
-    let (proposal, transaction) = match submit(&service, &signer, body) {
+    told(&service, &signer.name, submit(&service, signer, body), json, printer)
+}
+
+/// What became of a proposal that `name` signed.
+pub fn told(
+    service: &Service<'_>,
+    name: &str,
+    sent: Result<Sent, Trouble>,
+    json: bool,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let (proposal, transaction) = match sent {
         Ok(sent) => (sent.json()?, sent.transaction),
         // It was sent again because no answer had come, and the first one had arrived.
         Err(Trouble::Refused(refusal)) if refusal.code == "ProposalReplay" => match id_in(&refusal.message) {
@@ -90,7 +109,7 @@ pub fn run(place: &Place, who: &Who, body: &str, json: bool, printer: &Printer) 
     }
     let actions = service.actions(&proposal.proposal_id)?;
     let state = painted(&proposal.proposal_state, printer);
-    printer.data(format!("{} proposed {}: {state}", signer.name, proposal.proposal_id));
+    printer.data(format!("{name} proposed {}: {state}", proposal.proposal_id));
     let would = if proposal.is_open() { "would" } else { "was to" };
     printer.note(format!("it {would} {}", words::summary(&actions, proposal.is_open(), &people)));
     printer.note(sentence(&proposal, &people));
@@ -106,7 +125,7 @@ pub fn run(place: &Place, who: &Who, body: &str, json: bool, printer: &Printer) 
 /// A service takes what is newer than half of the proposals that it remembers, and dates have seconds: of those made in one
 /// second, chance decides which is the newer one. So a proposal that lost is signed again, later.
 fn submit(service: &Service<'_>, signer: &Signer, body: &str) -> Result<Sent, Trouble> {
-    let send = || service.send("members/proposals:create", signer, Kind::Proposal, None, body.as_bytes());
+    let send = || service.send(signer, Kind::Proposal, None, body.as_bytes());
     for _ in 1..ATTEMPTS {
         match send() {
             Err(Trouble::Refused(refusal)) if refusal.code == "ProposalCreatedTooLongAgo" => {

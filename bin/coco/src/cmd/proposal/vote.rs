@@ -8,8 +8,9 @@ use governance::Kind;
 use serde_json::json;
 
 use super::stand::{Changed, Shown, painted, sentence};
+use crate::cmd::request;
 use crate::failure::Failure;
-use crate::governance::{Place, Proposal, Service, Signer, Who, short};
+use crate::governance::{About, Place, Proposal, Sent, Service, Signer, Who, short};
 use crate::printer::Printer;
 
 const YES: &str = "export function vote(proposal, proposerId) { return true; }";
@@ -79,22 +80,38 @@ pub fn run(
     let signer = Signer::open(who, place)?;
     let service = Service::reach(place, printer)?;
     let id = service.find(id)?.proposal_id;
-    let path = format!("members/proposals/{id}/ballots/{}:submit", signer.id);
     let payload = json!({ "ballot": ballot.script }).to_string();
-    let sent = service.send(&path, &signer, Kind::Ballot, Some(&id), payload.as_bytes())?;
+    if let Some(file) = signer.elsewhere() {
+        let about = About::now(Kind::Ballot, Some(&id));
+        return request::keep(&signer, file, &about, payload.as_bytes(), json, printer);
+    }
+    let sent = service.send(&signer, Kind::Ballot, Some(&id), payload.as_bytes())?;
+    told(&service, &signer.name, ballot.kept, &sent, json, printer)
+}
+
+/// What became of a ballot that `name` signed.
+pub fn told(
+    service: &Service<'_>,
+    name: &str,
+    kept: Kept,
+    sent: &Sent,
+    json: bool,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
     let proposal: Proposal = sent.json()?;
     let people = service.people()?;
+    let transaction = sent.transaction.clone();
     if json {
-        printer.json(&Changed { proposal: Shown::of(&proposal, &people), transaction: sent.transaction })?;
+        printer.json(&Changed { proposal: Shown::of(&proposal, &people), transaction })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let cast = match ballot.kept {
+    let cast = match kept {
         Kept::Script => "cast a ballot".to_owned(),
         plain => format!("voted {}", plain.name()),
     };
-    let again = if sent.transaction.is_none() { ", as before" } else { "" };
+    let again = if transaction.is_none() { ", as before" } else { "" };
     let state = painted(&proposal.proposal_state, printer);
-    printer.data(format!("{} {cast} on {}{again}: {state}", signer.name, short(&id)));
+    printer.data(format!("{name} {cast} on {}{again}: {state}", short(&proposal.proposal_id)));
     printer.note(sentence(&proposal, &people));
     Ok(ExitCode::SUCCESS)
 }

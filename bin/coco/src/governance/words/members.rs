@@ -17,7 +17,13 @@ pub fn of(action: &str, args: &Value, people: &People) -> Option<Words> {
         "set_member_data" => {
             Words::new(format!("record data of the member {}", member())).details(data(args, "member_data", "data:"))
         }
-        "set_user" => Words::new(format!("let a user in: {}", holder(args))).details(data(args, "user_data", "data:")),
+        "rotate_member_certificate" => Words::new(format!("replace the certificate of the member {}", member()))
+            .details(args["cert"].as_str().and_then(id_of_certificate).map(|id| format!("its id is then {id}")))
+            .detail("the old key counts no more at once, nor do its ballots on open proposals; its own open proposals are dropped")
+            .detail("it keeps its data, its encryption key and its place in policies, and counts again once the new key has signed the state"),
+        "set_user" => Words::new(format!("let a user in: {}", holder(args)))
+            .details(vouched(args))
+            .details(data(args, "user_data", "data:")),
         "remove_user" => Words::new(format!("put the user {} out", shortened(args, "user_id"))),
         "set_user_data" => Words::new(format!("record data of the user {}", shortened(args, "user_id"))).details(data(
             args,
@@ -57,7 +63,14 @@ fn set_member(args: &Value, people: &People) -> Words {
         Some("Participant") => Some("it holds a share of the ledger's secrets".to_owned()),
         _ => None,
     };
-    words.details(role).details(data(args, "member_data", "data:"))
+    words.details(role).details(vouched(args)).details(data(args, "member_data", "data:"))
+}
+
+/// Who vouches, if an organisation does.
+fn vouched(args: &Value) -> Option<String> {
+    args["organisation"].as_str().map(|name| {
+        format!("as one of the people of the organisation {}, which must vouch for the certificate", plain(name))
+    })
 }
 
 /// Whose certificate it is.

@@ -10,7 +10,7 @@ mod service;
 
 use serde_json::Value;
 
-use super::answers::Action;
+use super::answers::{Action, Body};
 use super::{People, plain, short};
 
 /// What an action would change.
@@ -54,6 +54,11 @@ pub fn all(actions: &[Action], open: bool, people: &People) -> Vec<Words> {
     let names = people.names_only();
     let people = if open { people } else { &names };
     actions.iter().map(|action| of(action, people)).collect()
+}
+
+/// The actions of a proposal that was not sent yet.
+pub fn of_body(text: &str) -> Option<Vec<Action>> {
+    serde_json::from_str::<Body>(text).ok().map(|body| body.actions)
 }
 
 /// All actions of a proposal in a line.

@@ -92,6 +92,11 @@ fn spared(condition: &Value, named: &impl Fn(&Value) -> String) -> String {
             "if a member brings a node of its own that runs approved code in an approved TEE, up to {} nodes each",
             json(&condition["nodes_max"])
         ),
+        Some("own_key") => "if a member replaces its own certificate".into(),
+        Some("own_organisation") => format!(
+            "if the owner of an organisation takes in one of its people, up to {} of them at a time",
+            json(&condition["people_max"])
+        ),
         Some("proposer_in") => format!("if one of these proposes it: {}", named(&condition["members"])),
         Some("provisions") => format!(
             "if a member whose data says {} adds or removes one whose data says {}",

@@ -103,6 +103,7 @@ export default (function (host, step) {
   };
   const tools = { ccf, hex, text, json, expect, parse };
   later(ccf, "crypto", "keys");
+  later(ccf, "organisations", "organisations");
   for (const older of ["digest", "isValidX509CertBundle", "isValidX509CertChain"]) {
     ccf[older] = (...args) => ccf.crypto[older](...args);
   }
