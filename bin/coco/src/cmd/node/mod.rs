@@ -20,10 +20,10 @@ pub fn run(command: Node, printer: &Printer) -> Result<ExitCode, Failure> {
         Node::List(args) => list::run(&Place::settle(&args.at)?, args.at.json, printer),
         Node::Join(args) => join::run(&join::settle(args)?, printer),
         Node::Trust(args) => {
-            change::trust(&Place::settle(&args.at)?, &Who::settle(args.signer), &args.node, args.at.json, printer)
+            change::trust(&Place::settle(&args.at)?, &Who::settle(args.signer)?, &args.node, args.at.json, printer)
         }
         Node::Retire(args) => {
-            change::retire(&Place::settle(&args.at)?, &Who::settle(args.signer), &args.node, args.at.json, printer)
+            change::retire(&Place::settle(&args.at)?, &Who::settle(args.signer)?, &args.node, args.at.json, printer)
         }
     }
 }

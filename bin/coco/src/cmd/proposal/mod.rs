@@ -9,8 +9,6 @@ mod withdraw;
 
 use std::process::ExitCode;
 
-pub use new::run as propose;
-
 use crate::cli::Proposal;
 use crate::failure::Failure;
 use crate::governance::{Place, Who};
