@@ -71,7 +71,8 @@ fn exact(raw: &RawValue, depth: usize) -> anyhow::Result<Value> {
         }
         _ => {
             let value: Value = serde_json::from_str(text)?;
-            Ok(if value.is_number() && value.to_string() != text { Value::String(text.to_owned()) } else { value })
+            let printed = value.to_string();
+            Ok(if value.is_number() && printed != text { Value::String(text.to_owned()) } else { value })
         }
     }
 }

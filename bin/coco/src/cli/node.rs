@@ -63,7 +63,7 @@ pub struct NodeJoin {
     /// What members shall know of the node
     #[arg(long, value_name = "JSON", value_parser = json)]
     pub data: Option<String>,
-    /// Return once the network has heard of the node, or it votes; it goes on by itself, `coco down` stops it
+    /// Return once the network has heard of the node, with --ready-file once it votes; it goes on by itself, `coco down` stops it
     #[arg(long)]
     pub detach: bool,
     /// Where to describe the running node as JSON, once it votes

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use development::Origin;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -32,6 +33,8 @@ struct ShownNode {
     number: u64,
     id: String,
     running: bool,
+    /// It is on its way into its network.
+    joining: bool,
     http: SocketAddr,
     ethereum: Option<SocketAddr>,
     /// Nothing if it does not answer.
@@ -85,6 +88,7 @@ fn compare(nodes: &[Node], before: &Look, now: &Look) -> Shown {
             number: node.number,
             id: node.id.clone(),
             running: node.process().is_some() || now.statuses[i].is_some(),
+            joining: node.is_joining(),
             http: node.file.http,
             ethereum: node.ethereum,
             status: now.statuses[i].clone(),
@@ -98,6 +102,10 @@ fn compare(nodes: &[Node], before: &Look, now: &Look) -> Shown {
         // An old primary may not have heard yet that there is a new one.
         .max_by_key(|node| node.status.as_ref().map(|status| status.view))
         .map(|node| node.number);
+    // One that joined a network elsewhere knows it from there.
+    let elsewhere = || shown.iter().find_map(|node| node.status.as_ref().filter(|status| status.serving)?.primary);
+    let joined = nodes.iter().any(|node| matches!(node.file.origin, Origin::Joiner(_)));
+    let primary = primary.or_else(|| elsewhere().filter(|_| joined));
     Shown {
         serving: primary.is_some() && 2 * shown.iter().filter(serving).count() > shown.len(),
         primary,
@@ -170,11 +178,12 @@ fn row(node: &ShownNode) -> [String; COLUMNS.len()] {
     let of = |field: fn(&Status) -> String| node.status.as_ref().map_or_else(|| "-".to_owned(), field);
     let role = match (&node.status, node.running) {
         (Some(status), _) => status.role.name(),
+        (None, true) if node.joining => "joining",
         (None, true) => "no answer",
         (None, false) => "stopped",
     };
     [
-        node.number.to_string(),
+        if node.joining { "-".to_owned() } else { node.number.to_string() },
         short,
         role.to_owned(),
         of(|status| status.view.to_string()),

@@ -9,9 +9,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::find::find;
-use crate::cmd::proposal::propose_as;
+use crate::cmd::proposal::propose;
 use crate::failure::Failure;
-use crate::governance::{Action, Node, Place, Service, Who, short};
+use crate::governance::{Action, Node, Place, Service, Signer, Who, short};
 use crate::printer::{Printer, Tone};
 
 /// How long a network needs to let a node go, at most: then something is wrong.
@@ -39,7 +39,13 @@ pub fn trust(place: &Place, who: &Who, node: &str, json: bool, printer: &Printer
         return Err(Failure::new(format!("node {} is {} already", node.number, node.status.to_lowercase())));
     }
     let args = json!({ "node_id": node.node_id, "valid_from": now() });
-    propose_as(place, who, &json!({ "actions": [{ "name": TRUST, "args": args }] }).to_string(), json, printer)
+    propose(
+        place,
+        &Signer::open(who, place)?,
+        &json!({ "actions": [{ "name": TRUST, "args": args }] }).to_string(),
+        json,
+        printer,
+    )
 }
 
 #[derive(Serialize)]
@@ -62,7 +68,7 @@ pub fn retire(place: &Place, who: &Who, node: &str, json: bool, printer: &Printe
         node.node_id
     };
     let body = json!({ "actions": [{ "name": RETIRE, "args": { "node_id": id } }] }).to_string();
-    let code = propose_as(place, who, &body, json, printer)?;
+    let code = propose(place, &Signer::open(who, place)?, &body, json, printer)?;
     let service = Service::reach(place, printer)?;
     let Some(node) = service.nodes()?.into_iter().find(|node| node.node_id == id) else { return Ok(code) };
     if node.status == "Retired" {

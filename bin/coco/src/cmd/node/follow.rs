@@ -29,11 +29,12 @@ pub enum Ended {
     Votes(Box<Node>, Box<Status>),
 }
 
+/// `leaves`: as soon as the network has heard of the node.
 pub fn follow(
     node: &Node,
     mut started: Option<&mut Started>,
     stages: &mut Stages<'_>,
-    detach: bool,
+    leaves: bool,
     stops: &Stops,
 ) -> Result<Ended, Failure> {
     let client = Client::new(ASK);
@@ -58,7 +59,7 @@ pub fn follow(
             }
         } else if let Some(joining) = joining {
             stages.joining(&joining);
-            if detach && joining.state == JoiningState::Pending {
+            if leaves && joining.state == JoiningState::Pending {
                 return Ok(Ended::Left);
             }
         }

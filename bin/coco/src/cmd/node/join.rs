@@ -70,7 +70,9 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
     drop(lock);
 
     let mut stages = Stages::new(&node, options.json, printer);
-    let reached = match follow(&node, started.first_mut(), &mut stages, options.detach, &stops) {
+    // Whoever wants the ready file waits for it.
+    let leaves = options.detach && options.ready_file.is_none();
+    let reached = match follow(&node, started.first_mut(), &mut stages, leaves, &stops) {
         Ok(reached) => reached,
         Err(failure) => {
             network::abandon(&mut started);

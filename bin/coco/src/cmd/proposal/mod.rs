@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::governance::{Place, Who};
 use crate::printer::Printer;
 
-pub use new::{propose, run as propose_as, told as proposed};
+pub use new::{propose, told as proposed};
 pub use vote::{Kept, told as voted};
 pub use withdraw::told as withdrawn;
 
