@@ -367,13 +367,13 @@ fn ask(stream: &mut UnixStream, kind: u32, table: &str, blobs: &[&[u8]]) -> Vec<
     say(stream, |e| {
         e.array(2).unwrap().u32(0).unwrap().array(1).unwrap();
         e.array(2).unwrap().u32(kind).unwrap().array(1 + blobs.len() as u64).unwrap().str(table).unwrap();
-        blobs.iter().for_each(|blob| drop(e.bytes(blob).unwrap()));
+        blobs.iter().for_each(|blob| assert!(e.bytes(blob).is_ok()));
     });
     frame(stream).unwrap_or_default()
 }
 
 fn liar_in_cbor() {
-    say(&mut liar(), |e| drop(e.str("nonsense").unwrap()));
+    say(&mut liar(), |e| assert!(e.str("nonsense").is_ok()));
 }
 
 fn liar_about_lengths() {
@@ -395,7 +395,7 @@ fn liar_with_many_lines() {
     say(&mut liar(), |e| {
         e.array(2).unwrap().u32(1).unwrap().array(1).unwrap();
         e.array(2).unwrap().u32(1).unwrap().array(1).unwrap().bool(true).unwrap();
-        (0..30_000).for_each(|_| drop(e.str("").unwrap()));
+        (0..30_000).for_each(|_| assert!(e.str("").is_ok()));
     });
     frame(&mut liar()).unwrap_or_default();
 }
@@ -407,6 +407,8 @@ fn liar_who_waits() {
 
 fn liar_who_dribbles() {
     let mut stream = liar();
+    // A length that may be, and then a byte now and then.
+    let _ = stream.write_all(&[0, 0, 8, 0]);
     while stream.write_all(&[1]).is_ok() {
         thread::sleep(Duration::from_millis(1));
     }
@@ -441,7 +443,7 @@ fn liar_who_tries() {
     say(&mut stream, |e| {
         e.array(2).unwrap().u32(1).unwrap().array(1).unwrap();
         e.array(2).unwrap().u32(1).unwrap().array(1).unwrap().bool(true).unwrap();
-        told.iter().for_each(|frame| drop(e.str(&String::from_utf8_lossy(frame)).unwrap()));
+        told.iter().for_each(|frame| assert!(e.str(&String::from_utf8_lossy(frame)).is_ok()));
     });
     frame(&mut stream).unwrap_or_default();
 }

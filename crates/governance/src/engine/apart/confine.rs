@@ -22,7 +22,7 @@ const STACK_BYTES: u64 = 24 << 20;
 pub(super) fn confine() -> io::Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     for resource in [Resource::Core, Resource::Fsize, Resource::Nofile, Resource::Memlock] {
-        setrlimit(resource, none.clone())?;
+        setrlimit(resource, none)?;
     }
     if getrlimit(Resource::Stack).current.is_some_and(|bytes| bytes < STACK_BYTES) {
         allow(Resource::Stack, STACK_BYTES)?;
