@@ -4,14 +4,22 @@ use adapter::Fault;
 use governance::state::members::Status;
 use governance::{FoundingMember, Governance};
 use kv::Tx;
+use serde_json::json;
 
 /// Written once, in the service's first batch. No founder counts before it has signed the state.
 #[derive(Clone)]
 pub struct Founding {
-    /// Certificates, PEM.
-    pub members: Vec<String>,
+    pub members: Vec<Founder>,
     /// JavaScript.
     pub constitution: String,
+}
+
+#[derive(Clone)]
+pub struct Founder {
+    /// What it is called in its data, which members may change.
+    pub name: String,
+    /// PEM.
+    pub certificate: String,
 }
 
 /// Shares that open the ledger after a disaster, until members decide otherwise.
@@ -19,10 +27,10 @@ const RECOVERY_THRESHOLD: u64 = 1;
 
 impl Founding {
     pub(crate) fn write(&self, governance: &Governance, tx: &mut Tx<'_>) -> Result<(), Fault> {
-        let member = |certificate: &String| FoundingMember {
+        let member = |Founder { name, certificate }: &Founder| FoundingMember {
             certificate: certificate.clone(),
             encryption_key: None,
-            data: None,
+            data: Some(json!({ "name": name })),
             status: Status::Accepted,
         };
         let founding = governance::Founding {

@@ -28,7 +28,7 @@ use governance::Governance;
 use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
-pub use founding::Founding;
+pub use founding::{Founder, Founding};
 use views::Views;
 
 /// A network's governance, on one node.

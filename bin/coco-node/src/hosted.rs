@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adapter::{Adapter, LedgerId};
 use anyhow::{Context, anyhow, ensure};
-use development::{LedgerFile, LedgerKind, NodeFile};
+use development::{Founder, LedgerFile, LedgerKind, NodeFile};
 use ethereum::{Config, Ethereum, Genesis};
 use gov::{Founding, Gov};
 use keyvalue::KeyValue;
@@ -14,13 +14,16 @@ use secp256k1::SecretKey;
 use serde::Deserialize;
 
 /// Makes an adapter for each hosted ledger of the node's file, and one for the network's governance.
-pub fn adapters(dir: &Path, file: &NodeFile, members: &[String], tables: &mut Tables) -> anyhow::Result<Vec<Hosted>> {
+pub fn adapters(dir: &Path, file: &NodeFile, members: &[Founder], tables: &mut Tables) -> anyhow::Result<Vec<Hosted>> {
     ensure!(!file.ledgers.is_empty(), "node.toml names no ledger to host");
     let numbered = (0..).map(LedgerId).zip(&file.ledgers);
     let mut adapters =
         numbered.map(|(id, ledger)| hosted(dir, id, ledger, tables)).collect::<anyhow::Result<Vec<_>>>()?;
     let id = LedgerId(u16::try_from(adapters.len()).context("node.toml names too many ledgers")?);
-    let founding = Founding { members: members.to_vec(), constitution: governance::constitution::DEFAULT.to_owned() };
+    let member =
+        |Founder { name, certificate }: &Founder| gov::Founder { name: name.clone(), certificate: certificate.clone() };
+    let members = members.iter().map(member).collect();
+    let founding = Founding { members, constitution: governance::constitution::DEFAULT.to_owned() };
     let adapter = Arc::new(Gov::new(id, founding, tables)?);
     adapters.push(Hosted { kind: None, adapter, listen: vec![file.governance] });
     Ok(adapters)

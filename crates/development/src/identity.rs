@@ -33,8 +33,16 @@ pub struct Identity {
     pub ledger_secret: Secret,
     /// Every node's certificate (PEM), this node's own included, ascending by id.
     pub node_certificates: Vec<(NodeId, String)>,
-    /// The members' certificates (PEM), by name.
-    pub members: Vec<String>,
+    /// Who founds the network, by name.
+    pub members: Vec<Founder>,
+}
+
+/// A member from the beginning.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Founder {
+    pub name: String,
+    /// PEM.
+    pub certificate: String,
 }
 
 const README: &str = "\
@@ -102,7 +110,11 @@ impl Identity {
             .find(|(id, _)| *id == own)
             .map(|(_, pem)| pem.clone())
             .ok_or_else(|| Error::content(&files.nodes(), format!("no certificate for this node ({own})")))?;
-        let members = read_pem_dir(&files.members())?.into_iter().map(|(_, pem)| pem).collect();
+        let member = |(path, certificate): (PathBuf, String)| Founder {
+            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            certificate,
+        };
+        let members = read_pem_dir(&files.members())?.into_iter().map(member).collect();
         Ok(Self {
             node_key,
             node_certificate,

@@ -30,7 +30,7 @@ mod ports;
 pub use accounts::{ACCOUNTS, Account};
 pub use error::Error;
 pub use genesis::{DEFAULT_GENESIS, chain_id};
-pub use identity::Identity;
+pub use identity::{Founder, Identity};
 pub use layout::{Layout, NodeLayout};
 pub use network::{HostedLedger, Network, NetworkNode, Plan, create};
 pub use node_file::{LedgerFile, LedgerKind, NodeFile, PeerFile, Signing};

@@ -19,7 +19,7 @@ mod service;
 mod signer;
 pub mod words;
 
-pub use answers::{Member, Proposal};
+pub use answers::{Action, Member, Policies, Proposal, Times};
 pub use people::People;
 pub use place::Place;
 pub use plain::{plain, plain_lines, short};
