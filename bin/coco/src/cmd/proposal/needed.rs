@@ -166,9 +166,8 @@ mod tests {
         let (ids, people) = (["a", "b", "c"].map(|letter| letter.repeat(64)), people());
         let policies = json!({ "judged": true, "value": [{ "action": "add_code", "policy": policy }], "otherwise": { "agree": "majority" } });
         let ballots = ids.iter().zip([10_000, 20_000, 30_000]).map(|(id, time)| (id.clone(), time)).collect();
-        let votes = votes
-            .iter()
-            .map(|(letter, kept)| (&*ids.iter().find(|id| id.starts_with(letter)).unwrap().as_str(), *kept));
+        let votes =
+            votes.iter().map(|(letter, kept)| (ids.iter().find(|id| id.starts_with(letter)).unwrap().as_str(), *kept));
         let counting = Counting {
             policies: &serde_json::from_value(policies).unwrap(),
             times: &Times { ballots },
