@@ -48,7 +48,7 @@ def tried(network, file, document, node, waiting):
             "--tls-verify", network.service_certificate, "--report", "junit", "--report-junit-path", report,
         ]
         variables = dict(
-            os.environ, PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1",
+            os.environ, PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1", HYPOTHESIS_STORAGE_DIRECTORY=reports,
             COCO_NETWORK_FILE=str(Path(file).resolve()), COCO_PROPOSAL=waiting, COCO_ANSWERS=str(answers),
         )
         done = subprocess.run([str(part) for part in command], cwd=HERE, env=variables)

@@ -7,17 +7,25 @@ use governance::views::{Code, Tee};
 use governance::{FoundingMember, Governance};
 use kv::Tx;
 use serde::Serialize;
+use serde_json::json;
 
 /// Written once, in the service's first batch. No founder counts before it has signed the state.
 #[derive(Clone)]
 pub struct Founding {
-    /// Certificates, PEM.
-    pub members: Vec<String>,
+    pub members: Vec<Founder>,
     /// JavaScript.
     pub constitution: String,
     /// What a node measures itself as, where the TEE is virtual: nodes that run the same are let in, and no others. Absent: no node
     /// joins until members have filled the manifests.
     pub code: Option<[u8; 32]>,
+}
+
+#[derive(Clone)]
+pub struct Founder {
+    /// What it is called in its data, which members may change.
+    pub name: String,
+    /// PEM.
+    pub certificate: String,
 }
 
 /// Shares that open the ledger after a disaster, until members decide otherwise.
@@ -27,10 +35,10 @@ const VIRTUAL: &str = "virtual";
 
 impl Founding {
     pub(crate) fn write(&self, governance: &Governance, tx: &mut Tx<'_>) -> Result<(), Fault> {
-        let member = |certificate: &String| FoundingMember {
+        let member = |Founder { name, certificate }: &Founder| FoundingMember {
             certificate: certificate.clone(),
             encryption_key: None,
-            data: None,
+            data: Some(json!({ "name": name })),
             status: Status::Accepted,
         };
         let founding = governance::Founding {

@@ -30,7 +30,7 @@ use governance::Governance;
 use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
 use change::Change;
-pub use founding::Founding;
+pub use founding::{Founder, Founding};
 pub use joining::{Attester, Joining, quote_info};
 pub use scripts::script_process;
 use views::Views;

@@ -103,7 +103,7 @@ mod tests {
                 return Ok(None);
             }
             let mut writes = WriteSet::default();
-            if seqno.0 % 3 == 0 {
+            if seqno.0.is_multiple_of(3) {
                 let signed = SignedRoot { txid: TxId::new(seqno.0 / 3, seqno.0), issued_at: 1 };
                 let message = crypto::cose::sign_root(&self.service, &Digest::ZERO, signed).unwrap();
                 let row = serde_json::to_vec(&STANDARD.encode(message)).unwrap();

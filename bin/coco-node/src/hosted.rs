@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use adapter::{Adapter, LedgerId};
 use anyhow::{Context, anyhow, ensure};
-use development::{Identity, LedgerKind, NodeFile, Origin, Past, Signing};
+use development::{Founder, Identity, LedgerKind, NodeFile, Origin, Past, Signing};
 use ethereum::{Config, Ethereum, Genesis};
 use gov::{Founding, Gov, Joining};
 use keyvalue::KeyValue;
@@ -29,6 +29,10 @@ struct Told {
     listen: SocketAddr,
     /// A file with the keys of accounts, relative to the node's directory.
     accounts: Option<PathBuf>,
+}
+
+fn founder(Founder { name, certificate }: &Founder) -> gov::Founder {
+    gov::Founder { name: name.clone(), certificate: certificate.clone() }
 }
 
 /// Makes an adapter for each hosted ledger, and one for the network's governance.
@@ -52,7 +56,7 @@ pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, tables: &mut T
     let mut adapters = numbered.map(|(id, told)| hosted(dir, id, told, tables)).collect::<anyhow::Result<Vec<_>>>()?;
     let id = LedgerId(u16::try_from(adapters.len()).context("there are too many ledgers")?);
     let founding = Founding {
-        members: members.to_vec(),
+        members: members.iter().map(founder).collect(),
         constitution: governance::constitution::DEFAULT.to_owned(),
         code: evidence::own_code()?,
     };

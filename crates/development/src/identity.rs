@@ -40,10 +40,18 @@ pub enum Past {
     Founded {
         /// Every founding node's certificate (PEM), this node's own included, ascending by id.
         node_certificates: Vec<(NodeId, String)>,
-        /// The members' certificates (PEM), by name.
-        members: Vec<String>,
+        /// Who founds the network, by name.
+        members: Vec<Founder>,
     },
     Joined(Joined),
+}
+
+/// A member from the beginning.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Founder {
+    pub name: String,
+    /// PEM.
+    pub certificate: String,
 }
 
 const README: &str = "\
@@ -122,7 +130,11 @@ impl Identity {
             let json = unseal(&files, &sealing_key, JOINED)?;
             Past::Joined(serde_json::from_slice(json.as_ref()).map_err(|e| Error::content(&path, e.to_string()))?)
         } else {
-            let members = read_pem_dir(&files.members())?.into_iter().map(|(_, pem)| pem).collect();
+            let member = |(path, certificate): (PathBuf, String)| Founder {
+                name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                certificate,
+            };
+            let members = read_pem_dir(&files.members())?.into_iter().map(member).collect();
             Past::Founded { node_certificates, members }
         };
         Ok(Self { node_key, node_certificate, service_key, service_certificate, ledger_secret, past })

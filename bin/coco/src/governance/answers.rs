@@ -119,6 +119,27 @@ pub struct Action {
     pub args: Value,
 }
 
+/// The rules that proposals are judged by: an extension of Coco.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Policies {
+    /// Whether the constitution in force is the one that judges by them.
+    pub judged: bool,
+    pub value: Vec<Ruled>,
+    pub otherwise: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ruled {
+    pub action: String,
+    pub policy: Value,
+}
+
+/// When ballots came, in milliseconds since 1970: what delays are counted from.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Times {
+    pub ballots: BTreeMap<String, u64>,
+}
+
 /// How the service says no.
 #[derive(Debug, Deserialize)]
 pub struct Problem {

@@ -23,7 +23,7 @@ mod signature;
 mod signer;
 pub mod words;
 
-pub use answers::{Action, Member, Node, Proposal};
+pub use answers::{Action, Member, Node, Policies, Proposal, Times};
 pub use people::People;
 pub use place::Place;
 pub use plain::{plain, plain_lines, short};

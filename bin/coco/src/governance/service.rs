@@ -228,6 +228,21 @@ impl<'a> Service<'a> {
         self.text(&format!("members/proposals/{id}/ballots/{member}"))
     }
 
+    /// The rules that proposals are judged by, if the service tells them and judges by them.
+    pub fn policies(&self) -> Result<Option<answers::Policies>, Trouble> {
+        match self.get::<answers::Policies>("coco/policies") {
+            Ok(policies) => Ok(Some(policies).filter(|policies| policies.judged)),
+            // A service of another kind has no such thing to tell.
+            Err(Trouble::Refused(refusal)) if refusal.status == 404 => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// When a proposal's ballots came.
+    pub fn times(&self, id: &str) -> Result<answers::Times, Trouble> {
+        self.get(&format!("coco/proposals/{id}/times"))
+    }
+
     pub fn constitution(&self) -> Result<String, Trouble> {
         self.text("service/constitution")
     }

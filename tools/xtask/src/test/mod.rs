@@ -4,6 +4,7 @@
 
 mod count;
 mod network;
+mod openapi;
 mod steps;
 
 use std::cell::RefCell;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::count::Count;
 use super::network::{Network, Role};
+use super::openapi::openapi;
 use super::{Context, Step};
 use crate::command::{Tool, repository};
 use crate::instructions::Outcome;
@@ -29,6 +30,7 @@ pub const STEPS: &[Step] = &[
     step("instructions", "what each stage takes of the CPU is at most 5 % above what it took", instructions),
     step("ledger-python", "CCF's own Python package verifies our ledgers, and finds flipped bits", ledger_python),
     step("governance", "CCF's own member tools govern networks, which they audit then", governance),
+    step("openapi", "nodes answer as their OpenAPI documents say, whatever they are asked", openapi),
     step("clients-primary", "real clients against the primary, then an audit of all ledgers", clients_primary),
     step("clients-backup", "the same clients against a backup", clients_backup),
     step("web3py-modules", "web3.py's own module tests; enough must pass", web3py_modules),

@@ -1,6 +1,7 @@
 //! `coco proposal`: changes that members vote on.
 
 mod list;
+mod needed;
 mod new;
 mod show;
 mod stand;

@@ -1,14 +1,16 @@
 //! `coco proposal show`: what it would change, who has voted how, and what is still needed.
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::needed::Counting;
 use super::stand::{Person, Shown, painted, sentence};
 use super::vote::Kept;
 use crate::failure::Failure;
-use crate::governance::{People, Place, Proposal, Service, plain_lines, words};
+use crate::governance::{Action, People, Place, Proposal, Service, plain_lines, words};
 use crate::printer::{Printer, Tone};
 
 #[derive(Serialize)]
@@ -45,6 +47,7 @@ pub fn run(place: &Place, id: &str, json: bool, printer: &Printer) -> Result<Exi
     }
     ballots.sort_by_cached_key(|(member, ..)| people.name(member));
     let told = words::all(&actions, proposal.is_open(), &people);
+    let standing = standing(&service, &proposal, &actions, &ballots, &people)?;
     if json {
         let cast = |(member, kept, script): (&str, Kept, String)| Cast {
             member: Person::of(member, &people),
@@ -52,7 +55,7 @@ pub fn run(place: &Place, id: &str, json: bool, printer: &Printer) -> Result<Exi
             script,
         };
         printer.json(&Told {
-            standing: sentence(&proposal, &people),
+            standing: standing.join("; "),
             proposal: Shown::of(&proposal, &people),
             actions: actions.iter().map(|action| json!({ "name": action.name, "args": action.args })).collect(),
             words: told.into_iter().map(|words| words.headline).collect(),
@@ -82,8 +85,29 @@ pub fn run(place: &Place, id: &str, json: bool, printer: &Printer) -> Result<Exi
         printer.data(format!("{} none", title("Votes")));
     }
     let head = if proposal.is_open() { "Needed" } else { "Outcome" };
-    printer.data(format!("{} {}", title(head), sentence(&proposal, &people)));
+    for (i, line) in standing.iter().enumerate() {
+        printer.data(format!("{} {line}", title(if i == 0 { head } else { "" })));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is still needed by the rules in force, or what came of it.
+fn standing(
+    service: &Service<'_>,
+    proposal: &Proposal,
+    actions: &[Action],
+    ballots: &[(&str, Kept, String)],
+    people: &People,
+) -> Result<Vec<String>, Failure> {
+    let rules = if proposal.is_open() { service.policies()? } else { None };
+    let Some(policies) = rules else { return Ok(vec![sentence(proposal, people)]) };
+    let count = Counting {
+        policies: &policies,
+        times: &service.times(&proposal.proposal_id)?,
+        votes: ballots.iter().map(|(member, kept, _)| (*member, *kept)).collect(),
+        people,
+    };
+    Ok(count.lines(actions, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()))
 }
 
 /// How a member voted: what its script came to, or what it plainly says.

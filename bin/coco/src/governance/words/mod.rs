@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::answers::{Action, Body};
 use super::{People, plain, short};
+pub use rules::duration;
 
 /// What an action would change.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -111,7 +111,7 @@ fn spared(condition: &Value, named: &impl Fn(&Value) -> String) -> String {
 }
 
 /// In the largest unit that it is a whole number of.
-fn duration(seconds: u64) -> String {
+pub fn duration(seconds: u64) -> String {
     let (n, unit) = match seconds {
         s if s % 86_400 == 0 => (s / 86_400, "day"),
         s if s % 3_600 == 0 => (s / 3_600, "hour"),
