@@ -21,6 +21,8 @@ pub mod history;
 mod http;
 pub mod log;
 mod ordering;
+#[doc(hidden)]
+pub mod parsers;
 mod peers;
 mod publisher;
 mod route;
