@@ -50,6 +50,8 @@ pub use genesis::{Genesis, GenesisAccount, GenesisError};
 pub use ledger::{Config, Ledger};
 pub use record::{Block, Outcome, Receipt, Transaction};
 pub use rows::Rows;
+#[doc(hidden)]
+pub use rpc::RpcReader;
 pub use tables::Layout;
 pub use transaction::Envelope;
 pub use view::View;

@@ -22,6 +22,8 @@ mod http;
 pub mod log;
 mod nodes;
 mod ordering;
+#[doc(hidden)]
+pub mod parsers;
 mod peers;
 mod publisher;
 mod route;

@@ -82,6 +82,23 @@ pub(super) enum Begun {
     Batch(Vec<(Id, Step)>, Size),
 }
 
+impl Begun {
+    /// The replies of calls that are done already.
+    pub(super) fn replies(self) -> Vec<Vec<u8>> {
+        let reply = |id: Option<Id>, answer: Answer| {
+            let answered = id.as_ref().is_none_or(|id| id.answered);
+            answered.then(|| single(id.and_then(|id| id.text).as_deref(), &answer))
+        };
+        let calls = match self {
+            Self::Wrong(error) => return reply(None, Err(error)).into_iter().collect(),
+            Self::One(id, step, _) => vec![(id, step)],
+            Self::Batch(calls, _) => calls,
+        };
+        let done = |(id, step)| if let Step::Done(answer) = step { reply(Some(id), answer) } else { None };
+        calls.into_iter().filter_map(done).collect()
+    }
+}
+
 /// Where a reply goes.
 pub(super) struct Id {
     text: Option<Box<RawValue>>,

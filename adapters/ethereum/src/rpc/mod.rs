@@ -33,6 +33,7 @@ mod logs;
 mod methods;
 mod overrides;
 mod params;
+mod reader;
 mod replies;
 mod room;
 mod server;
@@ -58,6 +59,7 @@ use adapter::{Listener, Node};
 
 use crate::{Ethereum, View};
 use errors::Error;
+pub use reader::RpcReader;
 
 /// What handlers share.
 struct Rpc {

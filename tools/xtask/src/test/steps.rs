@@ -26,6 +26,7 @@ const fn step(name: &'static str, shows: &'static str, run: fn(&Context) -> anyh
 pub const STEPS: &[Step] = &[
     step(BUILD, "what people run and what tests run, in release mode", build),
     step("rust", "unit tests, scenarios, vectors, layer test", rust),
+    step("fuzz", "parsers of what comes from outside, on changed seeds; the same changes each time", fuzz),
     step("simulator", "whole clusters in one thread, one seed each", simulator),
     step("instructions", "what each stage takes of the CPU is at most 5 % above what it took", instructions),
     step("ledger-python", "CCF's own Python package verifies our ledgers, and finds flipped bits", ledger_python),
@@ -45,6 +46,17 @@ fn build(_: &Context) -> anyhow::Result<Count> {
 
 fn rust(_: &Context) -> anyhow::Result<Count> {
     let (text, succeeded) = Tool::cargo(&["test", "--release", "--workspace", "--no-fail-fast"]).tee()?;
+    Ok(Count::sum_of(&text).and_succeeded(succeeded))
+}
+
+/// Rounds of the fastest targets; the others have fewer. About half a minute on two cores.
+const FUZZ_ROUNDS: &str = "400000";
+
+/// Without coverage to lead it, so that it needs no build of its own (`docs/fuzzing.md`). As part of the whole workspace: what
+/// the tests are built from is there already.
+fn fuzz(_: &Context) -> anyhow::Result<Count> {
+    let cargo = Tool::cargo(&["test", "--release", "--workspace", "--test", "replay"]);
+    let (text, succeeded) = cargo.env("FUZZ_ROUNDS", FUZZ_ROUNDS).tee()?;
     Ok(Count::sum_of(&text).and_succeeded(succeeded))
 }
 
