@@ -37,7 +37,9 @@ impl Walks {
     /// The next rows of a walk; none at its end.
     pub(crate) fn page(&mut self, ctx: &Ctx<'_>, border: &Border, number: u32) -> Result<Vec<Blob>> {
         let Some(walk) = self.under_way.get_mut(&number) else { return plain(ctx, Err("no such walk".to_owned())) };
-        if let (true, Some(further)) = (walk.rows.is_empty(), walk.further.take()) {
+        if walk.rows.is_empty()
+            && let Some(further) = walk.further.take()
+        {
             *walk = Walk::ask(ctx, border, Ask::Further(further))?;
         }
         Ok(std::mem::take(&mut walk.rows))
