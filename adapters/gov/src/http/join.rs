@@ -1,9 +1,9 @@
 //! `POST /node/join`: a node asks to be one of the service. It is authenticated by the key of its TLS certificate alone.
 
 use adapter::http::ClientCertificate;
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base::NodeId;
@@ -18,13 +18,22 @@ use super::answer::{Problem, placed, with_place};
 use super::service::read;
 use crate::joining;
 
-/// The certificate comes before the body: whoever shows none is not listened to.
-pub async fn join(
-    certificate: Option<Extension<ClientCertificate>>,
-    State(deciding): Door,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    let key = key(certificate.as_deref())?;
+/// The key of the certificate that the connection shows. It is taken before the body is: whoever shows none is not listened to.
+pub struct Shown(PublicKey);
+
+impl<S: Sync> FromRequestParts<S> for Shown {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let wrong = |why: &str| Problem::new(StatusCode::BAD_REQUEST, "UnknownCertificate", why);
+        let none = || wrong("A node that joins shows a certificate of its own in the TLS handshake.");
+        let ClientCertificate(der) = parts.extensions.get().ok_or_else(none)?;
+        let key = Certificate::from_der(der).and_then(|certificate| certificate.public_key());
+        key.map(Self).map_err(|_| wrong("A node's key is one on the curve P-384."))
+    }
+}
+
+pub async fn join(Shown(key): Shown, State(deciding): Door, body: Bytes) -> Result<Response, Problem> {
     let request: Request = attestation::json::parse(&body, REQUEST_BYTES_MAX, "the request")
         .map_err(|refusal| Problem::new(StatusCode::BAD_REQUEST, "InvalidInput", refusal.to_string()))?;
     let (answer, place) = joining::join(&deciding, key, request).await?;
@@ -32,17 +41,6 @@ pub async fn join(
     // It may hold secrets.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-fn key(certificate: Option<&ClientCertificate>) -> Result<PublicKey, Problem> {
-    let wrong = |why: &str| Err(Problem::new(StatusCode::BAD_REQUEST, "UnknownCertificate", why));
-    let Some(ClientCertificate(der)) = certificate else {
-        return wrong("A node that joins shows a certificate of its own in the TLS handshake.");
-    };
-    match Certificate::from_der(der).and_then(|certificate| certificate.public_key()) {
-        Ok(key) => Ok(key),
-        Err(_) => wrong("A node's key is one on the curve P-384."),
-    }
 }
 
 /// `GET /node/network/removable_nodes`: those that were let go, and may be stopped and forgotten.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use adapter::{LedgerId, Plumbing, Role, Status};
+use adapter::{LedgerId, NoService, Plumbing, Role, Status};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::Response;
@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::decide::Deciding;
 use crate::http::{endpoints, router};
-use crate::{Founding, Gov};
+use crate::{Founding, Gov, Joining};
 
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "patch", "options"];
 
@@ -35,6 +35,9 @@ fn operations(documents: &[Value]) -> Vec<(&str, &str, &Value, &Value)> {
 }
 
 const ID: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
+
+/// Of a node that was let go.
+const GONE: &str = "b1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
 /// A described path as a client would write it.
 fn filled(path: &str) -> String {
@@ -117,6 +120,12 @@ async fn answers_are_as_they_are_described() {
             fits(schema, &value, document, &mut seen).unwrap_or_else(|why| panic!("{path}: {why}\n{value:#}"));
         }
     }
+    // To join takes a TLS client and members: here is what it takes and answers at its fullest.
+    for (name, value) in joined() {
+        let document = &documents[1];
+        let schema = &document["components"]["schemas"][name];
+        fits(schema, &value, document, &mut seen).unwrap_or_else(|why| panic!("{name}: {why}\n{value:#}"));
+    }
     // And no field is described that nobody ever sees.
     const SENT: [&str; 2] = ["Ballot", "Acknowledgement"];
     for document in &documents {
@@ -125,6 +134,50 @@ async fn answers_are_as_they_are_described() {
                 unseen(name, schema, &seen);
             }
         }
+    }
+}
+
+fn joined() -> [(&'static str, Value); 2] {
+    let door = json!({ "bind_address": ":1", "published_address": "h:1" });
+    let request = json!({
+        "node_info_network": { "node_to_node_interface": door, "rpc_interfaces": { "governance": door } },
+        "quote_info": { "format": "f", "quote": "", "endorsements": "", "uvm_endorsements": "" },
+        "public_encryption_key": "PEM", "startup_seqno": 1, "certificate_signing_request": "PEM", "node_data": 1,
+    });
+    let answer = json!({
+        "node_status": "Trusted", "node_id": ID,
+        "network_info": {
+            "public_only": false, "last_recovered_signed_idx": 0, "ledger_secrets": { "1": { "raw_key": "" } },
+            "identity": { "cert": "PEM", "priv_key": "PEM" }, "service_status": "Open", "endorsed_certificate": "PEM",
+            "coco": {
+                "number": 2, "nodes": [{ "number": 1, "id": GONE, "address": "h:1" }], "ledgers": { "main": {} },
+                "dual_signatures": true,
+            },
+        },
+    });
+    let request: governance::join::Request = serde_json::from_value(request).unwrap();
+    let answer: governance::join::Answer = serde_json::from_value(answer).unwrap();
+    // As the code writes them, not as they stand here.
+    [("JoinRequest", json!(request)), ("JoinAnswer", json!(answer))]
+}
+
+#[tokio::test]
+async fn who_joins_without_a_certificate_or_forgets_a_node_in_use_is_told() {
+    let deciding = network();
+    let large = "x".repeat(governance::join::REQUEST_BYTES_MAX + 1);
+    let request = Request::post("/node/join").body(Body::from(large)).unwrap();
+    let response = router(deciding.clone()).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST, "the certificate comes before the body");
+    assert_eq!(response.headers()["x-ms-error-code"], "UnknownCertificate");
+    for (node, status, code) in [
+        (ID.to_owned(), StatusCode::BAD_REQUEST, "NodeNotRetiredCommitted"),
+        (ID.to_uppercase(), StatusCode::BAD_REQUEST, "NodeNotRetiredCommitted"),
+        ("0".repeat(64), StatusCode::NOT_FOUND, "ResourceNotFound"),
+        ("self".to_owned(), StatusCode::NOT_FOUND, "ResourceNotFound"),
+    ] {
+        let (told, _, body) = ask(&deciding, "delete", &format!("/node/network/nodes/{node}")).await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((told, &body["error"]["code"]), (status, &json!(code)), "{node}");
     }
 }
 
@@ -227,8 +280,8 @@ fn what_both_documents_say_they_say_alike() {
 /// A network with a row of everything that is shown.
 fn network() -> Deciding {
     let mut tables = Tables::new();
-    let founding = Founding { members: Vec::new(), constitution: "export function validate () {}".into() };
-    let gov = Gov::new(LedgerId(0), founding, &mut tables).unwrap();
+    let founding = Founding { members: Vec::new(), constitution: "export function validate () {}".into(), code: None };
+    let gov = Gov::new(LedgerId(0), founding, Joining::default(), &mut tables).unwrap();
     let one = "\0".repeat(8);
     let pem = "-----BEGIN CERTIFICATE-----";
     let rows = [
@@ -249,9 +302,36 @@ fn network() -> Deciding {
             "ccf.gov.nodes.info",
             ID,
             json!({
-                "status": "Trusted", "node_data": null, "quote_info": { "format": "Insecure_Virtual", "quote": "" },
-                "rpc_interfaces": { "gov": { "published_address": "127.0.0.1:1", "protocol": "tcp" } },
+                "status": "Trusted", "number": 1, "node_data": null, "code_digest": "00",
+                "quote_info": { "format": "Insecure_Virtual", "quote": "", "endorsements": "" },
+                "node_to_node_interface": { "bind_address": "127.0.0.1:2" },
+                "rpc_interfaces": { "governance": { "bind_address": ":1", "published_address": "127.0.0.1:1", "protocol": "tcp" } },
             }),
+        ),
+        (
+            "ccf.gov.nodes.info",
+            GONE,
+            json!({
+                "status": "Retired", "retired_committed": true, "number": 2, "code_digest": "00",
+                "quote_info": { "format": "Insecure_Virtual", "quote": "", "endorsements": "" },
+            }),
+        ),
+        ("coco.gov.nodes.leases", ID, json!({ "renewed": 1, "evidence": ID, "lapsed": true })),
+        ("coco.gov.nodes.owners", ID, json!({ "owner": "ann" })),
+        ("coco.gov.ledgers", "main", json!({ "kind": "evm", "status": "open" })),
+        (
+            "coco.gov.manifest.code",
+            "virtual:00",
+            json!({
+                "tee": "virtual", "measurement": "00", "version": "1", "expires": 1, "measurements": { "pcr1": "00" },
+                "host_data": "00", "lowest_svn": 1,
+            }),
+        ),
+        ("coco.gov.manifest.tee", "virtual", json!({ "tee": "virtual", "minimum_tcb": {}, "expires": 1 })),
+        (
+            "coco.gov.manifest.roots",
+            "snp:own",
+            json!({ "tee": "snp", "name": "own", "root": pem, "product": "Milan", "issuer": "i" }),
         ),
         ("ccf.gov.nodes.snp.host_data", ID, json!("policy")),
         ("ccf.gov.nodes.snp.uvm_endorsements", "did", json!({ "feed": { "svn": "1" } })),
@@ -301,9 +381,17 @@ fn network() -> Deciding {
     let committed = TxId { view: View(1), seqno: state.seqno() };
     gov.views.note(View(1), base::Seqno(1), committed.seqno);
     let id = NodeId(ID.parse().unwrap());
-    let status =
-        Status { id, role: Role::Primary, view: View(1), committed, root: Digest::ZERO, transactions: 1, nodes: 1 };
-    Deciding::new(Arc::new(gov), Plumbing::new(Snapshot::of(state), status, drop).node)
+    let status = Status {
+        id,
+        role: Role::Primary,
+        view: View(1),
+        committed,
+        root: Digest::ZERO,
+        transactions: 1,
+        voters: vec![1],
+        learners: vec![],
+    };
+    Deciding::new(Arc::new(gov), Plumbing::new(Snapshot::of(state), status, Arc::new(NoService), drop).node)
 }
 
 fn table_of(tables: &Tables, name: &str) -> kv::TableId {
