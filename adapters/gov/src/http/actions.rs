@@ -1,7 +1,8 @@
 //! `…/{proposal}:withdraw`: what stands behind a colon is done to what stands before it, as Azure's APIs have it.
 //!
-//! A router knows whole segments only. So an action becomes a segment of its own before anything is looked up, in the table of endpoints
-//! and in requests alike, behind an empty one, which no name in a path can be: so an action that there is not is nothing that there is. Nobody can ask for that segment directly, because its own colon would be taken apart again.
+//! A router knows whole segments only. So an action becomes a segment of its own before anything is looked up, in the table of
+//! endpoints and in requests alike, and stands behind an empty one, which no name in a path can be: an action that there is not is not
+//! taken for a name. Nobody can ask for that segment directly, because its own colon would be taken apart again.
 
 use axum::Router;
 use axum::extract::Request;
