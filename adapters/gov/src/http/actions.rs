@@ -1,7 +1,8 @@
 //! `…/{proposal}:withdraw`: what stands behind a colon is done to what stands before it, as Azure's APIs have it.
 //!
-//! A router knows whole segments only. So an action becomes a segment of its own before anything is looked up, in the table of endpoints
-//! and in requests alike; nobody can ask for that segment directly, because its own colon would be taken apart again.
+//! A router knows whole segments only. So an action becomes a segment of its own before anything is looked up, in the table of
+//! endpoints and in requests alike, and stands behind an empty one, which no name in a path can be: an action that there is not is not
+//! taken for a name. Nobody can ask for that segment directly, because its own colon would be taken apart again.
 
 use axum::Router;
 use axum::extract::Request;
@@ -25,7 +26,7 @@ pub fn apart(router: Router) -> Router {
 }
 
 fn segment(target: &str, action: &str) -> String {
-    format!("{target}/do:{action}")
+    format!("{target}//do:{action}")
 }
 
 fn taken_apart(uri: &Uri) -> Option<Uri> {
@@ -46,14 +47,14 @@ mod tests {
     #[test]
     fn an_action_is_a_segment_of_its_own() {
         let apart = |path: &str| taken_apart(&path.parse().unwrap()).map(|uri| uri.to_string());
-        assert_eq!(apart("/gov/proposals:create?a=b:c").as_deref(), Some("/gov/proposals/do:create?a=b:c"));
-        assert_eq!(apart("/gov/p/1%3Aack").as_deref(), Some("/gov/p/1/do:ack"));
-        assert_eq!(apart("/gov/a:b:c").as_deref(), Some("/gov/a:b/do:c"));
-        assert_eq!(apart("/gov/p/do:ack").as_deref(), Some("/gov/p/do/do:ack"), "which nothing serves");
+        assert_eq!(apart("/gov/proposals:create?a=b:c").as_deref(), Some("/gov/proposals//do:create?a=b:c"));
+        assert_eq!(apart("/gov/p/1%3Aack").as_deref(), Some("/gov/p/1//do:ack"));
+        assert_eq!(apart("/gov/a:b:c").as_deref(), Some("/gov/a:b//do:c"));
+        assert_eq!(apart("/gov/p//do:ack").as_deref(), Some("/gov/p//do//do:ack"), "which nothing serves");
         for plain in ["/gov/a:b/c", "/", "/gov/p?x=:y"] {
             assert_eq!(apart(plain), None, "{plain}");
         }
-        assert_eq!(routed("/gov/{p}:withdraw"), "/gov/{p}/do:withdraw");
+        assert_eq!(routed("/gov/{p}:withdraw"), "/gov/{p}//do:withdraw");
         assert_eq!(routed("/gov/{p}"), "/gov/{p}");
     }
 }

@@ -92,7 +92,12 @@ async fn who_asks_the_wrong_way_is_told_the_right_one() {
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(response.headers()[header::ALLOW], allowed, "{path}");
     }
-    for path in [format!("{proposal}:burn"), format!("{proposal}/do:withdraw"), "/gov/members:create".into()] {
+    for path in [
+        format!("{proposal}:burn"),
+        format!("{proposal}//do:withdraw"),
+        "/gov/members/proposals:destroy".into(),
+        "/gov/members/state-digests:ack".into(),
+    ] {
         assert_eq!(ask(&deciding, "post", &path).await.0, StatusCode::NOT_FOUND, "{path}");
     }
 }
