@@ -75,8 +75,9 @@ impl Network {
         let member = KeyPair::generate().unwrap();
         let pem = certificate::member(&member, "member", YEARS).unwrap().to_pem();
         let id = MemberId::of(&ForeignCertificate::from_pem(&pem).unwrap());
+        let founder = crate::founding::Founder { name: "member".to_owned(), certificate: pem };
         let constitution = governance::constitution::DEFAULT.to_owned();
-        let founding = Founding { members: vec![pem], constitution, code: Some(CODE) };
+        let founding = Founding { members: vec![founder], constitution, code: Some(CODE) };
         let mut tables = Tables::new();
         ledger::tables::register(&mut tables).unwrap();
         let joining = Joining { dual_signatures: true, attester: None };
