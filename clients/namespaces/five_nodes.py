@@ -89,21 +89,36 @@ class Consortium:
     def door(self, place):
         return self.ready[place]["nodes"][0]["governance"]
 
-    def join(self, place, through=1, node=None, wait=True, fails=False):
-        """A new node in the namespace `place`."""
-        directory, ready = self.directory / f"node{place}", self.directory / f"ready{place}.json"
+    def join(self, place, through=1, node=None, fails=False):
+        """A new node in the namespace `place`, which waits for members. Gives its id, or what was said if it is to fail."""
+        directory = self.directory / f"node{place}"
         env = {"COCO_NODE": str(node)} if node else None
         told = self.run(place, "node", "join", "--quiet", "--network", self.door(through), "--service-certificate",
-                        self.certificate, "--dir", directory, "--listen", address(place), "--ready-file", ready,
-                        "--detach", fails=fails, env=env)
-        if fails:
-            return told
+                        self.certificate, "--dir", directory, "--listen", address(place), "--detach", fails=fails, env=env)
+        return told if fails else json.loads((directory / "joining.json").read_text())["id"]
+
+    def serve(self, place, node=None):
+        """A node that members trust: until it votes."""
+        directory, ready = self.directory / f"node{place}", self.directory / f"ready{place}.json"
+        env = {"COCO_NODE": str(node)} if node else None
+        self.run(place, "node", "join", "--quiet", "--dir", directory, "--detach", "--ready-file", ready, env=env)
         self.ready[place] = json.loads(ready.read_text())
-        return self.ready[place]["nodes"][0]["id"]
+
+    def bring(self, place, through, node=None):
+        """A new node, until it votes and clients know it."""
+        self.go_on(place, self.join(place, through, node), through, node)
+
+    def go_on(self, place, joined, through=1, node=None):
+        """A node that waits for members."""
+        self.trust(joined, through)
+        self.serve(place, node)
+        self.votes(joined, through)
+        self.ids[place] = joined
+        self.load.use([self.ledger(here) for here in self.ready])
 
     def nodes(self, through=1):
         told = self.run(None, "node", "list", "--json", *self.at(through))
-        return {node["id"]: node for node in json.loads(told)}
+        return {node["nodeId"]: node for node in json.loads(told)}
 
     def at(self, through, member=None):
         """Where a command talks to, and who signs."""
@@ -130,7 +145,7 @@ class Consortium:
         self.decide([{"name": "transition_node_to_trusted", "args": {"node_id": node, "valid_from": now}}], through)
 
     def votes(self, node, through=1):
-        until(lambda: self.nodes(through)[node]["votes"], f"node {node[:8]} votes")
+        until(lambda: self.nodes(through)[node]["counted"] == "voter", f"node {node[:8]} votes")
 
     def ledger(self, place):
         """Where a node serves the key-value ledger."""
@@ -212,15 +227,12 @@ def a_node_whose_code_nobody_approved_gets_nothing(world):
 
 @case
 def four_nodes_join_while_clients_write(world):
+    node = world.join(2)
+    pending = world.nodes()[node]
+    assert (pending["status"], pending["counted"]) == ("Pending", None), pending
+    assert not (world.directory / "node2" / "virtual-tee" / "service_key.sealed").exists(), "it has secrets already"
     for place in (2, 3, 4, 5):
-        node = world.join(place, through=max(1, place - 1))
-        pending = world.nodes()[node]
-        assert (pending["status"], pending["votes"]) == ("Pending", False), pending
-        assert not (world.directory / f"node{place}" / "virtual-tee" / "service_key.sealed").exists(), "it has secrets already"
-        world.trust(node)
-        world.votes(node)
-        world.ids[place] = node
-        world.load.use([world.ledger(here) for here in world.ready])
+        world.bring(place, max(1, place - 1)) if place > 2 else world.go_on(2, node)
     assert sorted(world.status(5)["voters"]) == sorted(node["number"] for node in world.nodes().values())
 
 
@@ -273,13 +285,13 @@ def a_node_whose_lease_runs_out_does_not_vote_until_it_attests_again(world):
     world.decide([{"name": "set_lease", "args": {"seconds": 5}}], world.some())
     place = world.backup()
     node = world.ids[place]
-    until(lambda: all(row["votes"] for row in world.nodes(world.some()).values() if row["status"] == "Trusted"), "all renew")
+    until(lambda: all(row["counted"] == "voter" for row in world.nodes(world.some()).values() if row["status"] == "Trusted"), "all renew")
     world.load.use([world.ledger(here) for here in world.ready if here != place])
     world.spaces.cut_off(place)
     others = [here for here in world.ready if here != place]
-    until(lambda: not world.nodes(others[0])[node]["votes"], "the lease of the node that is cut off runs out")
+    until(lambda: world.nodes(others[0])[node]["counted"] != "voter", "the lease of the node that is cut off runs out")
     world.spaces.connect(place)
-    until(lambda: world.nodes(others[0])[node]["votes"], "it comes back by attesting again")
+    until(lambda: world.nodes(others[0])[node]["counted"] == "voter", "it comes back by attesting again")
     world.level(place)
 
 
@@ -293,11 +305,7 @@ def new_code_takes_over_under_load(world):
     before = list(world.ready)
     free = [place for place in range(1, 7) if place not in world.ready]
     for place in free[: len(before)]:
-        node = world.join(place, through=world.some(), node=newer)
-        world.trust(node, world.some())
-        world.votes(node, world.some())
-        world.ids[place] = node
-        world.load.use([world.ledger(here) for here in world.ready])
+        world.bring(place, world.some(), newer)
         if before:
             world.retire(before.pop())
     while len(before) > 1:

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
-use governance::engine::{Apart, Effect};
+use governance::engine::Effect;
 use governance::{At, Decision, MemberId, Outcome, Refusal, state};
 use kv::{Blob, Section, State, TableId, Tx, WriteSet};
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ use crate::Gov;
 use crate::change::Change;
 use crate::joining::{Endorsing, Verifying};
 use crate::patience::{Patience, Turn};
-use crate::scripts;
+use crate::scripts::Scripts;
 
 /// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
@@ -50,7 +50,7 @@ pub struct Deciding {
     pub gov: Arc<Gov>,
     pub node: Node,
     pub verifying: Verifying,
-    runner: Apart,
+    runner: Scripts,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
     patience: Patience,
@@ -58,7 +58,7 @@ pub struct Deciding {
 
 impl Deciding {
     pub fn new(gov: Arc<Gov>, node: Node) -> Self {
-        let (verifying, runner) = (Verifying::default(), scripts::runner());
+        let (verifying, runner) = (Verifying::default(), gov.scripts.clone());
         Self { gov, node, verifying, runner, turn: Arc::default(), patience: Patience::default() }
     }
 
@@ -149,7 +149,7 @@ impl Deciding {
             service: self.node.service(),
             certificate: state::service::certificate(self.gov.governance.tables(), &tx)?,
         });
-        let at = At { root, time: decision.time, seed: decision.seed(), service, runner: &self.runner };
+        let at = At { root, time: decision.time, seed: decision.seed(), service, runner: &*self.runner };
         let Outcome { answer, effects, log } = act(&self.gov, &mut tx, &at)?;
         for line in log {
             tracing::info!(target: "gov::script", line);

@@ -32,7 +32,7 @@ use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 use change::Change;
 pub use founding::{Founder, Founding};
 pub use joining::{Attester, Joining, quote_info};
-pub use scripts::script_process;
+pub use scripts::{Scripts, apart, script_process, watched};
 use views::Views;
 
 /// A network's governance, on one node.
@@ -41,6 +41,7 @@ pub struct Gov {
     governance: Governance,
     founding: Founding,
     joining: Joining,
+    scripts: Scripts,
     views: Views,
 }
 
@@ -50,10 +51,11 @@ impl Gov {
         ledger: LedgerId,
         founding: Founding,
         joining: Joining,
+        scripts: Scripts,
         tables: &mut Tables,
     ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-        Ok(Self { ledger, governance, founding, joining, views: Views::default() })
+        Ok(Self { ledger, governance, founding, joining, scripts, views: Views::default() })
     }
 
     fn decisions(&self) -> TableId {

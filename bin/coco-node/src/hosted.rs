@@ -61,7 +61,7 @@ pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, tables: &mut T
         code: evidence::own_code()?,
     };
     let joining = Joining { dual_signatures: signs_twice(file, identity), attester: Some(evidence::attester()) };
-    let adapter = Arc::new(Gov::new(id, founding, joining, tables)?);
+    let adapter = Arc::new(Gov::new(id, founding, joining, gov::apart(), tables)?);
     adapters.push(Hosted { row: None, adapter, listen: vec![file.governance] });
     Ok(adapters)
 }

@@ -1,5 +1,6 @@
 //! The ready file: a running network, described for scripts and tests.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -52,6 +53,8 @@ pub struct ReadyNode {
     /// The node's own RPC address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ethereum: Option<String>,
+    /// Where it serves each hosted ledger, by name.
+    pub ledgers: BTreeMap<String, String>,
     pub primary: bool,
 }
 
@@ -65,6 +68,7 @@ impl ReadyNode {
             http: format!("http://{}", node.file.http),
             governance: format!("https://{}", node.file.governance),
             ethereum: node.ethereum.map(|address| format!("http://{address}")),
+            ledgers: node.ledgers.iter().map(|it| (it.name.clone(), format!("http://{}", it.listen))).collect(),
             primary: status.role == Role::Primary,
         }
     }

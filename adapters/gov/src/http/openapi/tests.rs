@@ -286,7 +286,7 @@ fn what_both_documents_say_they_say_alike() {
 fn network() -> Deciding {
     let mut tables = Tables::new();
     let founding = Founding { members: Vec::new(), constitution: "export function validate () {}".into(), code: None };
-    let gov = Gov::new(LedgerId(0), founding, Joining::default(), &mut tables).unwrap();
+    let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &mut tables).unwrap();
     let one = "\0".repeat(8);
     let pem = "-----BEGIN CERTIFICATE-----";
     let rows = [

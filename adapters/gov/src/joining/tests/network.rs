@@ -81,7 +81,7 @@ impl Network {
         let mut tables = Tables::new();
         ledger::tables::register(&mut tables).unwrap();
         let joining = Joining { dual_signatures: true, attester: None };
-        let gov = Arc::new(Gov::new(adapter::LedgerId(0), founding, joining, &mut tables).unwrap());
+        let gov = Arc::new(Gov::new(adapter::LedgerId(0), founding, joining, crate::watched(), &mut tables).unwrap());
         let key = KeyPair::generate().unwrap();
         let certificate = certificate::service(&key, "service", YEARS).unwrap();
         let keys = Arc::new(Keys { key, certificate: certificate.clone() });
