@@ -77,6 +77,16 @@ pub fn of(action: &str, args: &Value, people: &People) -> Option<Words> {
         "remove_snp_minimum_tcb_version" => {
             Words::new(format!("ask no minimum firmware of AMD processors {}", text(args, "cpuid")))
         }
+        "set_endorsement_root" => {
+            Words::new(format!("let {} vouch for TEEs of kind {}", text(args, "name"), text(args, "tee")))
+                .detail("beside the vendor: nodes with evidence that leads to this root may be let in")
+                .details(data(args, "product", "product:"))
+                .details(data(args, "issuer", "issuer:"))
+                .detail(DROPS)
+        }
+        "remove_endorsement_root" => {
+            Words::new(format!("let {} vouch no more for TEEs of kind {}", text(args, "name"), text(args, "tee")))
+        }
         "set_node_join_policy" => Words::new("judge nodes that join by a policy of its own")
             .detail(format!("{} lines of it; --json has them", text(args, "policy").lines().count().max(1))),
         "remove_node_join_policy" => Words::new("judge nodes that join without a policy of its own"),

@@ -38,6 +38,7 @@ pub fn of(action: &str, args: &Value) -> Option<Words> {
             Words::new(format!("let a node go on for {} seconds without proving itself anew", args["seconds"]))
                 .details(data(args, "grace_seconds", "and so many seconds of grace:"))
         }
+        "remove_lease" => Words::new("let nodes go on without proving themselves anew"),
         "set_epoch" => Words::new("change how long a ledger secret is in use")
             .details(data(args, "seconds", "seconds:"))
             .details(data(args, "entries", "entries:")),
