@@ -67,5 +67,6 @@ class Namespaces:
 
     def close(self):
         for place in range(1, self.count + 1):
+            ip("link", "delete", f"coco-v{place}", check=False)
             ip("netns", "delete", f"coco-{place}", check=False)
         ip("link", "delete", BRIDGE, check=False)
