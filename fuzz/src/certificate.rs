@@ -2,7 +2,8 @@
 
 use base::Digest;
 use crypto::certificate::{self, Validity};
-use crypto::{Certificate, ForeignCertificate, ForeignKey, KeyPair, SigningKey, bundle, cose};
+use crypto::chain::{self, Purpose};
+use crypto::{Certificate, ForeignCertificate, ForeignKey, KeyPair, SigningKey, cose};
 
 use crate::mock_amd::NOW;
 use crate::{mock_amd, vectors};
@@ -29,7 +30,8 @@ thread_local! {
 fn der(data: &[u8]) {
     if let Ok(certificate) = ForeignCertificate::from_der(data) {
         assert_eq!(certificate.der(), data);
-        let _ = bundle::check_chain(std::slice::from_ref(&certificate), std::slice::from_ref(&certificate));
+        let one = std::slice::from_ref(&certificate);
+        let _ = chain::check(one, one, NOW, Purpose::Person);
         assert!(!certificate.is_root() || certificate.check_issued_by(&certificate).is_ok());
         same_key(certificate.key());
     }
@@ -59,9 +61,10 @@ fn same_key(key: &ForeignKey) {
 }
 
 fn pem(text: &str) {
-    if let Ok(chain) = ForeignCertificate::bundle(text) {
-        let _ = bundle::check_chain(&chain, &chain);
+    if let Ok(all) = ForeignCertificate::bundle(text) {
+        let _ = chain::check(&all, &all, NOW, Purpose::Any);
     }
+    drop(certificate::Request::from_pem(text));
     drop(ForeignCertificate::from_pem(text));
     drop(Certificate::from_pem(text));
     if let Ok(key) = ForeignKey::from_pem(text) {
@@ -87,6 +90,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         private.as_bytes().to_vec(),
         service.public().spki_der().to_vec(),
         service.public().to_pem().into_bytes(),
+        certificate::request(&node, &["node.example".to_owned(), "10.0.0.4".to_owned()])
+            .expect("its parts are good")
+            .into_bytes(),
     ];
     let txid = base::TxId::new(2, 7);
     let signed = cose::sign_root(&service, &Digest::ZERO, cose::SignedRoot { txid, issued_at: 1_767_225_600 });

@@ -38,10 +38,11 @@ pub fn rpc(data: &[u8]) {
                 view: View(2),
                 committed: TxId { view: View(2), seqno: hosted.store.head().seqno() },
                 root: Digest::ZERO,
-                nodes: 3,
+                voters: vec![1, 2, 3],
+                learners: vec![],
                 transactions: 0,
             };
-            let plumbing = Plumbing::new(hosted.snapshot(), status, drop);
+            let plumbing = Plumbing::new(hosted.snapshot(), status, Arc::new(adapter::NoService), drop);
             RpcReader::new(Arc::clone(&hosted.ethereum), plumbing.node.clone())
         });
     }

@@ -33,8 +33,10 @@ impl Hosted {
         let genesis = Genesis::parse(&genesis).expect("it is used");
         let ethereum = Ethereum::new("ethereum", LedgerId(0), Config::new(genesis), &mut tables).expect("the first");
         let ethereum = Arc::new(ethereum);
-        let founding = gov::Founding { members: vec![Member::new("founder").pem], constitution: DEFAULT.to_owned() };
-        let gov = Arc::new(gov::Gov::new(LedgerId(1), founding, &mut tables).expect("the only one"));
+        let founder = gov::Founder { name: "founder".to_owned(), certificate: Member::new("founder").pem };
+        let founding = gov::Founding { members: vec![founder], constitution: DEFAULT.to_owned(), code: None };
+        let gov = gov::Gov::new(LedgerId(1), founding, gov::Joining::default(), gov::watched(), &mut tables);
+        let gov = Arc::new(gov.expect("the only one"));
         let mut store = Store::new(Arc::new(tables), Arc::new(NoHistory));
         let adapters: [Arc<dyn Adapter>; 2] = [ethereum.clone(), gov];
         for adapter in &adapters {

@@ -2,7 +2,7 @@
 
 use base::{Seqno, View};
 use bytes::Bytes;
-use consensus::{Body, Index, Item, Message, Point, kind_of};
+use consensus::{Body, Configuration, Content, Index, Item, Member, Membership, Message, Point, kind_of};
 use node::parsers;
 
 use crate::input::{Input, pieces};
@@ -17,9 +17,20 @@ pub fn message(data: &[u8]) {
 
 pub fn message_seeds() -> Vec<Vec<u8>> {
     let (point, commit) = (Point::new(7, 3), Index(6));
-    let item = |view, data: &'static [u8]| Item { view: View(view), data: Bytes::from_static(data) };
+    let item = |view, content| Item { view: View(view), content };
+    let batch = |data: &'static [u8]| Content::Batch(Bytes::from_static(data));
+    let configuration = Configuration::new([Member(1), Member(3)], [Member(9)]).expect("it can decide");
+    let membership = Membership { since: Index(5), configuration: configuration.clone() };
     let bodies = [
-        Body::Append { before: point, commit, entries: vec![item(3, b"batch"), item(4, b""), item(4, b"more")] },
+        Body::Append {
+            before: point,
+            commit,
+            entries: vec![
+                item(3, batch(b"batch")),
+                item(4, Content::Mark),
+                item(4, Content::Configuration(configuration)),
+            ],
+        },
         Body::Appended { index: Index(8), commit },
         Body::Refused { before: Index(8), hint: point, commit },
         Body::Vote { last: point, handover: true },
@@ -28,7 +39,7 @@ pub fn message_seeds() -> Vec<Vec<u8>> {
         Body::PreVoted { granted: false },
         Body::Heartbeat { commit },
         Body::Alive { commit },
-        Body::CatchUp { to: point },
+        Body::CatchUp { to: point, known: Index(9), membership },
         Body::TakeOver,
     ];
     bodies.into_iter().map(|body| Message { view: View(4), body }.encode().to_vec()).collect()

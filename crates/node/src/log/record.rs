@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_number_that_cannot_be_added_to_is_torn() {
         let far = Mark { point: Point::new(u64::MAX, 3), seqno: Seqno(90) };
-        let entry = Entry { index: Index(u64::MAX), view: View(3), data: Bytes::new() };
+        let entry = Entry { index: Index(u64::MAX), view: View(3), content: consensus::Content::Mark };
         for record in [Record::Restart(far), Record::Truncate(far), Record::Entry(entry)] {
             let mut bytes = Vec::new();
             record.write(0, &mut bytes);
