@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Index, Member, Point, WriteNumber};
+use crate::{Index, Member, Point, Wanted, WriteNumber};
 
 /// One cause, delivered by the runtime. A new cause is a new variant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,9 +29,9 @@ pub enum Input {
     Installed(Point),
     /// The catch-up failed (the peer went away, its data did not verify): ask again at the next occasion.
     CatchUpFailed,
-    /// The voters that there should be, for the primary to lead the network there step by step. Volatile: step it at
+    /// Who should vote, and who should follow without a vote, for the primary to lead the network there step by step. Volatile: step it at
     /// start and whenever it changes, on every node.
-    Want(Vec<Member>),
+    Want(Wanted),
     /// The connection to this peer broke: what was sent may be lost.
     Unreachable(Member),
     /// Ask for votes now rather than after a timeout: a fresh network's first node, or a single one. Does nothing

@@ -41,6 +41,6 @@ pub use config::{Config, StartError};
 pub use driver::Driver;
 pub use effects::{Accepted, Append, CatchUp, Effects, Ignored, PeerStatus, Refusal, Role, Status, Write, WriteNumber};
 pub use input::Input;
-pub use membership::{BadConfiguration, Configuration, MEMBERS_MAX, Membership};
+pub use membership::{BadConfiguration, Configuration, MEMBERS_MAX, Membership, Wanted};
 pub use message::{Body, Item, Kind, Malformed, Message, VIEW_MAX, kind_of};
 pub use stored::{Content, Entry, HardState, Index, Member, Point, Stored};

@@ -110,6 +110,22 @@ impl Configuration {
     }
 }
 
+/// Who should take part, as the layers above say.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Wanted {
+    pub voters: Vec<Member>,
+    /// They get every entry and have no vote, until they are wanted as voters. None of the voters.
+    pub followers: Vec<Member>,
+}
+
+impl Wanted {
+    /// All of these are to vote.
+    #[must_use]
+    pub const fn to_vote(voters: Vec<Member>) -> Self {
+        Self { voters, followers: Vec::new() }
+    }
+}
+
 /// The configuration in force.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Membership {

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use crate::membership::MEMBERS_MAX;
-use crate::{Configuration, Member};
+use crate::{Configuration, Member, Wanted};
 
 /// What the primary does next.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ pub enum Next {
 pub struct Situation<'a> {
     pub me: Member,
     pub configuration: &'a Configuration,
-    pub wanted: &'a BTreeSet<Member>,
+    pub wanted: &'a Wish,
     /// Others that were heard lately, and how far each has the log.
     pub heard: &'a [(Member, u64)],
     /// A learner that has the log up to here has caught up.
@@ -37,35 +37,50 @@ pub struct Situation<'a> {
     pub patience_ended: bool,
 }
 
-/// Members that nobody can want.
-pub fn check(wanted: &[Member]) -> Result<BTreeSet<Member>, &'static str> {
-    let wanted: BTreeSet<Member> = wanted.iter().copied().collect();
-    if wanted.is_empty() {
-        return Err("there are none");
+/// What is wanted, looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wish {
+    voters: BTreeSet<Member>,
+    /// None of the voters.
+    followers: BTreeSet<Member>,
+}
+
+impl Wish {
+    /// Refuses what nobody can want.
+    pub fn new(wanted: &Wanted) -> Result<Self, &'static str> {
+        let set = |members: &[Member]| members.iter().copied().collect::<BTreeSet<_>>();
+        let (voters, followers) = (set(&wanted.voters), set(&wanted.followers));
+        if voters.is_empty() {
+            return Err("there are no voters");
+        }
+        if voters.len() + followers.len() > MEMBERS_MAX {
+            return Err("there are more than a configuration holds");
+        }
+        if voters.contains(&Member(0)) || followers.contains(&Member(0)) {
+            return Err("0 is no member");
+        }
+        if !voters.is_disjoint(&followers) {
+            return Err("one is to vote and not to vote");
+        }
+        Ok(Self { voters, followers })
     }
-    if wanted.len() > MEMBERS_MAX {
-        return Err("there are more than a configuration holds");
-    }
-    if wanted.contains(&Member(0)) {
-        return Err("0 is no member");
-    }
-    Ok(wanted)
 }
 
 impl Situation<'_> {
     pub fn next(&self) -> Next {
         let (voters, learners) = (self.configuration.voters(), self.configuration.learners());
         // Nobody who decides today would decide then: that is another network, not this one changed.
-        if self.wanted.is_disjoint(voters) {
+        if self.wanted.voters.is_disjoint(voters) {
             return Next::Wait;
         }
-        let waiting: BTreeSet<Member> = self.wanted.difference(voters).copied().collect();
-        if waiting != *learners {
-            return self.change(voters.clone(), waiting);
+        let waiting: BTreeSet<Member> = self.wanted.voters.difference(voters).copied().collect();
+        let following = self.wanted.followers.difference(voters).chain(&waiting).copied().collect();
+        if following != *learners {
+            return self.change(voters.clone(), following);
         }
         if let Some(ready) = waiting.iter().find(|learner| self.log_of(**learner).is_some_and(|to| to >= self.reached))
         {
-            let (mut voters, mut learners) = (voters.clone(), waiting.clone());
+            let (mut voters, mut learners) = (voters.clone(), following);
             learners.remove(ready);
             voters.insert(*ready);
             return self.change(voters, learners);
@@ -73,18 +88,19 @@ impl Situation<'_> {
         if waiting.iter().any(|learner| self.is_heard(*learner) || !self.patience_ended) {
             return Next::Wait;
         }
-        self.leave(voters, waiting)
+        self.leave(voters, following)
     }
 
-    /// Somebody who is not wanted leaves: first whoever is not heard, this node never.
-    fn leave(&self, voters: &BTreeSet<Member>, learners: BTreeSet<Member>) -> Next {
-        if voters.is_subset(self.wanted) {
+    /// Somebody whose vote is not wanted leaves, or follows from here on: first whoever is not heard, this node never.
+    fn leave(&self, voters: &BTreeSet<Member>, mut learners: BTreeSet<Member>) -> Next {
+        let wanted = &self.wanted.voters;
+        if voters.is_subset(wanted) {
             return Next::Wait;
         }
-        if !self.wanted.contains(&self.me) {
+        if !wanted.contains(&self.me) {
             return self.heir(voters).map_or(Next::Wait, Next::HandOver);
         }
-        let unwanted = voters.difference(self.wanted).copied();
+        let unwanted = voters.difference(wanted).copied();
         let Some(leaves) = unwanted.min_by_key(|voter| (self.is_heard(*voter), *voter)) else { return Next::Wait };
         let mut rest = voters.clone();
         rest.remove(&leaves);
@@ -92,12 +108,16 @@ impl Situation<'_> {
         if alive <= rest.len() / 2 {
             return Next::Wait;
         }
+        if self.wanted.followers.contains(&leaves) {
+            learners.insert(leaves);
+        }
         self.change(rest, learners)
     }
 
     /// The wanted voter that has most of the log.
     fn heir(&self, voters: &BTreeSet<Member>) -> Option<Member> {
-        let fit = self.heard.iter().filter(|(member, _)| voters.contains(member) && self.wanted.contains(member));
+        let fit =
+            self.heard.iter().filter(|(member, _)| voters.contains(member) && self.wanted.voters.contains(member));
         fit.max_by_key(|(member, to)| (*to, u64::MAX - member.0)).map(|(member, _)| *member)
     }
 
@@ -129,8 +149,12 @@ mod tests {
 
     /// Node 1 leads; so much of the log is committed: 10.
     fn next(voters: &[u64], learners: &[u64], wanted: &[u64], heard: &[(u64, u64)], patience_ended: bool) -> Next {
+        next_of(voters, learners, &Wanted::to_vote(set(wanted)), heard, patience_ended)
+    }
+
+    fn next_of(voters: &[u64], learners: &[u64], wanted: &Wanted, heard: &[(u64, u64)], patience_ended: bool) -> Next {
         let heard: Vec<_> = heard.iter().map(|(member, to)| (Member(*member), *to)).collect();
-        let (configuration, wanted) = (configuration(voters, learners), check(&set(wanted)).unwrap());
+        let (configuration, wanted) = (configuration(voters, learners), Wish::new(wanted).unwrap());
         let (me, configuration, wanted) = (Member(1), &configuration, &wanted);
         Situation { me, configuration, wanted, heard: &heard, reached: 10, patience_ended }.next()
     }
@@ -178,9 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn a_vote_is_taken_away_and_given_back_and_the_member_follows_meanwhile() {
+        let wanted = Wanted { voters: set(&[1, 2]), followers: set(&[3]) };
+        let heard = &[(2, 10), (3, 10)];
+        assert_eq!(next_of(&[1, 2, 3], &[], &wanted, heard, false), change(&[1, 2], &[3]));
+        assert_eq!(next_of(&[1, 2], &[3], &wanted, heard, true), Next::Wait);
+        assert_eq!(next_of(&[1, 2], &[], &wanted, heard, false), change(&[1, 2], &[3]), "it may begin so");
+        assert_eq!(next(&[1, 2], &[3], &[1, 2, 3], heard, false), change(&[1, 2, 3], &[]));
+        let more = Wanted { voters: set(&[1, 2, 4]), followers: set(&[3]) };
+        assert_eq!(next_of(&[1, 2], &[3, 4], &more, &[(2, 10), (3, 10), (4, 10)], false), change(&[1, 2, 4], &[3]));
+        let mine = Wanted { voters: set(&[2, 3]), followers: set(&[1]) };
+        assert_eq!(next_of(&[1, 2, 3], &[], &mine, heard, false), Next::HandOver(Member(2)));
+    }
+
+    #[test]
     fn what_nobody_can_want_is_refused() {
-        assert!(check(&[]).is_err() && check(&set(&[0, 1])).is_err());
-        assert!(check(&(1..=65).map(Member).collect::<Vec<_>>()).is_err());
+        let refused = |wanted: Wanted| Wish::new(&wanted).is_err();
+        assert!(refused(Wanted::to_vote(vec![])) && refused(Wanted::to_vote(set(&[0, 1]))));
+        assert!(refused(Wanted::to_vote((1..=65).map(Member).collect())));
+        assert!(refused(Wanted { voters: set(&[1, 2]), followers: set(&[2]) }));
+        assert!(refused(Wanted { voters: set(&[1]), followers: set(&[0]) }));
         assert_eq!(next(&[1, 2], &[], &[1, 2], &[(2, 10)], true), Next::Wait);
     }
 }

@@ -12,7 +12,7 @@ use base::View;
 use bytes::Bytes;
 use consensus::{
     Body, CatchUp, Config, Configuration, Content, Driver, Effects, Index, Input, Item, Member, Membership, Message,
-    Point, Stored, VIEW_MAX, WriteNumber,
+    Point, Stored, VIEW_MAX, Wanted, WriteNumber,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -184,7 +184,7 @@ impl Cluster {
             }
             Event::Campaign { node } => self.step(node, Input::Campaign),
             Event::Want { node, members } => {
-                self.step(node, Input::Want(members.into_iter().map(Member).collect()));
+                self.step(node, Input::Want(Wanted::to_vote(members.into_iter().map(Member).collect())));
             }
             Event::Unreachable { node, peer } => self.step(node, Input::Unreachable(Member(peer + 1))),
         }

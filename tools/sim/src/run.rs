@@ -1,5 +1,6 @@
 //! A run: faults without mercy, then peace, in which the cluster must make progress.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use consensus::{Input, Point};
@@ -117,7 +118,7 @@ fn hand_over_sometimes(world: &mut World) -> Result<(), Violation> {
 fn want_what_can_be_reached(world: &mut World) {
     if world.wanted.is_disjoint(world.check.configuration().voters()) {
         let voters = world.check.configuration().voters().clone();
-        world.wish(voters, 1);
+        world.wish(voters, BTreeSet::new(), 1);
     }
 }
 
@@ -137,7 +138,8 @@ fn make_progress(world: &mut World) -> Result<u64, Violation> {
         }
         let done = batch.filter(|place| world.check.point(place.index) == Some(*place));
         let reached = world.check.configuration();
-        let reached = *reached.voters() == world.wanted && reached.learners().is_empty();
+        let following = world.followers.difference(&world.wanted).eq(reached.learners());
+        let reached = *reached.voters() == world.wanted && following;
         let mut those = world.nodes.iter().filter(|node| world.wanted.contains(&node.member()));
         if done.is_some_and(|place| reached && those.all(|node| node.applied >= place.index)) {
             return Ok((world.now - start).div_ceil(TICK));

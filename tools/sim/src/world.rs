@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use consensus::{
-    CatchUp, Config, Configuration, Driver, Effects, Entry, HardState, Index, Input, Member, Point, Role, WriteNumber,
+    CatchUp, Config, Configuration, Driver, Effects, Entry, HardState, Index, Input, Member, Point, Role, Wanted,
+    WriteNumber,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -73,6 +74,8 @@ pub struct World {
     pub catch_ups: u64,
     /// As the layers above see it.
     pub wanted: BTreeSet<Member>,
+    /// Those that are to follow without a vote, where they are not to vote.
+    pub followers: BTreeSet<Member>,
     bug: Option<Bug>,
     agenda: BTreeMap<(u64, u64), Event>,
     planned: u64,
@@ -105,6 +108,7 @@ impl World {
             network: Network::calm(),
             check: Checker::new(beginning),
             wanted: members.iter().copied().collect(),
+            followers: BTreeSet::new(),
             trace: Trace::default(),
             crashes: 0,
             catch_ups: 0,
@@ -393,13 +397,15 @@ impl World {
     }
 
     fn want(&mut self, member: Member) -> Result<(), Violation> {
-        let wanted = self.wanted.iter().copied().collect();
-        self.step(member, Input::Want(wanted))
+        let voters = self.wanted.iter().copied().collect();
+        let followers = self.followers.difference(&self.wanted).copied().collect();
+        self.step(member, Input::Want(Wanted { voters, followers }))
     }
 
     /// Those who decide want others; each node hears of it in its own time.
-    pub fn wish(&mut self, wanted: BTreeSet<Member>, within: u64) {
+    pub fn wish(&mut self, wanted: BTreeSet<Member>, followers: BTreeSet<Member>, within: u64) {
         self.wanted = wanted;
+        self.followers = followers;
         for node in self.members() {
             let after = self.rng.random_range(0..within);
             self.plan(after, Event::Want { node });

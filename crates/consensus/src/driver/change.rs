@@ -6,14 +6,14 @@
 //! - nobody campaigns while a committed one is not applied (the library looks for it, by the kind of the entry);
 //! - nobody campaigns by a configuration of two steps ago (`Stored::superseded`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2};
 use raft::{INVALID_ID, StateRole};
 
 use super::Driver;
-use crate::plan::{self, Next, Situation};
-use crate::{Ignored, Index, Member, Membership, convert};
+use crate::plan::{Next, Situation, Wish};
+use crate::{Ignored, Index, Member, Membership, Wanted, convert};
 
 /// A member that was not heard for so many election timeouts counts as gone. One would do, but a few lost messages
 /// should not change who leaves first.
@@ -26,7 +26,7 @@ const BETWEEN_HANDOVERS: u32 = 4;
 /// What a primary keeps in mind on the way to what is wanted.
 #[derive(Default)]
 pub struct Way {
-    wanted: Option<BTreeSet<Member>>,
+    wanted: Option<Wish>,
     /// Ticks since a peer was heard, in this office.
     silent: BTreeMap<Member, u32>,
     /// What was committed a tick ago: new entries always come, so "everything" is never reached.
@@ -39,8 +39,8 @@ pub struct Way {
 
 impl Driver {
     /// Takes note of who is wanted.
-    pub(super) fn want(&mut self, wanted: &[Member]) -> Option<Ignored> {
-        match plan::check(wanted) {
+    pub(super) fn want(&mut self, wanted: &Wanted) -> Option<Ignored> {
+        match Wish::new(wanted) {
             Ok(wanted) => {
                 let wanted = Some(wanted);
                 if self.way.wanted != wanted {

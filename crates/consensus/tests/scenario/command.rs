@@ -20,13 +20,13 @@
 //! installed A I@V         A got everything up to there out of band     failed A: it could not
 //! unreachable A B         A's connection to B broke
 //! join N                  a fresh node that knows nobody
-//! want A N..              node A is told who is wanted; configurations are shown from here on     want all N..
+//! want A N.. [+ N..]      node A is told who is wanted, those without a vote behind the +; configurations are shown from here on     want all N..
 //! status A
 //! brief …                 any of these, without its writes and messages
 //! ```
 
 use bytes::Bytes;
-use consensus::{Config, Driver, Index, Input, Member, Point};
+use consensus::{Config, Driver, Index, Input, Member, Point, Wanted};
 
 use super::{Cluster, Detail, Node, describe_role};
 
@@ -91,7 +91,12 @@ pub fn run(cluster: &mut Cluster, line: &str) -> Result<(), String> {
             add(cluster, Config::new(Member(id), Vec::new(), 1))
         }
         ("want", [who, wanted @ ..]) => {
-            let wanted = wanted.iter().map(|word| number(word).map(Member)).collect::<Result<Vec<_>, _>>()?;
+            let (voters, followers) = match wanted.iter().position(|word| *word == "+") {
+                Some(place) => (&wanted[..place], &wanted[place + 1..]),
+                None => (wanted, &[][..]),
+            };
+            let members = |words: &[&str]| words.iter().map(|word| number(word).map(Member)).collect::<Result<_, _>>();
+            let wanted = Wanted { voters: members(voters)?, followers: members(followers)? };
             cluster.changes = true;
             let who = if *who == "all" { cluster.live() } else { vec![number(who)?] };
             for id in who {

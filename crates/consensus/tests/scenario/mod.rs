@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use consensus::{Config, Content, Driver, Effects, Entry, Index, Input, Member, Message, Role, Write};
+use consensus::{Config, Content, Driver, Effects, Entry, Index, Input, Member, Message, Role, Wanted, Write};
 
 use disk::Disk;
 
@@ -41,7 +41,7 @@ struct Node {
     /// `None`: crashed.
     driver: Option<Driver>,
     /// What the runtime tells it at every start.
-    wanted: Option<Vec<Member>>,
+    wanted: Option<Wanted>,
 }
 
 impl Cluster {

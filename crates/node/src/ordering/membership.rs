@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use adapter::Fault;
 use base::{NodeId, Seqno};
-use consensus::{Configuration, Input, Member, Role};
+use consensus::{Configuration, Input, Member, Role, Wanted};
 use ledger::genesis::NodeStatus;
 use tokio::sync::watch;
 
@@ -71,11 +71,12 @@ impl Orderer {
     pub(super) fn meet(&mut self) -> Result<(), Fault> {
         self.look_at_nodes()?;
         let configuration = self.tools.driver.status().configuration;
-        let voters = configuration.voters().iter().copied().collect();
+        let list = |members: &BTreeSet<Member>| members.iter().copied().collect();
+        let (voters, followers) = (list(configuration.voters()), list(configuration.learners()));
         self.reconfigured(configuration)?;
         // Nobody else until this node knows what members decided. This first step writes down who takes part, too, before anything
         // may drop the entries that it follows from.
-        self.step(Input::Want(voters))
+        self.step(Input::Want(Wanted { voters, followers }))
     }
 
     /// Looks at the rows of nodes, if they may have changed, and follows them.
@@ -103,7 +104,12 @@ impl Orderer {
             return Ok(());
         };
         let rows = self.tools.membership.seen.as_ref();
-        let wanted: Vec<Member> = rows.into_iter().flat_map(Nodes::voting).map(|node| Member(node.number)).collect();
+        let of = |lapsed: bool| {
+            let nodes = rows.into_iter().flat_map(Nodes::trusted).filter(move |node| node.lapsed == lapsed);
+            nodes.map(|node| Member(node.number)).collect()
+        };
+        // A node whose lease ran out follows on: only so can it prove itself anew.
+        let wanted = Wanted { voters: of(false), followers: of(true) };
         if leading.wanted.as_ref() == Some(&wanted) {
             return Ok(());
         }

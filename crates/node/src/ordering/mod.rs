@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use adapter::{Fault, Plumbing, Role as NodeRole};
 use base::{Seqno, View};
 use bytes::Bytes;
-use consensus::{Content, Driver, Effects, Index, Input, Member, Refusal, Role, Write, WriteNumber};
+use consensus::{Content, Driver, Effects, Index, Input, Member, Refusal, Role, Wanted, Write, WriteNumber};
 use crossbeam_channel::{Receiver, Sender, after, select};
 use ledger::Head;
 use tokio::sync::watch;
@@ -120,7 +120,7 @@ struct Leading {
     /// Where the ledger stood when it was told: what was decided before is to be seen by then.
     begun_at: Seqno,
     /// Whom consensus was last told to have as voters.
-    wanted: Option<Vec<Member>>,
+    wanted: Option<Wanted>,
 }
 
 impl Orderer {
