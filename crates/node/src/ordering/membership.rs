@@ -17,8 +17,10 @@ use crate::genesis::ServiceTables;
 use crate::nodes::{Listed, Nodes};
 use crate::peers::Peer;
 
-/// Ticks without a primary after which a node that retires believes that it was let go: those who let it go do not tell it.
+/// Ticks without a primary after which a node that retires believes that it was let go: those who let it go need not tell it.
 const LET_GO_AFTER: u32 = 100;
+/// Ticks for which it goes on once it knows: others may not know yet, and ask it for entries.
+const LET_GO_FOR_SURE_AFTER: u32 = 20;
 
 pub struct Membership {
     tables: ServiceTables,
@@ -30,7 +32,7 @@ pub struct Membership {
     /// Those that this node goes by.
     nodes: watch::Sender<Arc<Nodes>>,
     configuration: Configuration,
-    /// Ticks since this node, which retires, last heard of a primary.
+    /// Ticks since this node, which retires, last heard of a primary that counts it.
     lonely: u32,
 }
 
@@ -51,14 +53,20 @@ impl Membership {
     /// Whom this node talks with.
     fn peers(&self) -> Vec<Peer> {
         let nodes = self.nodes.borrow();
-        let speaks = |node: &&Listed| {
-            let member = Member(node.number);
-            let counts =
-                self.configuration.voters().contains(&member) || self.configuration.learners().contains(&member);
-            node.id != self.own && (node.status == NodeStatus::Trusted || counts)
-        };
+        let speaks =
+            |node: &&Listed| node.id != self.own && (node.status == NodeStatus::Trusted || self.counts(node.number));
         let peer = |node: &Listed| Peer { number: node.number, id: node.id, address: node.address.clone() };
         nodes.iter().filter(speaks).map(peer).collect()
+    }
+
+    /// Whether a node votes or follows, as far as this one knows.
+    fn counts(&self, number: u64) -> bool {
+        let member = Member(number);
+        self.configuration.voters().contains(&member) || self.configuration.learners().contains(&member)
+    }
+
+    fn counts_itself(&self) -> bool {
+        self.nodes.borrow().find(self.own).is_some_and(|node| self.counts(node.number))
     }
 
     fn own_status(&self) -> Option<NodeStatus> {
@@ -141,7 +149,8 @@ impl Orderer {
         if membership.own_status() != Some(NodeStatus::Retired) {
             return false;
         }
-        membership.lonely = if led { 0 } else { membership.lonely + 1 };
-        membership.lonely > LET_GO_AFTER
+        let counts = membership.counts_itself();
+        membership.lonely = if led && counts { 0 } else { membership.lonely + 1 };
+        membership.lonely > if counts { LET_GO_AFTER } else { LET_GO_FOR_SURE_AFTER }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use base::NodeId;
@@ -33,6 +33,8 @@ const QUEUE_FRAMES_MAX: usize = 65_536;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const REDIAL_AFTER_MIN: Duration = Duration::from_millis(10);
 const REDIAL_AFTER_MAX: Duration = Duration::from_millis(250);
+/// A connection that lasted so long was one. A peer that takes this node for a stranger hangs up right after the handshake.
+const STEADY_AFTER: Duration = Duration::from_secs(1);
 
 /// Another node of the network.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,15 +195,22 @@ async fn send_all(
     loop {
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, dial(peer, &connector)).await {
             Ok(Ok(stream)) => {
-                tracing::info!(peer = peer.number, "connected to peer");
-                (wait, known_lost) = (REDIAL_AFTER_MIN, false);
+                tracing::debug!(peer = peer.number, "connected to peer");
+                let begun = Instant::now();
+                known_lost = false;
                 handler(PeerEvent::Found { peer: peer.number });
                 let counted = Counted::new(connected);
                 let ended = pump(stream, &mut frames).await;
                 drop(counted);
                 match ended {
                     Ok(()) => return,
-                    Err(error) => tracing::info!(peer = peer.number, %error, "connection to peer lost"),
+                    Err(error) if begun.elapsed() < STEADY_AFTER => {
+                        tracing::debug!(peer = peer.number, %error, "the peer hung up");
+                    }
+                    Err(error) => {
+                        tracing::info!(peer = peer.number, %error, "connection to peer lost");
+                        wait = REDIAL_AFTER_MIN;
+                    }
                 }
             }
             Ok(Err(error)) => tracing::debug!(peer = peer.number, %error, "peer cannot be reached"),

@@ -32,6 +32,7 @@ pub const STEPS: &[Step] = &[
     step("ledger-python", "CCF's own Python package verifies our ledgers, and finds flipped bits", ledger_python),
     step("governance", "CCF's own member tools govern networks, which they audit then", governance),
     step("openapi", "nodes answer as their OpenAPI documents say, whatever they are asked", openapi),
+    step("namespaces", "five nodes with addresses of their own: join, retire, lapse, upgrade, partitions", namespaces),
     step("clients-primary", "real clients against the primary, then an audit of all ledgers", clients_primary),
     step("clients-backup", "the same clients against a backup", clients_backup),
     step("web3py-modules", "web3.py's own module tests; enough must pass", web3py_modules),
@@ -75,6 +76,19 @@ fn ledger_python(context: &Context) -> anyhow::Result<Count> {
     let environment = |version: u64| context.metadata.python_environment(&format!("ccf{version}"));
     let script = repository().join("crates/ledger/tests/python/run.sh");
     Ok(Count::one(Tool::new("sh").arg(script).arg(environment(7)).arg(environment(6)).succeeds()?))
+}
+
+/// Needs to be root, on a system that lets root have network namespaces; says so where it is not.
+fn namespaces(context: &Context) -> anyhow::Result<Count> {
+    let script = repository().join("clients/namespaces/five_nodes.py");
+    let python = Tool::new("python3").arg(script).arg(context.metadata.binary("coco"));
+    let (text, succeeded) =
+        python.arg(context.metadata.binary("coco-node")).arg(context.metadata.scratch("namespaces")).tee()?;
+    let told = Count::last_of(&text).context("five_nodes.py did not say what passed")?;
+    if !succeeded {
+        context.tell_at_the_end(failures(&text));
+    }
+    Ok(told.and_succeeded(succeeded))
 }
 
 fn clients_primary(context: &Context) -> anyhow::Result<Count> {
