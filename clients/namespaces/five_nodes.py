@@ -191,6 +191,9 @@ class Consortium:
         until(lambda: self.nodes(others[0])[node]["retired_committed"], f"node {place} is let go")
         until(lambda: not alive(self.ready[place]["nodes"][0]["pid"]), f"node {place} ends")
         del self.ready[place]
+        directory = self.directory / f"node{place}"
+        if directory.exists():
+            directory.rename(self.directory / f"gone{place}-{node[:8]}")
         assert self.load.most_tries(since) <= 2, self.load.problems[-5:]
 
     def another_version(self, name):
