@@ -409,6 +409,65 @@ def users_are_told_apart(network, people):
     network.curl(f"/gov/service/users/{user.id}").must(404, "ResourceNotFound")
 
 
+class Newcomer:
+    """A node that asks to join, made of openssl and curl; it has a key and the evidence of a virtual TEE, and does nothing else."""
+
+    def __init__(self, measurement):
+        self.where = Path(tempfile.mkdtemp())
+        openssl = ("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-subj", "/CN=newcomer")
+        run(*openssl, "-x509", "-days", "1", "-keyout", self.where / "key.pem", "-out", self.where / "certificate.pem")
+        self.request = run("openssl", "req", "-new", "-sha384", "-key", self.where / "key.pem", "-subj", "/CN=newcomer",
+                           "-addext", "subjectAltName=IP:127.0.0.1").decode()
+        public = run("openssl", "pkey", "-in", self.where / "key.pem", "-pubout", "-outform", "DER")
+        self.id = hashlib.sha256(public).hexdigest()
+        bound = hashlib.sha256(public).digest() + bytes(32)
+        self.quote = b"coco virtual evidence 1\n" + bytes.fromhex(measurement) + bound + b"\0"
+
+    def join(self, network, node=0, request=None):
+        body = {
+            "node_info_network": {"node_to_node_interface": {"bind_address": "127.0.0.1:1"}},
+            "quote_info": {"format": "Insecure_Virtual", "quote": base64.b64encode(self.quote).decode(), "endorsements": ""},
+            "certificate_signing_request": request or self.request,
+        }
+        options = ("--cert", self.where / "certificate.pem", "--key", self.where / "key.pem",
+                   "--header", "Content-Type: application/json", "--data-binary", "@-")
+        return network.curl("/node/join", *options, node=node, stdin=json.dumps(body).encode(), version=None)
+
+
+@case
+def a_node_is_let_in_by_vote_and_let_go(network, people):
+    code = network.curl("/gov/service/join-policy").must(200).body["manifests"]["code"]
+    approved = next(entry["measurement"] for entry in code if entry["tee"] == "virtual")
+    Newcomer("00" * 32).join(network).must(403, "InvalidQuote")
+    newcomer = Newcomer(approved)
+    newcomer.join(network, request=Newcomer(approved).request).must(400, "CSRPublicKeyInvalid")
+    waits = newcomer.join(network).must(200).body
+    assert waits == {"node_status": "Pending", "node_id": newcomer.id}, "whoever waits gets no secrets"
+    valid_from = datetime.datetime.now(datetime.timezone.utc).strftime("%y%m%d%H%M%SZ")
+    trust = ("transition_node_to_trusted", {"node_id": newcomer.id, "valid_from": valid_from})
+    assert decided(network, people, trust) == "Accepted"
+
+    def secrets(node):
+        answer = newcomer.join(network, node).must(200).body
+        assert answer["node_status"] == "Trusted", answer
+        return answer["network_info"]
+
+    told = seen(network, 1, secrets)
+    assert told["identity"]["cert"] == Path(network.service).read_text()
+    assert len(base64.b64decode(next(iter(told["ledger_secrets"].values()))["raw_key"])) == 32
+    Path(newcomer.where, "endorsed.pem").write_text(told["endorsed_certificate"])
+    run("openssl", "verify", "-CAfile", network.service, newcomer.where / "endorsed.pem")
+    assert decided(network, people, ("remove_node", {"node_id": newcomer.id})) == "Accepted"
+    newcomer.join(network).must(400, "InvalidNodeState")
+
+    def let_go(node):
+        told = network.curl("/node/network/removable_nodes", node=node, version=None).must(200).body["nodes"]
+        assert newcomer.id in [node["node_id"] for node in told], told
+
+    seen(network, 0, let_go)
+    network.curl(f"/node/network/nodes/{newcomer.id}", "--request", "DELETE", version=None).must(200)
+
+
 @case
 def a_constitution_is_replaced_by_vote(network, people):
     old = network.curl("/gov/service/constitution").must(200).text
@@ -434,9 +493,9 @@ def a_hosted_ledger_pauses_and_goes_on(network, people):
 
 @case
 def what_the_node_cannot_do_is_not_decided(network, people):
-    node = network.curl("/node/network/nodes/self", version=None).must(200).body["node_id"]
     unheard = {"name": "second", "kind": "ethereum"}
-    for action in ("trigger_snapshot", {}), ("remove_node", {"node_id": node}), ("open_ledger", unheard):
+    script = "export function apply () { return true; }"
+    for action in ("trigger_snapshot", {}), ("set_node_join_policy", {"policy": script}), ("open_ledger", unheard):
         answer = people[0].propose(network, action).must(200)
         for member in people:
             answer = member.vote(network, answer.body["proposalId"])
@@ -454,7 +513,7 @@ def reads_have_their_shapes(network, people):
     nodes = network.curl("/gov/service/nodes").must(200).body["value"]
     assert len(nodes) == len(network.doors) and {node["status"] for node in nodes} == {"Trusted"}
     assert nodes[0] == network.curl(f"/gov/service/nodes/{nodes[0]['nodeId']}").must(200).body
-    assert set(network.curl("/gov/service/join-policy").must(200).body) == {"sgx", "virtual", "snp"}
+    assert set(network.curl("/gov/service/join-policy").must(200).body) == {"sgx", "virtual", "snp", "manifests"}
     primary = network.curl("/node/network/nodes/primary", version=None).must(200).body
     assert primary["primary"] and network.curl("/node/network", version=None).must(200).body["primary_id"] == primary["node_id"]
     assert sorted(network.curl("/node/primary", node=node, version=None).status for node in range(len(network.doors))) == [200, 404, 404]
