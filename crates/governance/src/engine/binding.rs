@@ -137,9 +137,13 @@ impl Border {
         }
     }
 
+    /// A row by its key in hexadecimal, as scripts give it.
     fn row(&self, ctx: &Ctx<'_>, table: String, key: &str) -> Result<Option<Blob>> {
-        let ask = Ask::Get(table, plain(ctx, bytes(key))?.into());
-        match self.ask(ctx, ask)? {
+        self.get(ctx, table, &plain(ctx, bytes(key))?)
+    }
+
+    fn get(&self, ctx: &Ctx<'_>, table: String, key: &[u8]) -> Result<Option<Blob>> {
+        match self.ask(ctx, Ask::Get(table, key.to_vec().into()))? {
             Told::Bytes(bytes) => Ok(bytes),
             other => Err(misunderstood(ctx, &other)),
         }
@@ -291,7 +295,7 @@ fn organisations<'js>(door: &Door<'_, 'js>, border: &Border) -> Result<()> {
     door.add("personOf", move |ctx: Ctx<'js>, chain: String, name: Opt<Option<String>>| {
         let rows = match name.0.flatten() {
             Some(name) => {
-                let row = border.row(&ctx, ORGANISATIONS_TABLE.to_owned(), &name)?;
+                let row = border.get(&ctx, ORGANISATIONS_TABLE.to_owned(), name.as_bytes())?;
                 row.map(|row| (name, row)).into_iter().collect()
             }
             None => border.rows(&ctx, ORGANISATIONS_TABLE)?,
