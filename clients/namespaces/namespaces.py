@@ -18,14 +18,25 @@ def ip(*command, check=True):
 
 
 def possible():
-    """Whether this machine lets us have namespaces."""
+    """Whether this machine lets us have namespaces, links into them and a bridge."""
+    space, here, bridge = "coco-probe", "coco-probe0", "coco-probebr"
+    steps = [
+        ("netns", "add", space),
+        ("link", "add", bridge, "type", "bridge"),
+        ("link", "add", here, "type", "veth", "peer", "name", "eth0", "netns", space),
+        ("link", "set", here, "master", bridge, "up"),
+        ("netns", "exec", space, "ip", "link"),
+    ]
     try:
-        made = ip("netns", "add", "coco-probe", check=False)
+        return all(ip(*step, check=False) for step in steps)
     except FileNotFoundError:
         return False
-    if made:
-        ip("netns", "delete", "coco-probe")
-    return made
+    finally:
+        for undo in ("link", "delete", here), ("link", "delete", bridge), ("netns", "delete", space):
+            try:
+                ip(*undo, check=False)
+            except FileNotFoundError:
+                break
 
 
 class Namespaces:
