@@ -200,7 +200,11 @@ def a_digest_is_signed_as_it_was_given(network, people):
 def who_has_signed_the_state_is_active(network, people):
     for node, member in enumerate(people):
         member.acknowledge(network, node=node % len(network.doors)).must(204)
-    assert {member["status"] for member in network.members().values()} == {"Active"}
+
+    def all_active(node):
+        assert {member["status"] for member in network.members(node).values()} == {"Active"}
+
+    seen(network, 0, all_active)
 
 
 @case
