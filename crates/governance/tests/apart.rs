@@ -419,6 +419,7 @@ fn liar_who_asks_for_ever() {
     while !ask(&mut stream, 6, "public:ccf.gov.members.info", &[]).is_empty() {}
 }
 
+/// Waits for nothing: whoever started it has to end it, long before this is over.
 fn liar_who_reads_nothing() {
     thread::sleep(Duration::from_secs(60));
 }
