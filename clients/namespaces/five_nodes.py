@@ -284,14 +284,14 @@ def the_primary_retires_and_no_client_notices(world):
 
 @case
 def a_node_whose_lease_runs_out_does_not_vote_until_it_attests_again(world):
-    world.decide([{"name": "set_lease", "args": {"seconds": 10}}], world.some())
+    world.decide([{"name": "set_lease", "args": {"seconds": 60}}], world.some())
     place = world.backup()
     node = world.ids[place]
     until(lambda: all(row["counted"] == "voter" for row in world.nodes(world.some()).values() if row["status"] == "trusted"), "all renew")
     world.load.use([world.ledger(here) for here in world.ready if here != place])
     world.spaces.cut_off(place)
     others = [here for here in world.ready if here != place]
-    until(lambda: world.nodes(others[0])[node]["counted"] != "voter", "the lease of the node that is cut off runs out")
+    until(lambda: world.nodes(others[0])[node]["counted"] != "voter", "the lease of the node that is cut off runs out", 2 * PATIENCE)
     world.spaces.connect(place)
     until(lambda: world.nodes(others[0])[node]["counted"] == "voter", "it comes back by attesting again")
     world.level(place)

@@ -66,7 +66,7 @@ define(
 );
 
 // How long a node may go on without proving itself anew, and how long a ledger secret is in use.
-define("set_lease", { seconds: integer(10, 31622400), grace_seconds: optional(integer(0, 31622400)) }, (args) =>
+define("set_lease", { seconds: integer(60, 31622400), grace_seconds: optional(integer(0, 31622400)) }, (args) =>
   ofCoco("lease").set(ONE, args));
 define("remove_lease", nothing, () => ofCoco("lease").remove(ONE) || fail("nodes have no leases"));
 define("set_epoch", { seconds: optional(integer(60, 31622400)), entries: optional(integer(1, 1e12)) }, (args) =>
