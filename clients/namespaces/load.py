@@ -11,7 +11,7 @@ PATIENCE = 5.0
 class Load:
     """Writers of a key-value ledger. What was acknowledged is remembered, and how often a request had to be sent."""
 
-    def __init__(self, writers=4, pause=0.005):
+    def __init__(self, writers=4, pause=0.02):
         self.doors, self.acknowledged, self.sent, self.problems = [], {}, {}, []
         self.lock, self.stopping, self.number = threading.Lock(), threading.Event(), 0
         self.pause = pause
