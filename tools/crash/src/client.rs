@@ -4,6 +4,7 @@
 //!            ┌── refused for now, not reached ── another node, the same transfer
 //! transfer ──┼── acknowledged ── receipt, from whichever node answers ── the next transfer
 //!            ├── no answer: it may be done or not ── the same transfer again, or another one with the same nonce
+//!            ├── already known: an attempt whose answer was lost is done ── as if acknowledged
 //!            └── nonce too low: one of the attempts is done ── which one, its receipt tells
 //! ```
 
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U64, U256};
 use anyhow::{Result, bail};
-use load::{Account, Endpoint, Error, Rpc, Signer};
+use load::{Account, Endpoint, Error, Refusal, Rpc, Signer};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
@@ -89,13 +90,32 @@ pub struct Client {
 }
 
 /// What became of a call.
+#[derive(PartialEq, Eq, Debug)]
 enum Told {
     Done,
+    /// By an earlier call.
+    Known,
     /// Nothing was done, or nothing by this call; the same may be tried again.
     Again,
     Unknown,
     NonceTooLow,
     Refused(String),
+}
+
+impl Told {
+    fn by(answer: Result<Option<Result<(), Refusal>>, Error>) -> Self {
+        match answer {
+            Ok(Some(Ok(()))) => Self::Done,
+            // A refusal that passes may come after the work went on its way to a primary that is gone.
+            Ok(Some(Err(refusal))) if refusal.passes() => Self::Unknown,
+            Ok(Some(Err(refusal))) if refusal.nonce_is_used() => Self::NonceTooLow,
+            Ok(Some(Err(refusal))) if refusal.already_known() => Self::Known,
+            Ok(Some(Err(refusal))) => Self::Refused(refusal.to_string()),
+            Ok(None) => Self::Unknown,
+            Err(error) if error.outcome_unknown() => Self::Unknown,
+            Err(_) => Self::Again,
+        }
+    }
 }
 
 impl Client {
@@ -134,7 +154,7 @@ impl Client {
                 bail!("transfer {hash} was not done within {} s", PATIENCE.as_secs());
             }
             match self.send(&raw).await {
-                Told::Done => {
+                Told::Done | Told::Known => {
                     self.shared.model().acknowledge(account.address(), nonce, hash);
                     return self.receipt_of(&[hash]).await;
                 }
@@ -164,22 +184,12 @@ impl Client {
 
     async fn send(&mut self, raw: &[u8]) -> Told {
         let begun = Instant::now();
-        let answer = self.rpcs[self.at].send(&[raw]).await.map(|mut answers| answers.pop());
-        match answer {
-            Ok(Some(Ok(()))) => {
-                let acknowledged = Acknowledged { begun, at: Instant::now() };
-                self.shared.acknowledged.send_replace(Some(acknowledged));
-                Told::Done
-            }
-            // A refusal that passes may come after the work went on its way to a primary that is gone.
-            Ok(Some(Err(refusal))) if refusal.passes() => Told::Unknown,
-            Ok(Some(Err(refusal))) if refusal.nonce_is_used() => Told::NonceTooLow,
-            Ok(Some(Err(refusal))) if refusal.already_known() => Told::Again,
-            Ok(Some(Err(refusal))) => Told::Refused(refusal.to_string()),
-            Ok(None) => Told::Unknown,
-            Err(error) if error.outcome_unknown() => Told::Unknown,
-            Err(_) => Told::Again,
+        let told = Told::by(self.rpcs[self.at].send(&[raw]).await.map(|mut answers| answers.pop()));
+        if told == Told::Done {
+            let acknowledged = Acknowledged { begun, at: Instant::now() };
+            self.shared.acknowledged.send_replace(Some(acknowledged));
         }
+        told
     }
 
     /// Waits until a node shows the receipt of one of these, and writes it down.
@@ -208,5 +218,25 @@ impl Client {
     async fn turn_away(&mut self) {
         self.at = (self.at + 1 + self.rng.next_u32() as usize % self.rpcs.len()) % self.rpcs.len();
         sleep(BREATH).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(code: i64, message: &str) -> Told {
+        Told::by(Ok(Some(Err(Refusal { code, message: message.into() }))))
+    }
+
+    /// A client that sent it again for ever, since the node "has it already", gave up on a transfer that was done.
+    #[test]
+    fn what_is_known_already_is_done() {
+        assert_eq!(told(-32000, "already known"), Told::Known);
+        assert_eq!(told(-32000, "nonce too low: next nonce 5, tx nonce 4"), Told::NonceTooLow);
+        assert_eq!(told(-32002, "the network has no primary"), Told::Unknown);
+        assert!(matches!(told(-32000, "insufficient funds"), Told::Refused(_)));
+        assert_eq!(Told::by(Ok(Some(Ok(())))), Told::Done);
+        assert_eq!(Told::by(Ok(None)), Told::Unknown);
     }
 }

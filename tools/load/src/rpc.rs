@@ -40,7 +40,7 @@ impl Refusal {
         self.message.contains("nonce too low")
     }
 
-    /// The node has the transaction already, and it is not done yet.
+    /// The node has the transaction already: from a node of Coco, in a block; from others, perhaps only in their pool.
     #[must_use]
     pub fn already_known(&self) -> bool {
         self.message.contains("already known")
