@@ -263,6 +263,12 @@ fn a_process_that_is_ended_fails_its_call_alone() {
                 _ => thread::yield_now(),
             }
         };
+        // Where processors are shared among sessions, it has one of its own, which waits for all others.
+        let session = |process: &str| std::fs::read_to_string(format!("/proc/{process}/autogroup"));
+        if let (Ok(own), Ok(its)) = (session("self"), session(&pid.to_string())) {
+            assert_ne!(its.split(' ').next(), own.split(' ').next());
+            assert!(its.ends_with(" nice 19\n") || !rustix::process::geteuid().is_root(), "{its}");
+        }
         // What it was given: its socket, no file of this process, no environment. (What whoever started this process leaves open
         // for every program is in both.)
         let target = |process: &str, number: &std::ffi::OsStr| {

@@ -20,6 +20,9 @@ const STACK_BYTES: u64 = 24 << 20;
 /// Called by the process itself, before anything else: no file, no memory dump, no other program's rights.
 /// What is limited here cannot be raised again.
 pub(super) fn confine() -> io::Result<()> {
+    // A terminal's signals are not for it. And Linux shares processors among sessions first: within that of its node it would take
+    // the node's share from all other programs, whatever its own rank.
+    rustix::process::setsid()?;
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     for resource in [Resource::Core, Resource::Fsize, Resource::Nofile, Resource::Memlock] {
         setrlimit(resource, none)?;
@@ -56,8 +59,12 @@ pub(super) fn memory() -> u64 {
     text.split(' ').next().and_then(|pages| pages.parse().ok()).map_or(BESIDE_BYTES, |pages: u64| pages * PAGE)
 }
 
-/// Lets a process and all in its group wait for all others. Best effort: where it fails it competes like any other.
-pub(super) fn step_back_group(pid: u32) {
+/// Lets a process that has confined itself wait for all others. Best effort: where it fails it competes like any other.
+pub(super) fn step_back_session(pid: u32) {
+    // As a session beside others, where there is such a thing (the kernel takes ten such wishes a second of who is not root) …
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write(format!("/proc/{pid}/autogroup"), NICE.to_string());
+    // … and within it.
     if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = rustix::process::setpriority_pgrp(Some(group), NICE);
     }

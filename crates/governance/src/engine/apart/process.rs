@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,8 +28,8 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn start(mut command: Command) -> io::Result<Self> {
         let (own, theirs) = UnixStream::pair()?;
-        // Nothing of this process, and nothing of whoever started it. A group of its own: a terminal's signals are not for it.
-        command.env_clear().current_dir("/").process_group(0);
+        // Nothing of this process, and nothing of whoever started it.
+        command.env_clear().current_dir("/");
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn()?;
         let statistics = File::open(format!("/proc/{}/schedstat", child.id())).ok();
@@ -75,7 +74,7 @@ impl Process {
     pub(super) fn step_back(&self) -> End {
         // Under the lock: it is not waited for meanwhile, so its number is not another's.
         let child = self.end.child();
-        confine::step_back_group(child.id());
+        confine::step_back_session(child.id());
         self.end.clone()
     }
 }
