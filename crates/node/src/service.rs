@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use adapter::{Blame, Handover, Neighbour, Reject, Service};
-use base::NodeId;
+use adapter::{Blame, Handover, Neighbour, Proof, Reject, Service};
+use base::{NodeId, Seqno};
 use crypto::certificate::{self, Request, Validity};
 use crypto::{Certificate, KeyPair, Secret};
 use kv::State;
 use ledger::genesis::NodeStatus;
+use ledger::{Covered, RawEntry};
 use zeroize::Zeroizing;
 
 use crate::genesis::ServiceTables;
+use crate::history::Archive;
 use crate::nodes::Nodes;
 
 pub struct Keys {
@@ -18,6 +20,7 @@ pub struct Keys {
     pub service_key: Arc<KeyPair>,
     pub service_certificate: Certificate,
     pub ledger_secret: Secret,
+    pub archive: Arc<Archive>,
 }
 
 impl Service for Keys {
@@ -64,8 +67,21 @@ impl Service for Keys {
             nodes: neighbours.collect(),
         })
     }
+
+    /// The ledger file holds committed batches only.
+    fn proof(&self, seqno: Seqno) -> Result<Option<Proof>, Reject> {
+        let Archive { files, keys, .. } = &*self.archive;
+        if seqno > files.end() {
+            return Ok(None);
+        }
+        let Covered { entry, signature } = files.covered(seqno).map_err(at_fault)?;
+        let txid = RawEntry::parse(&entry).map_err(at_fault)?.txid;
+        let unknown = || Reject::new(Blame::Node, 0, format!("this node has no ledger secret for entry {txid}"));
+        let commit_evidence = keys.commit_evidence(txid).ok_or_else(unknown)?;
+        Ok(Some(Proof { entry, signature, commit_evidence }))
+    }
 }
 
-fn at_fault(error: crypto::Error) -> Reject {
+fn at_fault(error: impl std::fmt::Display) -> Reject {
     Reject::new(Blame::Node, 0, error.to_string())
 }

@@ -109,6 +109,7 @@ impl Assembly {
             service_key: service_secret,
             service_certificate: secrets.service_certificate,
             ledger_secret: secrets.ledger_secret,
+            archive: archive.clone(),
         };
         let tools = executor::Tools {
             adapters: adapters.clone(),
