@@ -11,6 +11,7 @@ import random
 import sys
 from pathlib import Path
 
+import cbor2
 import ccf.receipt
 from cryptography.x509 import load_pem_x509_certificate
 
@@ -72,8 +73,15 @@ def check_changed_cose(receipt, key, claims, rng):
     for place in rng.sample(range(len(receipt)), 12):
         changed = bytearray(receipt)
         changed[place] ^= 1 << rng.randrange(8)
-        if changed[0] == receipt[0]:
+        # The package takes anything that is true for `true`: the side on which a sibling stands.
+        if receipt[place] not in (0xF4, 0xF5):
             refused(lambda: verify_cose(bytes(changed), key, claims))
+
+
+def shown_claims(receipt):
+    """What its leaf says."""
+    proofs = cbor2.loads(receipt).value[1][396][-1]
+    return cbor2.loads(proofs[0])[1][2]
 
 
 def main():
@@ -86,24 +94,14 @@ def main():
         check_changed_json(receipt, service)
         counted["json"] += 1
     for file in sorted(folder.glob("*.cose")):
-        # Where there is no JSON form, what is claimed is what the sample writer claims: of every third transaction its number.
-        known = claims_of.get(file.stem)
-        tried = [known] if known is not None else [bytes(32), *(digest(n.to_bytes(8, "big")) for n in range(0, 999, 3))]
         receipt = file.read_bytes()
-        right = [claims for claims in tried if accepted(receipt, service.public_key(), claims)]
-        assert len(right) == 1, file
-        check_changed_cose(receipt, service.public_key(), right[0], rng)
+        claims = shown_claims(receipt)
+        assert claims_of.get(file.stem, claims) == claims, file
+        verify_cose(receipt, service.public_key(), claims)
+        check_changed_cose(receipt, service.public_key(), claims, rng)
         counted["cose"] += 1
     assert counted["cose"] > 10, counted
     print(f"ccf {'7' if hasattr(ccf.receipt, 'verify_cose') else '6'}: {counted['json']} receipts in JSON, {counted['cose']} in COSE")
-
-
-def accepted(receipt, key, claims):
-    try:
-        verify_cose(receipt, key, claims)
-        return True
-    except ValueError:
-        return False
 
 
 if __name__ == "__main__":
