@@ -6,6 +6,7 @@
 //! | `members.rs` | `/gov/members/state-digests…` |
 //! | `service.rs` | `/gov/service/…`, read from the tables |
 //! | `transactions.rs` | what became of a transaction, for both |
+//! | `receipts.rs` | `/node/receipt` |
 //! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
 //! | `nodes.rs` | `/node/…` |
 //! | `join.rs` | `/node/join`, nodes that were let go |
@@ -22,7 +23,10 @@ mod network;
 mod nodes;
 mod openapi;
 mod proposals;
+mod receipts;
 mod rules;
+#[cfg(test)]
+mod sample;
 mod service;
 mod transactions;
 
@@ -42,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 use crate::decide::Deciding;
 use crate::{Gov, joining, settle};
 use answer::Problem;
+pub use receipts::Proving;
 
 /// With the number of connections it bounds what strangers can make a node hold: a request is read before it is known whose it is.
 const BODY_MAX: usize = governance::envelope::ENVELOPE_BYTES_MAX;
@@ -104,6 +109,7 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/node/join", post(join::join).layer(DefaultBodyLimit::max(governance::join::REQUEST_BYTES_MAX))),
         ("/node/commit", get(transactions::commit_of_node)),
         ("/node/tx", get(transactions::of_node)),
+        ("/node/receipt", get(receipts::receipt)),
         ("/node/primary", get(nodes::primary).head(nodes::primary)),
         ("/node/backup", get(nodes::backup).head(nodes::backup)),
     ]
