@@ -44,6 +44,8 @@ pub struct Gov {
     scripts: Scripts,
     views: Views,
     proving: http::Proving,
+    /// Who is connected to the door of governance.
+    sessions: adapter::http::Sessions,
 }
 
 impl Gov {
@@ -64,6 +66,7 @@ impl Gov {
             scripts,
             views: Views::default(),
             proving: http::Proving::default(),
+            sessions: adapter::http::Sessions::default(),
         })
     }
 

@@ -22,6 +22,9 @@ pub trait Service: Send + Sync {
     /// What a node needs to be one of the service. Refused unless it is trusted in `committed`.
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject>;
 
+    /// The certificate (PEM) of this node's key that it signed itself.
+    fn node_certificate(&self) -> Result<String, Reject>;
+
     /// What a receipt of a committed entry is made of. `None` while this node's ledger file does not have it yet. Reads a file: for
     /// threads that may take their time.
     fn proof(&self, seqno: Seqno) -> Result<Option<Proof>, Reject>;
@@ -74,6 +77,10 @@ impl Service for NoService {
     }
 
     fn hand_over(&self, _: &State, _: NodeId) -> Result<Handover, Reject> {
+        Err(no_keys())
+    }
+
+    fn node_certificate(&self) -> Result<String, Reject> {
         Err(no_keys())
     }
 

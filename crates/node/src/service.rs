@@ -1,6 +1,6 @@
 //! The service's keys, at work for adapters.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use adapter::{Blame, Handover, Neighbour, Proof, Reject, Service};
 use base::{NodeId, Seqno};
@@ -21,6 +21,9 @@ pub struct Keys {
     pub service_certificate: Certificate,
     pub ledger_secret: Secret,
     pub archive: Arc<Archive>,
+    pub node_key: Arc<KeyPair>,
+    /// Made when it is first asked for.
+    pub node_certificate: OnceLock<String>,
 }
 
 impl Service for Keys {
@@ -66,6 +69,16 @@ impl Service for Keys {
             ledger_secrets: vec![(self.ledger_secret_seqno(), Zeroizing::new(*self.ledger_secret.expose()))],
             nodes: neighbours.collect(),
         })
+    }
+
+    /// Valid as long as the service's own: what dates it has says nothing, since nobody but the node vouches for it.
+    fn node_certificate(&self) -> Result<String, Reject> {
+        if let Some(made) = self.node_certificate.get() {
+            return Ok(made.clone());
+        }
+        let validity = self.service_certificate.validity().map_err(at_fault)?;
+        let made = certificate::lone_node(&self.node_key, &[], validity).map_err(at_fault)?.to_pem();
+        Ok(self.node_certificate.get_or_init(|| made).clone())
     }
 
     /// The ledger file holds committed batches only.

@@ -8,7 +8,8 @@
 //! | `transactions.rs` | what became of a transaction, for both |
 //! | `receipts.rs` | `/node/receipt` |
 //! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
-//! | `nodes.rs` | `/node/…` |
+//! | `nodes.rs`, `health.rs`, `evidence.rs` | `/node/…` |
+//! | `javascript.rs` | `/gov/service/javascript-…` |
 //! | `join.rs` | `/node/join`, nodes that were let go |
 //! | `network.rs` | `/gov/coco/nodes`, `/gov/coco/ledgers` |
 //! | `actions.rs` | what stands behind a colon |
@@ -17,6 +18,9 @@
 
 mod actions;
 mod answer;
+mod evidence;
+mod health;
+mod javascript;
 mod join;
 mod members;
 mod network;
@@ -33,7 +37,7 @@ mod transactions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::http::{Limits, serve};
+use adapter::http::{Limits, serve_counted};
 use adapter::{Listener, Node};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -57,11 +61,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 pub fn listener(gov: Arc<Gov>, node: Node) -> Listener {
     let deciding = Deciding::new(gov, node);
     let router = router(deciding.clone());
+    let sessions = deciding.gov.sessions.clone();
     let limits = Limits { connections_max: CONNECTIONS_MAX, ..Limits::default() };
     let serve = move |socket, stop: CancellationToken| -> adapter::Serving {
         Box::pin(async move {
             let by_itself = joining::run(deciding.clone(), stop.clone());
-            tokio::join!(serve(socket, router, limits, stop.clone()), settle::run(deciding, stop), by_itself);
+            let served = serve_counted(socket, router, limits, sessions, stop.clone());
+            tokio::join!(served, settle::run(deciding, stop), by_itself);
         })
     };
     Listener { name: "governance".into(), secured: true, serve: Box::new(serve) }
@@ -94,6 +100,9 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/gov/service/nodes/{node}", get(service::node)),
         ("/gov/service/join-policy", get(service::join_policy)),
         ("/gov/service/jwk", get(service::tokens)),
+        ("/gov/service/javascript-app", get(javascript::app)),
+        ("/gov/service/javascript-modules", get(javascript::modules)),
+        ("/gov/service/javascript-modules/{module}", get(javascript::module)),
         ("/gov/service/transactions/commit", get(transactions::commit)),
         ("/gov/service/transactions/{transaction}", get(transactions::one)),
         ("/gov/coco/policies", get(rules::policies)),
@@ -110,6 +119,15 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/node/commit", get(transactions::commit_of_node)),
         ("/node/tx", get(transactions::of_node)),
         ("/node/receipt", get(receipts::receipt)),
+        ("/node/quotes", get(evidence::quotes)),
+        ("/node/quotes/self", get(evidence::of_this_node)),
+        ("/node/attestations", get(evidence::attestations)),
+        ("/node/attestations/self", get(evidence::of_this_node)),
+        ("/node/ready/app", get(health::ready_for_clients)),
+        ("/node/ready/gov", get(health::ready_for_members)),
+        ("/node/metrics", get(health::metrics)),
+        ("/node/self_signed_certificate", get(health::self_signed)),
+        ("/node/service/previous_identity", get(health::previous_identity)),
         ("/node/primary", get(nodes::primary).head(nodes::primary)),
         ("/node/backup", get(nodes::backup).head(nodes::backup)),
     ]

@@ -315,7 +315,7 @@ fn network() -> Deciding {
             ID,
             json!({
                 "status": "Trusted", "number": 1, "node_data": null, "code_digest": "00",
-                "quote_info": { "format": "Insecure_Virtual", "quote": "", "endorsements": "" },
+                "quote_info": { "format": "Insecure_Virtual", "quote": "", "endorsements": "", "uvm_endorsements": "" },
                 "node_to_node_interface": { "bind_address": "127.0.0.1:2" },
                 "rpc_interfaces": { "governance": { "bind_address": ":1", "published_address": "127.0.0.1:1", "protocol": "tcp" } },
             }),
@@ -328,6 +328,13 @@ fn network() -> Deciding {
                 "quote_info": { "format": "Insecure_Virtual", "quote": "", "endorsements": "" },
             }),
         ),
+        ("ccf.gov.service.previous_service_identity", &one, json!(pem)),
+        (
+            "ccf.gov.endpoints",
+            "GET /log",
+            json!({ "js_module": "m.js", "js_function": "log", "mode": "readonly", "openapi": { "a_b": 1 }, "other": 1 }),
+        ),
+        ("ccf.gov.modules", ID, json!("export function log () {}")),
         ("coco.gov.nodes.leases", ID, json!({ "renewed": 1, "evidence": ID, "lapsed": true })),
         ("coco.gov.nodes.owners", ID, json!({ "owner": "ann" })),
         ("coco.gov.ledgers", "main", json!({ "kind": "evm", "status": "open" })),
@@ -409,4 +416,27 @@ fn network() -> Deciding {
 
 fn table_of(tables: &Tables, name: &str) -> kv::TableId {
     tables.find(&format!("public:ccf.gov.{name}")).unwrap()
+}
+
+#[tokio::test]
+async fn an_application_is_shown_as_its_rows_have_it() {
+    let deciding = network();
+    let app = async |query: &str| {
+        let (status, _, body) = ask(&deciding, "get", &format!("/gov/service/javascript-app{query}")).await;
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+    let told = json!({ "jsModule": "m.js", "jsFunction": "log", "mode": "readonly", "openApi": { "a_b": 1 } });
+    assert_eq!(app("").await, (StatusCode::OK, json!({ "endpoints": { "/log": { "GET": told } } })));
+    let original = app("?case=original").await.1;
+    assert_eq!(original["endpoints"]["/log"]["GET"]["js_module"], "m.js");
+    assert_eq!(app("?case=camel").await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn only_a_node_in_good_standing_is_ready() {
+    let deciding = network();
+    // Its lease has run out.
+    for path in ["/node/ready/gov", "/node/ready/app"] {
+        assert_eq!(ask(&deciding, "get", path).await.0, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+    }
 }

@@ -59,6 +59,10 @@ impl Service for Keys {
         })
     }
 
+    fn node_certificate(&self) -> Result<String, Reject> {
+        Ok(self.certificate.to_pem())
+    }
+
     fn proof(&self, _: Seqno) -> Result<Option<Proof>, Reject> {
         Ok(None)
     }
