@@ -198,8 +198,7 @@ fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
 }
 
 /// Rows that no node acts on yet. Nobody shall believe that a ledger is closed, or a node kept out, because a row says so.
-const NOT_ACTED_ON: [(&str, &str); 5] = [
-    ("public:ccf.gov.nodes.node_join_policy", "a join policy in JavaScript"),
+const NOT_ACTED_ON: [(&str, &str); 4] = [
     ("public:coco.gov.epoch", "epochs of the ledger secret"),
     ("public:ccf.gov.modules", "applications in JavaScript"),
     ("public:ccf.gov.endpoints", "applications in JavaScript"),

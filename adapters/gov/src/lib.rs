@@ -43,6 +43,9 @@ pub struct Gov {
     joining: Joining,
     scripts: Scripts,
     views: Views,
+    proving: http::Proving,
+    /// Who is connected to the door of governance.
+    sessions: adapter::http::Sessions,
 }
 
 impl Gov {
@@ -55,7 +58,16 @@ impl Gov {
         tables: &mut Tables,
     ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-        Ok(Self { ledger, governance, founding, joining, scripts, views: Views::default() })
+        Ok(Self {
+            ledger,
+            governance,
+            founding,
+            joining,
+            scripts,
+            views: Views::default(),
+            proving: http::Proving::default(),
+            sessions: adapter::http::Sessions::default(),
+        })
     }
 
     fn decisions(&self) -> TableId {
@@ -83,6 +95,14 @@ impl Adapter for Gov {
     fn published(&self, _: &Snapshot, batch: &Committed) {
         let first = batch.entries.first().map_or(batch.last.seqno, |(seqno, _)| *seqno);
         self.views.note(batch.view(), first, batch.last.seqno);
+    }
+
+    /// A certificate is found by its node, so that receipts have those of nodes that were forgotten.
+    fn terms(&self, writes: &WriteSet, each: &mut dyn FnMut(TableId, &[u8])) {
+        let table = self.governance.tables().nodes_certificates;
+        for (node, _) in writes.section(table).map(|section| section.puts.as_slice()).unwrap_or_default() {
+            each(table, node);
+        }
     }
 
     fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener> {

@@ -6,6 +6,7 @@
 //! the router's matter.
 
 mod places;
+mod sessions;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::Socket;
+pub use sessions::Sessions;
+
 use places::{Place, Places, UntilRead};
 
 /// Bounds of one door.
@@ -58,7 +61,18 @@ impl Default for Limits {
 pub struct ClientCertificate(pub Arc<[u8]>);
 
 /// Serves until cancelled, then lets requests under way finish.
-pub async fn serve(Socket { tcp, tls }: Socket, router: Router, limits: Limits, stop: CancellationToken) {
+pub async fn serve(socket: Socket, router: Router, limits: Limits, stop: CancellationToken) {
+    serve_counted(socket, router, limits, Sessions::default(), stop).await;
+}
+
+/// The same, and counts who is connected.
+pub async fn serve_counted(
+    Socket { tcp, tls }: Socket,
+    router: Router,
+    limits: Limits,
+    sessions: Sessions,
+    stop: CancellationToken,
+) {
     let places = Places::new(limits.connections_max);
     let connections = TaskTracker::new();
     loop {
@@ -80,8 +94,11 @@ pub async fn serve(Socket { tcp, tls }: Socket, router: Router, limits: Limits, 
             }
         };
         let (places, router, stop, tls) = (places.clone(), router.clone(), stop.clone(), tls.clone());
+        let sessions = sessions.clone();
         connections.spawn(async move {
-            match (places.take().await, tls) {
+            let place = places.take().await;
+            let _counted = place.as_ref().map(|_| sessions.begin());
+            match (place, tls) {
                 (Some(place), None) => connection(stream, None, router, limits, stop, place).await,
                 (Some(place), Some(tls)) => secured(stream, tls, router, limits, stop, place).await,
                 (None, None) => turn_away(stream).await,

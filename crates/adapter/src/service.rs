@@ -1,6 +1,7 @@
 //! What the keys of the service do. They stay where they are: an adapter may have something signed, and sees no key.
 
-use base::NodeId;
+use base::{NodeId, Seqno};
+use bytes::Bytes;
 use kv::State;
 use zeroize::Zeroizing;
 
@@ -20,6 +21,21 @@ pub trait Service: Send + Sync {
 
     /// What a node needs to be one of the service. Refused unless it is trusted in `committed`.
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject>;
+
+    /// The certificate (PEM) of this node's key that it signed itself.
+    fn node_certificate(&self) -> Result<String, Reject>;
+
+    /// What a receipt of a committed entry is made of. `None` while this node's ledger file does not have it yet. Reads a file: for
+    /// threads that may take their time.
+    fn proof(&self, seqno: Seqno) -> Result<Option<Proof>, Reject>;
+}
+
+/// An entry as the ledger has it, the signature that covers it, and the text that only its commit reveals.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    pub entry: Bytes,
+    pub signature: Bytes,
+    pub commit_evidence: String,
 }
 
 /// The secrets of the service. Whoever gets them must have shown, on the same connection, that it has the node's key.
@@ -61,6 +77,14 @@ impl Service for NoService {
     }
 
     fn hand_over(&self, _: &State, _: NodeId) -> Result<Handover, Reject> {
+        Err(no_keys())
+    }
+
+    fn node_certificate(&self) -> Result<String, Reject> {
+        Err(no_keys())
+    }
+
+    fn proof(&self, _: Seqno) -> Result<Option<Proof>, Reject> {
         Err(no_keys())
     }
 }

@@ -7,12 +7,16 @@
 //!
 //! The reader accepts one encoding of each message, so that no byte of it can change unnoticed.
 
+mod inclusion;
+
 use base::{Digest, TxId};
 use minicbor::data::{Tag, Type};
 use minicbor::{Decoder, Encoder};
 
 use crate::key::FIXED_SIGNATURE_BYTES;
 use crate::{Error, KeyPair, PublicKey};
+
+pub use inclusion::{split_inclusion, with_inclusion};
 
 /// Who signs and what, as a receipt's reader sees it.
 pub const ISSUER: &str = "coco.service";

@@ -37,6 +37,8 @@ pub const MANIFEST_TEE: &str = "public:coco.gov.manifest.tee";
 pub const MANIFEST_ROOTS: &str = "public:coco.gov.manifest.roots";
 /// The highest number that a node was given: none is given twice.
 pub const NODES_NUMBERS: &str = "public:coco.gov.nodes.numbers";
+/// A script of members that is asked about each node that joins.
+pub const NODE_JOIN_POLICY: &str = "public:ccf.gov.nodes.node_join_policy";
 /// How long a node may go on without proving itself anew.
 pub const LEASE: &str = "public:coco.gov.lease";
 /// When each node did, and whose time ran out.
@@ -58,7 +60,7 @@ const OF_CCF: [&str; 28] = [
     "public:ccf.gov.nodes.code_ids",
     "public:ccf.gov.nodes.virtual.measurements",
     "public:ccf.gov.nodes.virtual.host_data",
-    "public:ccf.gov.nodes.node_join_policy",
+    NODE_JOIN_POLICY,
     "public:ccf.gov.nodes.sealed_recovery_keys",
     "public:ccf.gov.modules",
     "public:ccf.gov.modules_quickjs_bytecode",

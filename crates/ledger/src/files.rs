@@ -12,6 +12,8 @@
 //!
 //! All methods take `&self`: one thread appends while others read.
 
+mod covered;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,6 +26,8 @@ use crate::chunk::{self, ChunkName, FIRST_OFFSET};
 use crate::entry::{RawEntry, split};
 use crate::recovery;
 use crate::{Corrupt, Directory, Head, LedgerKeys};
+
+pub use covered::Covered;
 
 /// Position tables of closed chunks that stay in memory: about 100 KB each at 200 bytes an entry.
 const TABLES_CACHED: usize = 64;

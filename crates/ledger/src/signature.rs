@@ -167,15 +167,15 @@ pub(crate) struct Signature<'a> {
 pub(crate) struct Signatures {
     pub(crate) txid: TxId,
     /// The service's COSE message.
-    cose: Vec<u8>,
+    pub(crate) cose: Vec<u8>,
     pub(crate) raw: Option<RawSignature>,
 }
 
 /// The node's signature.
 pub(crate) struct RawSignature {
     pub(crate) node: NodeId,
-    root: Digest,
-    signature: Vec<u8>,
+    pub(crate) root: Digest,
+    pub(crate) signature: Vec<u8>,
 }
 
 impl<'a> Signature<'a> {

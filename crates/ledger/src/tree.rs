@@ -76,6 +76,53 @@ impl Default for Frontier {
     }
 }
 
+/// A step from a leaf to the root: what stands beside the node that was reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// On which side.
+    pub left: bool,
+    pub digest: Digest,
+}
+
+/// Walks from a leaf to the root.
+pub(crate) fn climb(leaf: Digest, path: &[Step]) -> Digest {
+    path.iter().fold(
+        leaf,
+        |node, step| {
+            if step.left { sha256_pair(&step.digest, &node) } else { sha256_pair(&node, &step.digest) }
+        },
+    )
+}
+
+/// The way from leaf number `index` to the root of the tree that has `leaves` behind the edge `flushed`. `None` if it is not one of
+/// these: what lies under the edge is not known any more, and need not be.
+pub(crate) fn path(flushed: &Frontier, leaves: &[Digest], index: u64) -> Option<Vec<Step>> {
+    let at = usize::try_from(index.checked_sub(flushed.len)?).ok().filter(|at| *at < leaves.len())?;
+    let (mut level, mut at) = (leaves.to_vec(), at);
+    // The number of the level's first node. What stands before it on the level, if its pair begins there, is a peak of the edge.
+    let mut first = flushed.len;
+    let mut peaks = flushed.peaks.iter().rev();
+    let mut path = Vec::new();
+    while level.len() > 1 || first > 0 {
+        if !first.is_multiple_of(2) {
+            level.insert(0, *peaks.next()?);
+            first -= 1;
+            at += 1;
+        }
+        if !at.is_multiple_of(2) {
+            path.push(Step { left: true, digest: level[at - 1] });
+        } else if let Some(digest) = level.get(at + 1).copied() {
+            path.push(Step { left: false, digest });
+        }
+        level = level
+            .chunks(2)
+            .map(|pair| if let [left, right] = pair { sha256_pair(left, right) } else { pair[0] })
+            .collect();
+        (first, at) = (first / 2, at / 2);
+    }
+    Some(path)
+}
+
 /// What a signature keeps of the tree: the leaves since the last signature, then the edge before them. Big-endian.
 pub(crate) fn serialise(flushed: &Frontier, leaves: &[Digest]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(16 + 32 * (leaves.len() + flushed.peaks.len()));
@@ -128,6 +175,20 @@ mod tests {
                 prop_assert_eq!(tree.len(), leaves.len() as u64);
             }
             prop_assert_eq!(tree.root(), naive_root(&leaves));
+        }
+
+        #[test]
+        fn every_leaf_behind_the_edge_has_a_way_to_the_root(flushed in 0u64..300, more in 1usize..40) {
+            let all: Vec<_> = (0..flushed + more as u64).map(|n| sha256(&n.to_le_bytes())).collect();
+            let (before, leaves) = all.split_at(flushed as usize);
+            let mut edge = Frontier::empty();
+            before.iter().for_each(|leaf| edge.append(*leaf));
+            for (at, leaf) in leaves.iter().enumerate() {
+                let path = path(&edge, leaves, flushed + at as u64).unwrap();
+                prop_assert_eq!(climb(*leaf, &path), naive_root(&all));
+            }
+            prop_assert_eq!(path(&edge, leaves, flushed + more as u64), None);
+            prop_assert!(flushed == 0 || path(&edge, leaves, flushed - 1).is_none());
         }
 
         #[test]

@@ -1,16 +1,18 @@
 //! The service's keys, at work for adapters.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use adapter::{Blame, Handover, Neighbour, Reject, Service};
-use base::NodeId;
+use adapter::{Blame, Handover, Neighbour, Proof, Reject, Service};
+use base::{NodeId, Seqno};
 use crypto::certificate::{self, Request, Validity};
 use crypto::{Certificate, KeyPair, Secret};
 use kv::State;
 use ledger::genesis::NodeStatus;
+use ledger::{Covered, RawEntry};
 use zeroize::Zeroizing;
 
 use crate::genesis::ServiceTables;
+use crate::history::Archive;
 use crate::nodes::Nodes;
 
 pub struct Keys {
@@ -18,6 +20,10 @@ pub struct Keys {
     pub service_key: Arc<KeyPair>,
     pub service_certificate: Certificate,
     pub ledger_secret: Secret,
+    pub archive: Arc<Archive>,
+    pub node_key: Arc<KeyPair>,
+    /// Made when it is first asked for.
+    pub node_certificate: OnceLock<String>,
 }
 
 impl Service for Keys {
@@ -64,8 +70,31 @@ impl Service for Keys {
             nodes: neighbours.collect(),
         })
     }
+
+    /// Valid as long as the service's own: what dates it has says nothing, since nobody but the node vouches for it.
+    fn node_certificate(&self) -> Result<String, Reject> {
+        if let Some(made) = self.node_certificate.get() {
+            return Ok(made.clone());
+        }
+        let validity = self.service_certificate.validity().map_err(at_fault)?;
+        let made = certificate::lone_node(&self.node_key, &[], validity).map_err(at_fault)?.to_pem();
+        Ok(self.node_certificate.get_or_init(|| made).clone())
+    }
+
+    /// The ledger file holds committed batches only.
+    fn proof(&self, seqno: Seqno) -> Result<Option<Proof>, Reject> {
+        let Archive { files, keys, .. } = &*self.archive;
+        if seqno > files.end() {
+            return Ok(None);
+        }
+        let Covered { entry, signature } = files.covered(seqno).map_err(at_fault)?;
+        let txid = RawEntry::parse(&entry).map_err(at_fault)?.txid;
+        let unknown = || Reject::new(Blame::Node, 0, format!("this node has no ledger secret for entry {txid}"));
+        let commit_evidence = keys.commit_evidence(txid).ok_or_else(unknown)?;
+        Ok(Some(Proof { entry, signature, commit_evidence }))
+    }
 }
 
-fn at_fault(error: crypto::Error) -> Reject {
+fn at_fault(error: impl std::fmt::Display) -> Reject {
     Reject::new(Blame::Node, 0, error.to_string())
 }

@@ -6,8 +6,10 @@
 //! | `members.rs` | `/gov/members/state-digests…` |
 //! | `service.rs` | `/gov/service/…`, read from the tables |
 //! | `transactions.rs` | what became of a transaction, for both |
+//! | `receipts.rs` | `/node/receipt` |
 //! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
-//! | `nodes.rs` | `/node/…` |
+//! | `nodes.rs`, `health.rs`, `evidence.rs` | `/node/…` |
+//! | `javascript.rs` | `/gov/service/javascript-…` |
 //! | `join.rs` | `/node/join`, nodes that were let go |
 //! | `network.rs` | `/gov/coco/nodes`, `/gov/coco/ledgers` |
 //! | `actions.rs` | what stands behind a colon |
@@ -16,20 +18,26 @@
 
 mod actions;
 mod answer;
+mod evidence;
+mod health;
+mod javascript;
 mod join;
 mod members;
 mod network;
 mod nodes;
 mod openapi;
 mod proposals;
+mod receipts;
 mod rules;
+#[cfg(test)]
+mod sample;
 mod service;
 mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::http::{Limits, serve};
+use adapter::http::{Limits, serve_counted};
 use adapter::{Listener, Node};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -42,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 use crate::decide::Deciding;
 use crate::{Gov, joining, settle};
 use answer::Problem;
+pub use receipts::Proving;
 
 /// With the number of connections it bounds what strangers can make a node hold: a request is read before it is known whose it is.
 const BODY_MAX: usize = governance::envelope::ENVELOPE_BYTES_MAX;
@@ -52,11 +61,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 pub fn listener(gov: Arc<Gov>, node: Node) -> Listener {
     let deciding = Deciding::new(gov, node);
     let router = router(deciding.clone());
+    let sessions = deciding.gov.sessions.clone();
     let limits = Limits { connections_max: CONNECTIONS_MAX, ..Limits::default() };
     let serve = move |socket, stop: CancellationToken| -> adapter::Serving {
         Box::pin(async move {
             let by_itself = joining::run(deciding.clone(), stop.clone());
-            tokio::join!(serve(socket, router, limits, stop.clone()), settle::run(deciding, stop), by_itself);
+            let served = serve_counted(socket, router, limits, sessions, stop.clone());
+            tokio::join!(served, settle::run(deciding, stop), by_itself);
         })
     };
     Listener { name: "governance".into(), secured: true, serve: Box::new(serve) }
@@ -89,6 +100,9 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/gov/service/nodes/{node}", get(service::node)),
         ("/gov/service/join-policy", get(service::join_policy)),
         ("/gov/service/jwk", get(service::tokens)),
+        ("/gov/service/javascript-app", get(javascript::app)),
+        ("/gov/service/javascript-modules", get(javascript::modules)),
+        ("/gov/service/javascript-modules/{module}", get(javascript::module)),
         ("/gov/service/transactions/commit", get(transactions::commit)),
         ("/gov/service/transactions/{transaction}", get(transactions::one)),
         ("/gov/coco/policies", get(rules::policies)),
@@ -104,6 +118,16 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/node/join", post(join::join).layer(DefaultBodyLimit::max(governance::join::REQUEST_BYTES_MAX))),
         ("/node/commit", get(transactions::commit_of_node)),
         ("/node/tx", get(transactions::of_node)),
+        ("/node/receipt", get(receipts::receipt)),
+        ("/node/quotes", get(evidence::quotes)),
+        ("/node/quotes/self", get(evidence::of_this_node)),
+        ("/node/attestations", get(evidence::attestations)),
+        ("/node/attestations/self", get(evidence::of_this_node)),
+        ("/node/ready/app", get(health::ready_for_clients)),
+        ("/node/ready/gov", get(health::ready_for_members)),
+        ("/node/metrics", get(health::metrics)),
+        ("/node/self_signed_certificate", get(health::self_signed)),
+        ("/node/service/previous_identity", get(health::previous_identity)),
         ("/node/primary", get(nodes::primary).head(nodes::primary)),
         ("/node/backup", get(nodes::backup).head(nodes::backup)),
     ]

@@ -37,12 +37,17 @@ pub struct Asked {
 }
 
 /// `GET /node/tx?transaction_id=…`
-pub async fn of_node(State(deciding): Door, Query(asked): Query<Asked>) -> Result<Response, Problem> {
-    const CODE: &str = "InvalidQueryParameterValue";
-    let missing = || Problem::new(StatusCode::BAD_REQUEST, CODE, "The query parameter transaction_id is missing.");
-    let txid = parse(&asked.transaction_id.ok_or_else(missing)?, CODE)?;
+pub async fn of_node(State(deciding): Door, Query(query): Query<Asked>) -> Result<Response, Problem> {
+    let txid = asked(query)?;
     let status = status(deciding, txid).await?;
     Ok(placed(&json!({ "status": status, "transaction_id": txid.to_string() }), None))
+}
+
+/// The transaction that a query names.
+pub fn asked(query: Asked) -> Result<TxId, Problem> {
+    const CODE: &str = "InvalidQueryParameterValue";
+    let missing = || Problem::new(StatusCode::BAD_REQUEST, CODE, "The query parameter transaction_id is missing.");
+    parse(&query.transaction_id.ok_or_else(missing)?, CODE)
 }
 
 /// `GET /gov/service/transactions/commit`: the last entry that this node knows to be committed.

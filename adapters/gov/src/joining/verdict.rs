@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use adapter::Reject;
 use attestation::{Binding, Claims, Presented, policy as decide_on};
+use governance::nodes::Candidate;
 use governance::views::JoinPolicy;
 use governance::{Governance, Refusal};
 use kv::Tx;
 use ledger::genesis::QuoteInfo;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{evidence, policy, roots};
@@ -45,7 +47,10 @@ pub async fn verdict(deciding: &Deciding, info: QuoteInfo, binding: Binding) -> 
     let deciding = deciding.clone();
     let verify = move || {
         let snapshot = deciding.node.snapshot();
-        let verdict = verdict_at(&deciding.gov.governance, &Tx::new(snapshot.state()), &info, &binding, now());
+        let (governance, tx) = (&deciding.gov.governance, Tx::new(snapshot.state()));
+        let now = now();
+        let verdict = verdict_at(governance, &tx, &info, &binding, now)
+            .and_then(|judged| ask_members(&deciding, &tx, &info, judged, milliseconds(now)));
         // Here and not where the answer is waited for: a client that goes away does not end the work.
         drop(turn);
         Ok(verdict?)
@@ -53,24 +58,53 @@ pub async fn verdict(deciding: &Deciding, info: QuoteInfo, binding: Binding) -> 
     blocking(verify).await
 }
 
-/// The same at a time.
+/// What was found good by the rows.
+#[derive(Debug)]
+pub struct Judged {
+    pub claims: Claims,
+    /// The main one, in hexadecimal.
+    pub measurement: String,
+}
+
+/// Asks the script of members, if they have one, and gives the measurement.
+fn ask_members(
+    deciding: &Deciding,
+    tx: &Tx<'_>,
+    info: &QuoteInfo,
+    Judged { claims, measurement }: Judged,
+    time: u64,
+) -> Result<String, Refusal> {
+    let node = json!({ "format": info.format, "measurement": measurement, "evidence": claims });
+    let runner = &*deciding.gov.scripts;
+    let candidate = Candidate { statements: "[]".to_owned(), node: node.to_string(), time, runner };
+    for line in deciding.gov.governance.ask_join_policy(tx, candidate)? {
+        tracing::info!(target: "gov::script", line);
+    }
+    Ok(measurement)
+}
+
+/// By the rows, at a time.
 pub fn verdict_at(
     governance: &Governance,
     tx: &Tx<'_>,
     info: &QuoteInfo,
     binding: &Binding,
     now: Duration,
-) -> Result<String, Refusal> {
+) -> Result<Judged, Refusal> {
     let rows = governance.join_policy(tx)?;
     let presented = evidence::presented(info).map_err(refused)?;
     let claims = verified(&presented, &rows, now.as_secs()).map_err(refused)?;
-    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let policy = policy::policy(&claims, &rows, milliseconds)?;
+    let policy = policy::policy(&claims, &rows, milliseconds(now))?;
     decide_on(&claims, &policy, binding).map_err(refused)?;
     let (_, measurement) = policy::main_measurement(&claims).ok_or_else(|| {
         Refusal::InvalidQuote("The evidence has no measurement that members could have approved.".to_owned())
     })?;
-    Ok(measurement.to_string())
+    let measurement = measurement.to_string();
+    Ok(Judged { claims, measurement })
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// By the vendors' roots, or by others that members named; the refusal is the first one's.

@@ -128,6 +128,7 @@ impl Host {
             Answer::Vote(_) => (self.step == Step::Ballot, 0),
             Answer::Resolution(text) => (self.step == Step::Resolve, text.len()),
             Answer::Applied => (self.step == Step::Apply, 0),
+            Answer::Admission(reason) => (self.step == Step::Join, reason.as_ref().map_or(0, String::len)),
         };
         if !fits {
             return Err(Failure::thrown("the script's answer is to another question"));

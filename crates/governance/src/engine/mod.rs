@@ -1,4 +1,5 @@
-//! Runs the scripts of governance: the constitution's `validate`, `resolve` and `apply`, and the ballots' `vote`.
+//! Runs the scripts of governance: the constitution's `validate`, `resolve` and `apply`, the ballots' `vote`, and the `apply` of a
+//! policy for nodes that join.
 //!
 //! ```text
 //!   Job { script, call, state, bounds … } ──run──▶ Done { answer, writes, effects, log }   or   Failure
@@ -44,13 +45,14 @@ pub use sandbox::check_constitution;
 /// What a client reads when a call took longer than its bounds allow.
 pub const OVERRUN: &str = "Operation took too long to complete.";
 
-/// The steps of a proposal's life in which a script speaks.
+/// The steps in which a script speaks: of a proposal's life, and of a node's that joins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     Validate,
     Ballot,
     Resolve,
     Apply,
+    Join,
 }
 
 /// The function to call, with its arguments.
@@ -90,6 +92,14 @@ pub enum Call {
         #[n(1)]
         proposal_id: String,
     },
+    /// `apply(statements, node)` of a join policy. Both are JSON here, and values there.
+    #[n(4)]
+    Join {
+        #[n(0)]
+        statements: String,
+        #[n(1)]
+        node: String,
+    },
 }
 
 impl Call {
@@ -100,6 +110,7 @@ impl Call {
             Self::Vote { .. } => Step::Ballot,
             Self::Resolve { .. } => Step::Resolve,
             Self::Apply { .. } => Step::Apply,
+            Self::Join { .. } => Step::Join,
         }
     }
 
@@ -110,7 +121,7 @@ impl Call {
             Step::Validate => "validate",
             Step::Ballot => "vote",
             Step::Resolve => "resolve",
-            Step::Apply => "apply",
+            Step::Apply | Step::Join => "apply",
         }
     }
 }
@@ -170,6 +181,9 @@ pub enum Answer {
     Resolution(#[n(0)] String),
     #[n(3)]
     Applied,
+    /// Why a node is not let in. Absent if it is.
+    #[n(4)]
+    Admission(#[n(0)] Option<String>),
 }
 
 /// Why a call came to nothing.

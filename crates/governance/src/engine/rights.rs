@@ -3,7 +3,7 @@
 //! | step | `public:ccf.internal.*` | `public:ccf.gov.*`, `public:coco.gov.*` | tables given to the constitution | all others |
 //! |---|---|---|---|---|
 //! | while the script loads | | | | |
-//! | validate, ballot, resolve | read | read | | |
+//! | validate, ballot, resolve, join | read | read | | |
 //! | apply | read | read, write | write | |
 
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ mod tests {
             format!("{}{}", if may(Right::Read) { "r" } else { "" }, if may(Right::Write) { "w" } else { "" })
         };
         for (name, reading, applying) in table {
-            for step in [Step::Validate, Step::Ballot, Step::Resolve] {
+            for step in [Step::Validate, Step::Ballot, Step::Resolve, Step::Join] {
                 assert_eq!(rights(Some(step), name), reading, "{name} {step:?}");
             }
             assert_eq!(rights(Some(Step::Apply), name), applying, "{name}");

@@ -178,6 +178,7 @@ impl<'js> Script<'js> {
             Step::Ballot => "ballot",
             Step::Resolve => "resolve",
             Step::Apply => "apply",
+            Step::Join => "join",
         };
         border.prepare(ctx, name)?;
         if !known && !text.contains("export") {
@@ -230,6 +231,10 @@ impl<'js> Script<'js> {
                 args.push_arg(&proposal[..])?;
                 args.push_arg(&proposal_id[..])?;
             }
+            Call::Join { statements, node } => {
+                ctx.json_parse(&statements[..])?.into_arg(&mut args)?;
+                ctx.json_parse(&node[..])?.into_arg(&mut args)?;
+            }
         }
         function.call_arg(args)
     }
@@ -251,6 +256,12 @@ fn answer<'js>(ctx: &Ctx<'js>, step: Step, returned: Value<'js>) -> rquickjs::Re
         Step::Ballot => Ok(Answer::Vote(returned.as_bool() == Some(true))),
         Step::Resolve => Ok(Answer::Resolution(text(&returned)?)),
         Step::Apply => Ok(Answer::Applied),
+        Step::Join if returned.as_bool() == Some(true) => Ok(Answer::Admission(None)),
+        Step::Join if returned.is_string() => Ok(Answer::Admission(Some(cut(text(&returned)?)))),
+        Step::Join => {
+            let what = returned.as_bool().map_or_else(|| returned.type_name().to_owned(), |flag| flag.to_string());
+            Ok(Answer::Admission(Some(format!("it answered {what}, and not true"))))
+        }
     }
 }
 

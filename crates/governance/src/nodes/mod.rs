@@ -11,6 +11,7 @@
 //! verified, and that consensus has let a node go.
 
 mod leases;
+mod policy;
 
 use base::NodeId;
 use crypto::certificate::Request;
@@ -23,6 +24,7 @@ use crate::tables::SINGLETON;
 use crate::{Governance, Outcome, Refusal, whole};
 
 pub use leases::{Lease, Period, Shown};
+pub use policy::Candidate;
 
 /// Nodes that may wait for members at once: whoever runs approved code can ask.
 pub const PENDING_MAX: usize = 64;

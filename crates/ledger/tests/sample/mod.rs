@@ -165,6 +165,11 @@ impl Sample {
         batch
     }
 
+    /// A certificate of the node that signs.
+    pub fn node_certificate(&self) -> String {
+        self.endorse(&self.node)
+    }
+
     fn endorse(&self, node: &KeyPair) -> String {
         let names = ["node.example".to_owned()];
         certificate::node(node.public(), &self.signer.service, &self.service_certificate, &names, YEAR)

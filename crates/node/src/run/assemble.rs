@@ -109,6 +109,9 @@ impl Assembly {
             service_key: service_secret,
             service_certificate: secrets.service_certificate,
             ledger_secret: secrets.ledger_secret,
+            archive: archive.clone(),
+            node_key: node_key.clone(),
+            node_certificate: std::sync::OnceLock::new(),
         };
         let tools = executor::Tools {
             adapters: adapters.clone(),

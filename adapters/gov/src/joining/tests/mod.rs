@@ -168,6 +168,62 @@ async fn code_that_was_removed_or_a_tee_that_was_is_not_let_in() {
 }
 
 #[tokio::test]
+async fn a_script_of_members_is_asked_too_and_can_only_refuse() {
+    let mut network = Network::new();
+    let joiner = Joiner::new();
+    let policies = [
+        (
+            "export function apply(statements, node) { return `no ${node.evidence.kind}, ${statements.length}`; }",
+            "no virtual, 0",
+        ),
+        ("export function apply() { return false; }", "it answered false, and not true"),
+        ("export function apply() { return 1; }", "it answered int, and not true"),
+        ("export function apply() { return { then: true }; }", "it answered object, and not true"),
+        ("export function apply() {}", "it answered undefined, and not true"),
+        ("export async function apply() { return true; }", "and not true"),
+        ("export function apply() { throw new Error('no mood'); }", "it threw Error: no mood"),
+        ("export function apply() { throw null; }", "it threw"),
+        ("export function apply() { for (;;) {} }", "Operation took too long to complete."),
+        (
+            "export function apply() { const all = []; for (;;) all.push(new Array(1e5).fill(all)); }",
+            "not let the node in",
+        ),
+        ("export function apply() { const deep = () => deep() + 1; return deep(); }", "it threw"),
+        (
+            "export function apply() { ccf.kv['public:ccf.gov.users.certs'].set(new ArrayBuffer(1), new ArrayBuffer(1)); return true; }",
+            "it threw",
+        ),
+        ("export function apply() { return ccf.kv['private'].size === 0; }", "it threw"),
+        ("export function apply() { return 'x'.repeat(1e6); }", "xxx"),
+        ("export function other() { return true; }", "there is no function apply"),
+        ("this is no script", "it threw SyntaxError"),
+    ];
+    for (policy, reason) in policies {
+        network.pass("set_node_join_policy", json!({ "policy": policy })).await;
+        let (code, message) = joiner.refused(&network, &joiner.good()).await;
+        assert_eq!(code, "InvalidQuote", "{policy}");
+        assert!(message.contains("nodes.node_join_policy") && message.contains(reason), "{policy}: {message}");
+        assert!(message.len() < 8 << 10);
+    }
+    // It reads what members decided, and what the verifier found; the tables were asked before it.
+    let reads = "export function apply(statements, node) {
+        const info = ccf.bufToJsonCompatible(ccf.kv['public:ccf.gov.service.info'].get(new ArrayBuffer(8)));
+        return info.status === 'Open' && node.format === 'Insecure_Virtual' && node.measurement === node.evidence.measurements.code;
+    }";
+    network.pass("set_node_join_policy", json!({ "policy": reads })).await;
+    let other_code = joiner.request([8; 32], &joiner.report_data());
+    assert!(!joiner.refused(&network, &other_code).await.1.contains("node_join_policy"), "the tables refuse it");
+    assert_eq!(joiner.ask(&network, &joiner.good()).await.1["node_status"], "Pending");
+    network.pass("set_node_join_policy", json!({ "policy": "export function apply() { return 'closed'; }" })).await;
+    let late = Joiner::new();
+    let mut request = late.good();
+    request["node_info_network"]["node_to_node_interface"]["published_address"] = json!("late:1");
+    assert!(late.refused(&network, &request).await.1.ends_with("closed"));
+    network.pass("remove_node_join_policy", json!(null)).await;
+    assert_eq!(late.ask(&network, &request).await.1["node_status"], "Pending");
+}
+
+#[tokio::test]
 async fn a_lapsed_node_proves_itself_anew_before_it_gets_secrets() {
     let mut network = Network::new();
     let joiner = Joiner::trusted(&mut network).await;
@@ -248,7 +304,9 @@ async fn a_real_report_is_judged_by_rows() {
     let network = Network::new();
     let verdict = |binding: &attestation::Binding| {
         let snapshot = network.deciding.node.snapshot();
-        super::verdict::verdict_at(&network.deciding.gov.governance, &Tx::new(snapshot.state()), &info, binding, june)
+        let tx = Tx::new(snapshot.state());
+        super::verdict::verdict_at(&network.deciding.gov.governance, &tx, &info, binding, june)
+            .map(|judged| judged.measurement)
     };
     // Where the report has them: report data, measurement, host data.
     let bound = attestation::Binding::Exact(report[0x50..0x90].to_vec());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use adapter::{
-    Adapter, Handover, Opening, Plumbing, Reject, Role, Service, Status, Submission, Submitted, Verdict, Work,
+    Adapter, Handover, Opening, Plumbing, Proof, Reject, Role, Service, Status, Submission, Submitted, Verdict, Work,
 };
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -57,6 +57,14 @@ impl Service for Keys {
             ledger_secrets: vec![(1, Zeroizing::new([9; 32]))],
             nodes: Vec::new(),
         })
+    }
+
+    fn node_certificate(&self) -> Result<String, Reject> {
+        Ok(self.certificate.to_pem())
+    }
+
+    fn proof(&self, _: Seqno) -> Result<Option<Proof>, Reject> {
+        Ok(None)
     }
 }
 

@@ -52,6 +52,7 @@ fn run(
     let (answer, said) = task.run(script, compiled, node.clone(), clock(task.bounds.time))?;
     let text = match &answer {
         Answer::Validity { description: text, .. } | Answer::Resolution(text) => text.len(),
+        Answer::Admission(reason) => reason.as_ref().map_or(0, String::len),
         Answer::Vote(_) | Answer::Applied => 0,
     };
     // The node would say the same, but not take so much to find out.

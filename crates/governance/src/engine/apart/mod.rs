@@ -79,7 +79,9 @@ impl Apart {
 
 impl Runner for Apart {
     fn run(&self, job: Job) -> Result<Done, Failure> {
-        let pool = if job.call.step() == Step::Ballot { &self.ballots } else { &self.constitutions };
+        // Strangers can have a join policy asked: the constitution does not wait for that.
+        let beside = matches!(job.call.step(), Step::Ballot | Step::Join);
+        let pool = if beside { &self.ballots } else { &self.constitutions };
         let time = job.bounds.time + GRACE;
         let place = Pool::enter(pool, time)?;
         let process = place.process().map_err(|_| Failure::Busy)?;

@@ -33,7 +33,7 @@ use names::{NAME_BYTES, Name, Names};
 use search::Search;
 
 /// How this index is made. Another one is built anew; whoever changes what is in it (an adapter's terms, too) counts on.
-const VERSION: &[u8] = b"2";
+const VERSION: &[u8] = b"3";
 const VERSION_KEY: &[u8] = b"version";
 /// Bytes of index blocks kept in memory.
 const CACHE_BYTES: u64 = 32 << 20;
