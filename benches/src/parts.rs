@@ -55,7 +55,7 @@ impl Parts {
         let traffic = Traffic::new(accounts, batch);
         let mut tables = node::prepare().unwrap().tables;
         let config = genesis::config(&traffic.addresses);
-        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &mut tables).unwrap());
+        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &tables).unwrap());
         let store = Store::new(Arc::new(tables), Arc::new(NoHistory));
         let keys = LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap();
         let signer = Signer { service: Arc::new(KeyPair::generate().unwrap()), node: None };

@@ -52,7 +52,7 @@ impl Gov {
         founding: Founding,
         joining: Joining,
         scripts: Scripts,
-        tables: &mut Tables,
+        tables: &Tables,
     ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
         Ok(Self { ledger, governance, founding, joining, scripts, views: Views::default() })

@@ -30,7 +30,7 @@ pub struct KeyValue {
 
 impl KeyValue {
     /// Registers the ledger's table, `<name>.rows`: private, since its name does not begin with `public:`.
-    pub fn new(name: impl Into<String>, ledger: LedgerId, tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn new(name: impl Into<String>, ledger: LedgerId, tables: &Tables) -> Result<Self, TableError> {
         let name = name.into();
         let rows = tables.add(format!("{name}.rows"), Kind::State)?;
         Ok(Self { name, ledger, rows })

@@ -36,7 +36,7 @@ fn founder(Founder { name, certificate }: &Founder) -> gov::Founder {
 }
 
 /// Makes an adapter for each hosted ledger, and one for the network's governance.
-pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, tables: &mut Tables) -> anyhow::Result<Vec<Hosted>> {
+pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, tables: &Tables) -> anyhow::Result<Vec<Hosted>> {
     let (mut told, members) = match &identity.past {
         Past::Founded { members, .. } => (founded(dir, file)?, members.as_slice()),
         Past::Joined(joined) => {
@@ -94,7 +94,7 @@ fn founded(dir: &Path, file: &NodeFile) -> anyhow::Result<Vec<Told>> {
     told.collect()
 }
 
-fn hosted(dir: &Path, id: LedgerId, told: Told, tables: &mut Tables) -> anyhow::Result<Hosted> {
+fn hosted(dir: &Path, id: LedgerId, told: Told, tables: &Tables) -> anyhow::Result<Hosted> {
     let Told { name, row, listen, accounts } = told;
     let adapter: Arc<dyn Adapter> = match row.kind().with_context(|| format!("ledger {name}"))? {
         LedgerKind::Keyvalue => Arc::new(KeyValue::new(&name, id, tables)?),

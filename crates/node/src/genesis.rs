@@ -22,7 +22,7 @@ const LEDGERS: &str = "public:coco.gov.ledgers";
 
 impl ServiceTables {
     /// Registers every table of the framework.
-    pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn register(tables: &Tables) -> Result<Self, TableError> {
         ledger::tables::register(tables)?;
         let ledgers = tables.add(LEDGERS, Kind::State)?;
         let leases = tables.add(LEASES, Kind::State)?;

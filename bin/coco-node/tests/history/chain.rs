@@ -82,11 +82,11 @@ struct Door {
 impl Chain {
     /// A ledger in `dir`: a new one with its genesis, or the one that is there, read back as a node does at start.
     pub fn open(dir: &Path) -> Self {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let genesis =
             Genesis::parse(r#"{"config": {"chainId": 7}, "gasLimit": "0x1c9c380", "difficulty": "0x0", "alloc": {}}"#)
                 .unwrap();
-        let ethereum = Ethereum::new("ethereum", LedgerId(0), Config::new(genesis), &mut tables).unwrap();
+        let ethereum = Ethereum::new("ethereum", LedgerId(0), Config::new(genesis), &tables).unwrap();
         let (ethereum, tables) = (Arc::new(ethereum), Arc::new(tables));
         let keys = Arc::new(LedgerKeys::new(&Secret::from_slice(&[3; 32]).unwrap()).unwrap());
         let adapters: Vec<Arc<dyn Adapter>> = vec![ethereum.clone()];

@@ -51,8 +51,8 @@ pub struct Prepared {
 
 /// The first step of composing a node.
 pub fn prepare() -> Result<Prepared, TableError> {
-    let mut tables = Tables::new();
-    let service = ServiceTables::register(&mut tables)?;
+    let tables = Tables::new();
+    let service = ServiceTables::register(&tables)?;
     Ok(Prepared { tables, service })
 }
 

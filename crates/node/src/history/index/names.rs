@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn lists_of_any_length_come_back_and_stand_nowhere_in_clear() {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let table = tables.add("a.rows", Kind::History).unwrap();
         let names = Names::new(&MacKey::new(b"key"), &tables);
         let group = Group { first: Seqno(1), last: Seqno(9) };
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_name_is_of_one_table_and_one_group() {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let (a, b) = (tables.add("a", Kind::History).unwrap(), tables.add("b", Kind::History).unwrap());
         let names = Names::new(&MacKey::new(b"key"), &tables);
         let group = |first, last| Group { first: Seqno(first), last: Seqno(last) };

@@ -23,7 +23,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let rows = tables.add("a.rows", Kind::History).unwrap();
         tables.add("a.state", Kind::State).unwrap();
         let dir = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ pub struct World<D> {
 
 /// As a node registers them: not in the order of their names.
 pub fn tables(more: &[(&str, Kind)]) -> Arc<Tables> {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     let always = [("z.accounts", Kind::State), ("public:settings", Kind::State), ("blocks", Kind::History)];
     for (name, kind) in always.iter().chain(more) {
         tables.add(*name, *kind).unwrap();
