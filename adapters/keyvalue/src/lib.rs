@@ -19,6 +19,7 @@ use adapter::{
 };
 use kv::{Derived, Kind, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
+pub use rest::LISTENER;
 pub use work::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// A hosted key-value ledger.

@@ -275,7 +275,7 @@ impl Door {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = socket.local_addr().unwrap();
-        runtime.spawn((listener.serve)(adapter::Socket { tcp: socket, tls: None }, CancellationToken::new()));
+        runtime.spawn((listener.serve)(adapter::Socket::new(socket, None), CancellationToken::new()));
         Self { address, plumbing, _runtime: runtime }
     }
 
