@@ -157,8 +157,20 @@ mod tests {
     #[test]
     fn what_means_something_else_than_it_seems_is_no_prefix() {
         for text in [
-            "", "10.0.0.1", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/08", "10.0.0.0/8 ", "/8",
-            "fd00::1/8", "::/129", "::ffff:10.0.0.0/104", "host/8", "10.0.0.0/8/8",
+            "",
+            "10.0.0.1",
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "10.0.0.0/8 ",
+            "/8",
+            "fd00::1/8",
+            "::/129",
+            "::ffff:10.0.0.0/104",
+            "host/8",
+            "10.0.0.0/8/8",
         ] {
             assert!(text.parse::<Prefix>().is_err(), "{text}");
         }
@@ -167,7 +179,8 @@ mod tests {
     #[test]
     fn a_decision_holds_for_those_who_are_there_and_those_who_come() {
         let admission = Admission::default();
-        let (near, far) = (admission.admit(address("127.0.0.1")).unwrap(), admission.admit(address("10.0.0.1")).unwrap());
+        let (near, far) =
+            (admission.admit(address("127.0.0.1")).unwrap(), admission.admit(address("10.0.0.1")).unwrap());
         admission.only(Some(vec!["127.0.0.0/8".parse().unwrap()]));
         assert!(!near.leaves().is_cancelled() && far.leaves().is_cancelled());
         assert!(admission.admit(address("10.0.0.1")).is_none() && admission.admit(address("127.0.0.2")).is_some());

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::limits::ENTRY_BYTES_MAX;
 use kv::Tables;
 use serde::Deserialize;
 
@@ -18,6 +19,9 @@ pub const LEDGERS: &str = "public:coco.gov.ledgers";
 
 /// Ledgers that a network may have opened in its life, closed ones included.
 pub const LEDGERS_MAX: u16 = 1_000;
+
+/// What [`Adapter::open`] may write, in bytes of keys and values: it is one entry, which may not be larger than any.
+pub const OPENING_BYTES_MAX: usize = ENTRY_BYTES_MAX / 2;
 
 /// Which ledgers this program can host.
 pub trait Host: Send + Sync {

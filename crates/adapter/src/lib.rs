@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use admission::{Admission, Guest, NoPrefix, Prefix};
 pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
-pub use host::{Host, LEDGERS, LEDGERS_MAX, LedgerPolicy, LedgerRow, LedgerStatus, NoHost};
+pub use host::{Host, LEDGERS, LEDGERS_MAX, LedgerPolicy, LedgerRow, LedgerStatus, NoHost, OPENING_BYTES_MAX};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};
 pub use service::{Handover, Neighbour, NoService, Service};

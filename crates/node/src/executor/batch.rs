@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use adapter::{Adapter, Batch, Closed, Fault, Opening, Outcome, Reject, Seal, Verdict, Wait};
+use adapter::{Batch, Closed, Fault, Opening, Outcome, Reject, Seal, Verdict, Wait};
 use base::limits::{BATCH_BYTES_TARGET, BATCH_ENTRIES_MAX};
 use base::{Digest, Seqno, TxId};
 use kv::{Finished, Store, WriteSet};
 
+use super::hosting::being_opened;
+use crate::hosting::Ledger;
 use crate::publisher::Answer;
 use crate::sealer::{Draft, End};
 use crate::work::{Pending, ReplyTo};
@@ -56,21 +58,21 @@ impl Open {
     }
 
     /// Runs one piece of work on the head.
-    pub fn execute(
-        &mut self,
-        pending: Pending,
-        store: &mut Store,
-        adapters: &[Arc<dyn Adapter>],
-    ) -> Result<Executed, Fault> {
+    pub fn execute(&mut self, pending: Pending, store: &mut Store, ledgers: &[Arc<Ledger>]) -> Result<Executed, Fault> {
         let slot = usize::from(pending.work.ledger.0);
-        let Some(adapter) = adapters.get(slot) else {
+        let Some(ledger) = ledgers.get(slot) else {
             let reject = Reject::caller(0, "this network hosts no such ledger");
             return Ok(Executed::Refused(pending.reply, reject));
         };
         let seen = TxId { view: self.opening.view, seqno: store.head().seqno() };
-        if let Some(reject) = &self.refusals[slot] {
-            return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject.clone()) }));
-        }
+        let adapter = match (self.refusals.get(slot), &ledger.adapter) {
+            (Some(None), Ok(adapter)) => adapter,
+            (Some(Some(reject)), _) => {
+                return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject.clone()) }));
+            }
+            // It came after this batch had begun.
+            _ => return Ok(Executed::Refused(pending.reply, being_opened(&ledger.name))),
+        };
         let lane = match &mut self.lanes[slot] {
             Some(lane) => lane,
             empty => empty.insert(adapter.begin(store.head(), &self.opening)?),
@@ -143,7 +145,7 @@ fn as_it_is(claims: Digest) -> Seal {
 }
 
 /// About what the writes take in the ledger.
-fn size(writes: &WriteSet) -> usize {
+pub fn size(writes: &WriteSet) -> usize {
     let rows = writes.sections.iter().flat_map(|section| {
         let puts = section.puts.iter().map(|(key, value)| key.len() + value.len() + 16);
         puts.chain(section.removes.iter().map(|key| key.len() + 8))

@@ -8,6 +8,8 @@ use crypto::{KeyPair, Secret};
 use kv::{History, Kind, NoHistory, State, Store, TableId, Tables};
 use ledger::{Directory, Files, Head, LedgerKeys, Signer};
 
+use super::super::Ground;
+
 pub struct World<D> {
     pub tables: Arc<Tables>,
     pub keys: Arc<LedgerKeys>,
@@ -77,6 +79,11 @@ impl<D: Directory> World<D> {
 
 pub fn no_history() -> Arc<dyn History> {
     Arc::new(NoHistory)
+}
+
+/// A process without history and without hosted ledgers.
+pub fn ground(tables: &Arc<Tables>) -> Ground<'static> {
+    Ground { tables: tables.clone(), history: no_history(), follow: &|_| {} }
 }
 
 /// Key, the entry that wrote the row, value.
