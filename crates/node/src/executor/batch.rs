@@ -5,13 +5,16 @@ use std::sync::Arc;
 use adapter::{Batch, Closed, Fault, Opening, Outcome, Reject, Seal, Verdict, Wait};
 use base::limits::{BATCH_BYTES_TARGET, BATCH_ENTRIES_MAX};
 use base::{Digest, Seqno, TxId};
-use kv::{Finished, Store, WriteSet};
+use kv::{Finished, Store};
 
 use super::hosting::being_opened;
 use crate::hosting::Ledger;
 use crate::publisher::Answer;
 use crate::sealer::{Draft, End};
 use crate::work::{Pending, ReplyTo};
+
+/// What an entry takes beside its rows, about.
+const ENTRY_BYTES: usize = 200;
 
 /// The open batch.
 pub struct Open {
@@ -130,7 +133,7 @@ impl Open {
     pub fn keep(&mut self, store: &mut Store, draft: Draft) -> TxId {
         let seqno = Seqno(self.opening.first.0 + self.drafts.len() as u64);
         store.apply(seqno, &draft.writes);
-        self.bytes += size(&draft.writes);
+        self.bytes += draft.writes.bytes() + ENTRY_BYTES;
         self.drafts.push(draft);
         TxId { view: self.opening.view, seqno }
     }
@@ -142,13 +145,4 @@ fn as_it_is(claims: Digest) -> Seal {
         tx.set_claims(claims);
         Ok(())
     })
-}
-
-/// About what the writes take in the ledger.
-pub fn size(writes: &WriteSet) -> usize {
-    let rows = writes.sections.iter().flat_map(|section| {
-        let puts = section.puts.iter().map(|(key, value)| key.len() + value.len() + 16);
-        puts.chain(section.removes.iter().map(|key| key.len() + 8))
-    });
-    rows.sum::<usize>() + 200
 }

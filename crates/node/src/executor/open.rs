@@ -8,7 +8,7 @@ use kv::Finished;
 use serde_json::json;
 
 use super::Executor;
-use super::batch::{Open, size};
+use super::batch::Open;
 use crate::hosting::Ledger;
 use crate::sealer::Draft;
 
@@ -61,7 +61,7 @@ impl Executor {
         }
         tx.put(self.tools.tables.opened(), ledger.name.as_bytes(), json!({ "number": slot }).to_string().into_bytes());
         let Finished { writes, claims, .. } = tx.finish();
-        if size(&writes) > OPENING_BYTES_MAX {
+        if writes.bytes() > OPENING_BYTES_MAX {
             return Ok(Err(format!("what it starts from has more than {OPENING_BYTES_MAX} bytes")));
         }
         open.keep(&mut self.store, Draft { writes, claims, slot: None });

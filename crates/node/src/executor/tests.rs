@@ -210,10 +210,8 @@ impl Alone {
 
     /// The open batch closes, if there is one with anything in it, and is sealed: what would go to the log.
     fn propose(&mut self) -> Option<Proposal> {
-        // Without the rest that the road takes.
-        while self.executor.nap().is_some() && self.closed.is_empty() {
-            self.executor.close_if_due().unwrap();
-        }
+        // The road may rest first.
+        while !self.executor.close_if_due().unwrap() && self.closed.is_empty() && self.executor.nap().is_some() {}
         let batch = self.closed.try_recv().ok()?;
         let (sender, batches) = unbounded();
         sender.send(batch).unwrap();
