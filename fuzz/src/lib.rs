@@ -38,16 +38,6 @@ mod wire;
     reason = "written for tests, and more than is needed here"
 )]
 mod mock;
-#[path = "../../crates/attestation/tests/amd/mock.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for tests, and more than is needed here")]
-mod mock_amd;
-#[path = "../../crates/attestation/tests/intel/mock.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for tests, and more than is needed here")]
-mod mock_intel;
-#[path = "../../crates/attestation/tests/vbs/synthetic.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for tests, and more than is needed here")]
-#[cfg_attr(not(test), expect(unused_imports, reason = "its tests need them"))]
-mod mock_vbs;
 #[path = "../../crates/ledger/tests/sample/mod.rs"]
 mod sample;
 #[path = "../../crates/governance/tests/world/mod.rs"]
