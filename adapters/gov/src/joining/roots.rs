@@ -25,6 +25,12 @@ pub fn roots(kind: Kind, rows: &[Root]) -> Vec<Roots> {
     all
 }
 
+/// Whether a refusal says more than an earlier one: whose root it is, is not what is wrong.
+pub fn is_nearer(refusal: &Refusal, earlier: &Refusal) -> bool {
+    let elsewhere = |refusal: &Refusal| matches!(refusal.code, Code::OtherRoot | Code::NitroRoot);
+    elsewhere(earlier) && !elsewhere(refusal)
+}
+
 fn add(all: &mut Vec<Roots>, row: &Root) -> Result<(), Refusal> {
     let text = row.root.as_bytes();
     match row.tee.as_str() {

@@ -73,14 +73,17 @@ pub fn verdict_at(
     Ok(measurement.to_string())
 }
 
-/// By the vendors' roots, or by others that members named; the refusal is the first one's.
+/// By the vendors' roots, or by others that members named; the refusal is that of the root that vouches for it, or the first one's.
 fn verified(presented: &Presented, rows: &JoinPolicy, now: u64) -> Result<Claims, attestation::Refusal> {
     let all = roots::roots(presented.kind, &rows.manifests.roots);
     let mut refusal = None;
     for roots in &all {
         match presented.verify(roots, now) {
             Ok(claims) => return Ok(claims),
-            Err(refused) => refusal = refusal.or(Some(refused)),
+            Err(other) if refusal.as_ref().is_none_or(|refusal| roots::is_nearer(&other, refusal)) => {
+                refusal = Some(other)
+            }
+            Err(_) => {}
         }
     }
     let none = || attestation::Refusal::new(attestation::Code::OtherRoot, "no roots");

@@ -1,7 +1,7 @@
 //! One thing wrong at a time with a token of an instance of our own.
 
 use attestation::maa::Instance;
-use attestation::{Code, Statement};
+use attestation::{Code, Roots, Statement};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -115,4 +115,15 @@ fn what_an_enclave_holds_is_what_its_report_data_hashes() {
 fn a_key_set_with_one_name_twice_is_refused() {
     let jwks = json!({"keys": [{"kid": "one", "kty": "RSA", "n": "AQAB", "e": "AQAB"}, {"kid": "one", "kty": "RSA", "n": "AAAA", "e": "AQAB"}]});
     assert_eq!(Instance::new(ISSUER, jwks.to_string().as_bytes()).unwrap_err().code, Code::DuplicateKey);
+}
+
+#[test]
+fn where_several_instances_are_trusted_the_refusal_is_of_the_one_that_made_it() {
+    let instance = |issuer| Instance::new(issuer, Build::jwks().as_bytes()).unwrap();
+    let others = [instance("https://other.attest.azure.net"), instance("https://third.attest.azure.net")];
+    let late = |maa| Build::new().shown().verify(&Roots { maa, ..Roots::vendors() }, NOW + 101).unwrap_err().code;
+    let [one, two] = others;
+    assert_eq!(late(vec![one.clone(), instance(ISSUER), two.clone()]), Code::MaaExpired);
+    assert_eq!(late(vec![one, two]), Code::MaaIssuer);
+    assert_eq!(late(vec![]), Code::MaaIssuer);
 }

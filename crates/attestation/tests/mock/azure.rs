@@ -21,6 +21,10 @@ pub struct Build {
     pub console: bool,
     /// In place of the claims' hash.
     pub bound: Option<[u8; 64]>,
+    /// In place of the claims' text.
+    pub runtime: Option<Vec<u8>>,
+    /// In place of all that the TPM signs; its digest is still that of the values.
+    pub quoted: Option<(Vec<u8>, Vec<[u8; 32]>)>,
     /// On the claims, hashed afterwards.
     pub claims: fn(&mut String),
     pub report_type: u32,
@@ -60,6 +64,8 @@ impl Build {
             secure_boot: Some(true),
             console: false,
             bound: None,
+            runtime: None,
+            quoted: None,
             claims: |_| (),
             report_type: 2,
             hash_type: 1,
@@ -95,10 +101,10 @@ impl Build {
     }
 
     pub fn hcl_report(&self) -> Vec<u8> {
-        let claims = self.runtime_claims();
+        let claims = self.runtime.clone().unwrap_or_else(|| self.runtime_claims().into_bytes());
         let mut amd = Amd { report: self.amd.report.clone(), finish: self.amd.finish, ..Amd::new() };
         let mut bound = [0; 64];
-        bound[..32].copy_from_slice(&crypto::sha256(claims.as_bytes()).0);
+        bound[..32].copy_from_slice(&crypto::sha256(&claims).0);
         put(&mut amd.report, 0x50, &self.bound.unwrap_or(bound));
         let data_size = claims.len() as u32 + 20;
         let mut report = b"HCLA".to_vec();
@@ -109,13 +115,20 @@ impl Build {
         for number in [data_size, self.data_version, self.report_type, self.hash_type, claims.len() as u32] {
             report.extend(number.to_le_bytes());
         }
-        report.extend(claims.as_bytes());
+        report.extend(claims);
         report.extend([0; 100]);
         (self.report)(&mut report);
         report
     }
 
     pub fn tpm_quote(&self) -> TpmQuote {
+        if let Some((message, pcrs)) = &self.quoted {
+            let mut message = message.clone();
+            if let Some(digest) = message.last_chunk_mut() {
+                *digest = crypto::sha256(&pcrs.concat()).0;
+            }
+            return TpmQuote { signature: self.signer.sign_fixed(&message), message, pcrs: pcrs.clone() };
+        }
         let selected = (0..24_u8).filter(|index| self.selection[usize::from(index / 8)] >> (index % 8) & 1 == 1);
         let pcrs: Vec<[u8; 32]> =
             selected.map(|index| if index == 7 { [self.pcr_7; 32] } else { [index; 32] }).collect();

@@ -52,7 +52,7 @@ impl Issued {
         Self { subject, issuer, window: WINDOW, key: keys[0], signer: keys[1], serial, authority }
     }
 
-    fn certificate(&self, more: Option<Vec<u8>>) -> Vec<u8> {
+    pub fn certificate(&self, more: Option<Vec<u8>>) -> Vec<u8> {
         let mut extensions = vec![];
         if self.authority {
             extensions.push(authority(Some(1)));

@@ -21,6 +21,8 @@ pub const ISSUER: &str = "https://mock.attest.azure.net";
 pub struct Build {
     pub header: Value,
     pub payload: Value,
+    /// In place of header and payload.
+    pub texts: Option<[Vec<u8>; 2]>,
     /// On the texts before they are encoded.
     pub payload_text: fn(&mut String),
     pub header_text: fn(&mut String),
@@ -63,6 +65,7 @@ impl Build {
                     "x-ms-sevsnpvm-reportdata": "77".repeat(64),
                 }
             }),
+            texts: None,
             payload_text: |_| (),
             header_text: |_| (),
             signer: &KEY,
@@ -99,6 +102,7 @@ impl Build {
         let (mut header, mut payload) = (self.header.to_string(), self.payload.to_string());
         (self.header_text)(&mut header);
         (self.payload_text)(&mut payload);
+        let [header, payload] = self.texts.clone().unwrap_or([header.into_bytes(), payload.into_bytes()]);
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = match self.header["alg"].as_str() {
             Some("HS256") => {

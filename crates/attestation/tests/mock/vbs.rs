@@ -57,6 +57,10 @@ pub struct Build {
     pub finish: fn(&mut Vec<u8>),
     pub now: u64,
     pub policy: Policy,
+    /// In place of all that the secure kernel signs.
+    pub statement: Option<Vec<u8>>,
+    /// In place of all that the TPM signs; its digest is still that of the registers.
+    pub message: Option<Vec<u8>>,
     /// What is bound, in place of the statement's hash.
     pub bound: Option<[u8; 64]>,
     pub presented: Statement,
@@ -152,6 +156,8 @@ impl Build {
             finish: |_| (),
             now: date(2026, 1, 1),
             policy,
+            statement: None,
+            message: None,
             bound: None,
             presented: statement.clone(),
             expected: statement,
@@ -218,7 +224,8 @@ impl Build {
         registers
     }
 
-    pub fn package(&self) -> Vec<u8> {
+    /// What the secure kernel signs.
+    pub fn statement(&self) -> Vec<u8> {
         let mut statement = [&[0; 4][..], &self.report_version.to_le_bytes()].concat();
         statement.extend(self.report_data());
         statement.extend([[0x44; 32], [0x11; 32], [0x22; 32]].concat());
@@ -229,6 +236,12 @@ impl Build {
         statement.extend(&self.blocks);
         let size = statement.len() as u32;
         statement[..4].copy_from_slice(&size.to_le_bytes());
+        statement
+    }
+
+    pub fn package(&self) -> Vec<u8> {
+        let statement = self.statement.clone().unwrap_or_else(|| self.statement());
+        let size = statement.len() as u32;
         let signature = self.report_signer.sign(self.style, &statement);
         let mut package = vec![];
         let whole = 24 + statement.len() + signature.len();
@@ -247,7 +260,10 @@ impl Build {
         let digest = crypto::sha256(&selected.map(|index| registers[index]).collect::<Vec<_>>().concat()).0;
         let nonce = self.nonce.clone().unwrap_or_else(|| self.report_data()[..32].to_vec());
         let Self { magic, bank, selection, .. } = *self;
-        let message = Attest { magic, kind: 0x8018, nonce: &nonce, bank, selection, digest }.bytes();
+        let mut message = Attest { magic, kind: 0x8018, nonce: &nonce, bank, selection, digest }.bytes();
+        if let Some(other) = &self.message {
+            message = with_digest(other, &registers);
+        }
         let mut shown = self.events.clone();
         (self.log)(&mut shown);
         let mut log = Self::log_of(&shown);
@@ -270,6 +286,17 @@ impl Build {
         let binding = Binding::Statement { presented: self.presented.clone(), expected: self.expected.clone() };
         attestation::policy(&self.claims()?, &self.policy, &binding)
     }
+}
+
+/// The registers are those of a message's own selection: its last bytes but the digest, a count of three and the digest's length.
+fn with_digest(message: &[u8], registers: &[[u8; 32]]) -> Vec<u8> {
+    let mut message = message.to_vec();
+    let Some(at) = message.len().checked_sub(32 + 2 + 3) else { return message };
+    let (head, digest) = message.split_at_mut(at + 5);
+    let bits = |index: usize| head[at + index / 8] >> (index % 8) & 1 == 1;
+    let selected: Vec<[u8; 32]> = (0..24).filter(|index| bits(*index)).map(|index| registers[index]).collect();
+    digest.copy_from_slice(&crypto::sha256(&selected.concat()).0);
+    message
 }
 
 pub fn root(name: &'static str) -> Vec<u8> {
