@@ -25,7 +25,8 @@ struct Hardware {
     /// Arguments of `set_endorsement_root`: the vendor's that made the evidence, and another one's.
     root: Value,
     other_root: Value,
-    /// What refuses the evidence where only the other one vouches.
+    /// What refuses the evidence where nobody vouches for the kind but its vendor, and where another one of the same name does.
+    of_no_root: &'static str,
     of_other_root: &'static str,
     /// Of `add_tee`.
     minimum_tcb: Option<Value>,
@@ -78,6 +79,7 @@ fn of_intel(kind: Kind, tee: &'static str, main: &[u8]) -> Hardware {
         tee,
         root: certificate(tee, intel::Build::pinned()),
         other_root: certificate(tee, other.certificate(None)),
+        of_no_root: "C11",
         of_other_root: "C11",
         minimum_tcb: Some(json!({ "lowest_evaluation": 20 })),
         measurement: const_hex::encode(main),
@@ -176,6 +178,7 @@ fn of_aws() -> Hardware {
             let link = nitro::Build::new().links.remove(0);
             certificate("nitro", nitro::Link { signer: "another", ..link }.certificate())
         },
+        of_no_root: "N4",
         of_other_root: "N4",
         minimum_tcb: Some(json!({ "require_public_key": true })),
         measurement: const_hex::encode(nitro::PCR),
@@ -197,7 +200,7 @@ fn of_arm() -> Hardware {
             other.key = super::mock::der::Key::p384("another platform");
             root("cca", other.jwk())
         },
-        of_other_root: "C11",
+        of_other_root: "C7",
         minimum_tcb: None,
         measurement: "05".repeat(64),
         measurements: Some(json!({ "platform0": "06".repeat(32) })),
@@ -227,6 +230,7 @@ fn of_azure_attestation() -> Hardware {
     Hardware {
         root: instance(maa::ISSUER),
         other_root: instance("https://other.attest.azure.net"),
+        of_no_root: "M7",
         of_other_root: "M7",
         minimum_tcb: Some(json!({ "policy_hashes": ["hash"] })),
         measurement: "04".repeat(48),
@@ -246,6 +250,7 @@ fn never_seen() -> Hardware {
     Hardware {
         root: certificate("vbs", vbs::root("TPM authority")),
         other_root: certificate("vbs", vbs::root("another")),
+        of_other_root: "C7",
         minimum_tcb: Some(json!({ "lowest_secure_kernel_svn": 6, "lowest_platform_svn": 7 })),
         measurement: "11".repeat(32),
         measurements: Some(json!({ "author-id": "22".repeat(32) })),
@@ -294,9 +299,13 @@ async fn story(hardware: Hardware) {
         let (verdict, what) = told(network, what);
         is_refused(&verdict, code, &what);
     };
-    refused(&network, hardware.of_other_root, "and members know nothing of it");
+    refused(&network, hardware.of_no_root, "and members know nothing of it");
     network.pass("set_endorsement_root", hardware.other_root.clone()).await;
     refused(&network, hardware.of_other_root, "and another vouches for such");
+    // Beside the right one it does no harm, whichever was named first.
+    let mut beside = hardware.other_root.clone();
+    beside["name"] = json!("another");
+    network.pass("set_endorsement_root", beside).await;
     network.pass("set_endorsement_root", hardware.root.clone()).await;
     let (verdict_without, what) = told(&network, "not in the TEE manifest");
     assert!(verdict_without.as_ref().is_err_and(|message| message.contains("TEE manifest")), "{what}");
@@ -329,9 +338,11 @@ async fn story(hardware: Hardware) {
     // And what members take back.
     network.pass("remove_code", json!({ "tee": tee, "measurement": measurement })).await;
     refused(&network, "C22", "its code was removed");
-    let named = json!({ "tee": hardware.root["tee"], "name": "mock" });
-    network.pass("remove_endorsement_root", named).await;
-    refused(&network, hardware.of_other_root, "its root was removed");
+    for name in ["mock", "another"] {
+        let named = json!({ "tee": hardware.root["tee"], "name": name });
+        network.pass("remove_endorsement_root", named).await;
+    }
+    refused(&network, hardware.of_no_root, "its root was removed");
 }
 
 macro_rules! stories {
