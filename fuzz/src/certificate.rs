@@ -5,8 +5,8 @@ use crypto::certificate::{self, Validity};
 use crypto::chain::{self, Purpose};
 use crypto::{Certificate, ForeignCertificate, ForeignKey, KeyPair, SigningKey, cose};
 
-use crate::mock_amd::NOW;
-use crate::{mock_amd, vectors};
+use crate::mock::amd::{self as mock_amd, NOW};
+use crate::vectors;
 
 /// Each reader of these formats is given the same bytes.
 pub fn run(data: &[u8]) {

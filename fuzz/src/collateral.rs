@@ -8,7 +8,7 @@ use attestation::nitro::Root;
 use attestation::{Bytes, amd, azure, cca};
 
 use crate::input::{Input, pieces};
-use crate::mock_intel::{Base, Build};
+use crate::mock::intel::{Base, Build};
 use crate::vectors;
 
 /// A quote, and collateral that it is accepted with.
@@ -45,7 +45,7 @@ fn with(change: impl FnOnce(&mut Collateral)) {
     let (evidence, given, root) = &*GOOD;
     let mut given = given.clone();
     change(&mut given);
-    let now = crate::mock_intel::NOW;
+    let now = crate::mock::intel::NOW;
     let verdict = || intel::verify(evidence, &given, root, now);
     assert_eq!(verdict(), verdict());
     let text = serde_json::to_vec(&given).expect("collateral has a text");

@@ -23,6 +23,7 @@ mod ledger_file;
 pub mod mutation;
 mod network;
 mod presented;
+mod resigned;
 mod script;
 mod signed_evidence;
 mod signed_tokens;
@@ -38,16 +39,6 @@ mod wire;
     reason = "written for tests, and more than is needed here"
 )]
 mod mock;
-#[path = "../../crates/attestation/tests/amd/mock.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for tests, and more than is needed here")]
-mod mock_amd;
-#[path = "../../crates/attestation/tests/intel/mock.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for tests, and more than is needed here")]
-mod mock_intel;
-#[path = "../../crates/attestation/tests/vbs/synthetic.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "written for tests, and more than is needed here")]
-#[cfg_attr(not(test), expect(unused_imports, reason = "its tests need them"))]
-mod mock_vbs;
 #[path = "../../crates/ledger/tests/sample/mod.rs"]
 mod sample;
 #[path = "../../crates/governance/tests/world/mod.rs"]
@@ -75,6 +66,9 @@ pub static TARGETS: &[Target] = &[
     target("evidence", evidence::run, evidence::seeds, 20),
     target("signed_evidence", signed_evidence::run, signed_evidence::seeds, 20),
     target("signed_tokens", signed_tokens::run, signed_tokens::seeds, 100),
+    target("signed_vbs", resigned::windows, resigned::windows_seeds, 50),
+    target("signed_vtpm", resigned::vtpm, resigned::vtpm_seeds, 50),
+    target("signed_maa", resigned::token, resigned::token_seeds, 50),
     target("collateral", collateral::run, collateral::seeds, 20),
     target("presented", presented::run, presented::seeds, 20),
     target("transaction", ethereum_ledger::transaction, ethereum_ledger::transaction_seeds, 4),

@@ -2,8 +2,9 @@
 
 use attestation::{Binding, Bytes, Endorsements, Kind, Policy, Presented, Roots, virtual_tee};
 
-use crate::mock_intel::{Base, Build, NOW};
-use crate::{mock_amd, vectors};
+use crate::mock::amd as mock_amd;
+use crate::mock::intel::{self as mock_intel, Base, Build, NOW};
+use crate::vectors;
 
 pub fn run(data: &[u8]) {
     thread_local! {
@@ -41,7 +42,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     for (kind, base) in [(Kind::Sgx, Base::Sgx), (Kind::Tdx, Base::Tdx5)] {
         let build = Build::new(base);
         let endorsements = Endorsements::Intel(Box::new(build.collateral()));
-        let event_log = (kind == Kind::Tdx).then(|| Bytes(crate::mock_intel::event_log(&[(1, [7; 48])])));
+        let event_log = (kind == Kind::Tdx).then(|| Bytes(mock_intel::event_log(&[(1, [7; 48])])));
         shown.push(Presented { endorsements, event_log, ..plain(kind, build.evidence()) });
     }
     let nitro = vectors::read("attestation/nitro/nitro_attest/attestation.cose");

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use attestation::{Binding, Claims, Refusal, amd, intel, vbs};
 
 use crate::input::{Input, pieces};
-use crate::{mock_amd, mock_intel, mock_vbs};
+use crate::mock::{amd as mock_amd, intel as mock_intel, vbs as mock_vbs};
 
 /// The kinds of quotes, and the collateral that each is verified with.
 struct Intel {

@@ -9,9 +9,9 @@ use minicbor::Encoder;
 use minicbor::data::Tag;
 
 use crate::input::{Input, pieces};
+use crate::mock::amd::{NOW, WINDOW};
 use crate::mock::cose::{Sign1, cbor};
 use crate::mock::der::{Certificate, Key, Style, authority, sequence};
-use crate::mock_amd::{NOW, WINDOW};
 
 type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 

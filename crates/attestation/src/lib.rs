@@ -30,7 +30,7 @@
 //! | [`virtual_tee`] | statements of a node without hardware: for development, and only where a policy says so |
 //!
 //! Beside it, [`gather`] asks the platform that the process runs on for such evidence, and [`ra_tls`] reads certificates that carry it.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod amd;
 pub mod azure;

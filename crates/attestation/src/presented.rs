@@ -111,17 +111,21 @@ impl Presented {
     }
 }
 
-/// A token is of one instance; where several are trusted, one of them must have made it.
+/// A token is of one instance; where several are trusted, one of them must have made it. The refusal is that of the instance
+/// that did, or the first one's.
 fn token(evidence: &[u8], instances: &[maa::Instance], now: u64) -> Result<Claims, Refusal> {
-    let mut first = Err(Refusal::new(Code::MaaIssuer, "no instance is trusted"));
-    for (index, instance) in instances.iter().enumerate() {
+    let elsewhere = |refusal: &Refusal| matches!(refusal.code, Code::MaaKid | Code::MaaIssuer | Code::BadSignature);
+    let mut refusal: Option<Refusal> = None;
+    for instance in instances {
         match maa::verify(evidence, instance, now) {
             Ok(claims) => return Ok(claims),
-            Err(refusal) if index == 0 => first = Err(refusal),
+            Err(other) if refusal.as_ref().is_none_or(|refusal| elsewhere(refusal) && !elsewhere(&other)) => {
+                refusal = Some(other);
+            }
             Err(_) => {}
         }
     }
-    first
+    Err(refusal.unwrap_or_else(|| Refusal::new(Code::MaaIssuer, "no instance is trusted")))
 }
 
 /// Certificates and lists in hexadecimal.

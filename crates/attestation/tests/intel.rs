@@ -17,8 +17,6 @@ mod deviations;
 mod differential;
 #[expect(dead_code, reason = "other kinds of evidence use more of it")]
 mod mock;
-#[path = "intel/mock.rs"]
-mod mock_intel;
 #[path = "intel/mutations.rs"]
 mod mutations;
 #[path = "intel/properties.rs"]

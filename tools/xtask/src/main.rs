@@ -18,6 +18,7 @@ mod metadata;
 mod report;
 mod test;
 mod tidy;
+mod unchecked;
 mod verify;
 
 use std::env;

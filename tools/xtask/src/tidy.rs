@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::repository;
 use crate::metadata::Metadata;
+use crate::unchecked;
 
 /// A file that is longer hides a second idea.
 const LINES_MAX: usize = 900;
@@ -24,9 +25,10 @@ pub fn untidy() -> anyhow::Result<Vec<String>> {
         let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
         let text = fs::read_to_string(&path)?;
         found.extend(of_file(&name, &text));
+        found.extend(unchecked::of_file(&name, &text));
     }
     for (name, dir) in Metadata::read()?.members() {
-        found.extend(of_crate(name, &dir)?);
+        found.extend(of_crate(&root, name, &dir)?);
     }
     found.extend(claims(&root)?);
     Ok(found)
@@ -66,16 +68,16 @@ fn of_file(name: &str, text: &str) -> Vec<String> {
     found
 }
 
-fn of_crate(name: &str, dir: &Path) -> anyhow::Result<Vec<String>> {
+fn of_crate(root: &Path, name: &str, dir: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let roots: Vec<PathBuf> =
         ["src/lib.rs", "src/main.rs"].map(|root| dir.join(root)).into_iter().filter(|p| p.exists()).collect();
-    for root in roots {
-        if !fs::read_to_string(&root)?.starts_with("//! ") {
-            found.push(format!("{name}: {} does not open with what it is", root.display()));
+    for file in roots {
+        if !fs::read_to_string(&file)?.starts_with("//! ") {
+            found.push(format!("{name}: {} does not open with what it is", file.display()));
         }
     }
-    if !fs::read_to_string(dir.join("Cargo.toml"))?.contains("[lints]\nworkspace = true") {
+    if !unchecked::has_our_lints(root, dir)? {
         found.push(format!("{name} does not take the workspace's lints"));
     }
     Ok(found)

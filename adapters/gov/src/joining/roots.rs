@@ -1,8 +1,8 @@
 //! Who may vouch for hardware: its vendors, and whom members named beside them.
 
-use attestation::amd::{Ark, Product};
-use attestation::cca::Anchor;
-use attestation::{Code, Kind, Refusal, Roots, maa, nitro};
+use attestation::amd::{self, Ark, Product};
+use attestation::cca::{Anchor, Anchors};
+use attestation::{Code, Kind, Refusal, Roots, maa, nitro, vbs};
 use crypto::ForeignCertificate;
 use governance::views::Root;
 
@@ -11,7 +11,8 @@ use super::policy::tee_of;
 /// Of one kind; more are members' mistake, and each is tried.
 const ROOTS_MAX: usize = 16;
 
-/// Sets of roots, to be tried one after the other: the vendors' first. Where the verifier takes one root only, each has a set.
+/// Sets of roots, to be tried one after the other: the vendors' first, then one for each root that members named. In one set, the verifier
+/// would look at one root of a name only, and a root that was renewed, or that somebody named by mistake, would hide another.
 pub fn roots(kind: Kind, rows: &[Root]) -> Vec<Roots> {
     let mut all = vec![Roots::vendors()];
     // On Azure's virtual TPM the hardware below is AMD's or Intel's.
@@ -23,6 +24,16 @@ pub fn roots(kind: Kind, rows: &[Root]) -> Vec<Roots> {
         }
     }
     all
+}
+
+/// Whether a refusal says more than an earlier one: that a root is not the one of this evidence is told only if none is.
+pub fn is_nearer(refusal: &Refusal, earlier: &Refusal) -> bool {
+    let distance = |refusal: &Refusal| match refusal.code {
+        Code::OtherRoot | Code::NitroRoot => 2,
+        Code::BadSignature => 1,
+        _ => 0,
+    };
+    distance(refusal) < distance(earlier)
 }
 
 fn add(all: &mut Vec<Roots>, row: &Root) -> Result<(), Refusal> {
@@ -40,20 +51,20 @@ fn add(all: &mut Vec<Roots>, row: &Root) -> Result<(), Refusal> {
             let product = [Product::Milan, Product::Genoa, Product::Turin].into_iter();
             let product = product.into_iter().find(|product| Some(product.name()) == row.product.as_deref());
             let product = product.ok_or_else(|| Refusal::new(Code::BadEncoding, "no product"))?;
-            let ark = Ark { product, certificate: certificate(&row.root)? };
-            all.iter_mut().for_each(|roots| roots.amd.0.push(ark.clone()));
+            let amd = amd::Roots(vec![Ark { product, certificate: certificate(&row.root)? }]);
+            all.push(Roots { amd, ..all[0].clone() });
         }
         "cca" => {
-            let anchor = Anchor::of_jwk(text)?;
-            all.iter_mut().for_each(|roots| roots.cca.0.push(anchor.clone()));
+            let cca = Anchors(vec![Anchor::of_jwk(text)?]);
+            all.push(Roots { cca, ..all[0].clone() });
         }
         "maa" => {
             let instance = maa::Instance::new(row.issuer.as_deref().unwrap_or_default(), text)?;
             all.iter_mut().for_each(|roots| roots.maa.push(instance.clone()));
         }
         "vbs" => {
-            let authority = certificate(&row.root)?;
-            all.iter_mut().for_each(|roots| roots.vbs.0.push(authority.clone()));
+            let vbs = vbs::Anchors(vec![certificate(&row.root)?]);
+            all.push(Roots { vbs, ..all[0].clone() });
         }
         _ => return Err(Refusal::new(Code::BadEncoding, "nobody vouches for this kind of TEE")),
     }

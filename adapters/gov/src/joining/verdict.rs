@@ -107,14 +107,17 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// By the vendors' roots, or by others that members named; the refusal is the first one's.
+/// By the vendors' roots, or by others that members named; the refusal is that of the root that vouches for it, or the first one's.
 fn verified(presented: &Presented, rows: &JoinPolicy, now: u64) -> Result<Claims, attestation::Refusal> {
     let all = roots::roots(presented.kind, &rows.manifests.roots);
     let mut refusal = None;
     for roots in &all {
         match presented.verify(roots, now) {
             Ok(claims) => return Ok(claims),
-            Err(refused) => refusal = refusal.or(Some(refused)),
+            Err(other) if refusal.as_ref().is_none_or(|refusal| roots::is_nearer(&other, refusal)) => {
+                refusal = Some(other)
+            }
+            Err(_) => {}
         }
     }
     let none = || attestation::Refusal::new(attestation::Code::OtherRoot, "no roots");

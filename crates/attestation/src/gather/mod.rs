@@ -1,29 +1,40 @@
 //! Asking the platform for evidence: the only part of this crate that touches a file.
 //!
 //! A node asks once when it joins and again when its lease runs out, so nothing here is in a hurry, and requests are made one
-//! at a time: the hardware limits their rate. Every source is a directory whose place is a setting, so that the same code
-//! runs against a test's directory.
+//! at a time: the hardware limits their rate. Every source is a path that is a setting, so that the same code runs against a
+//! test's directory, and those that answer by ioctl are behind a trait.
 //!
 //! | source | where | evidence |
 //! |---|---|---|
-//! | [`Tsm`] | Linux 6.7 and later, configfs | SEV-SNP, TDX, Arm CCA |
 //! | [`Gramine`] | files of the Gramine library OS | SGX |
+//! | [`Nsm`] | the device of Nitro enclaves | Nitro |
+//! | [`Tsm`] | Linux 6.7 and later, configfs | SEV-SNP, TDX, Arm CCA |
+//! | [`SevGuest`] | the device of older kernels, and where configfs is not mounted | SEV-SNP |
 //! | [`Virtual`] | nothing | what the process says of itself |
 //!
-//! Older kernels answer by ioctl, Nitro by a device and Windows by a call: these need code that this crate forbids (`unsafe`).
+//! Windows answers by a call that only code inside the enclave can make: nothing here asks it.
 
 mod files;
 mod gramine;
+#[expect(unsafe_code, reason = "ioctl is told addresses; what makes that sound stands in the module")]
+mod ioctl;
+mod nsm;
+mod sev_guest;
 mod table;
 mod tsm;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 pub use gramine::Gramine;
+pub use nsm::{Nsm, NsmDevice};
+pub use sev_guest::{Refused, SevGuest, SevGuestDevice};
 pub use tsm::Tsm;
 
 use crate::{Bytes, Endorsements, Kind, Presented, Refusal, virtual_tee};
+
+/// The host's certificate table of an SNP guest: a few certificates, one or two of RSA-4096.
+const AUXILIARY_BYTES: usize = 64 << 10;
 
 /// Something that vouches for this process.
 pub trait Attester: Send + Sync {
@@ -67,17 +78,45 @@ pub enum Error {
     Provider(String),
     #[error("another process writes to {0}: evidence could not be read undisturbed")]
     Raced(PathBuf),
+    #[error("{device}: {source} (firmware error {firmware:#x}, hypervisor error {hypervisor:#x})")]
+    Device { device: PathBuf, source: io::Error, firmware: u32, hypervisor: u32 },
+    #[error("the answer of {device} is of no use: {what}")]
+    Answer { device: PathBuf, what: String },
+}
+
+/// Whether beginning again may help: somebody interfered, or the hardware is busy.
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::Raced(_) => true,
+        Error::File { source, .. } | Error::Device { source, .. } => {
+            matches!(
+                source.kind(),
+                ErrorKind::ResourceBusy | ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+            )
+        }
+        Error::TooLarge { .. } | Error::Provider(_) | Error::Answer { .. } => false,
+    }
 }
 
 /// The attester of this machine, if it has one. `root` is `/`.
+///
+/// What is nearest to the process comes first: an enclave in a guest vouches for less code than the guest does. Of Linux's two ways to the same secure
+/// processor the newer one is asked, since it keeps requests of several processes apart.
 pub fn detect(root: &Path) -> Option<Box<dyn Attester>> {
     let gramine = root.join("dev/attestation");
     if gramine.join("quote").exists() {
         return Some(Box::new(Gramine::new(gramine)));
     }
+    let nsm = root.join("dev/nsm");
+    if nsm.exists() {
+        return Some(Box::new(Nsm::new(nsm)));
+    }
     let tsm = root.join("sys/kernel/config/tsm/report");
-    let log = root.join("sys/firmware/acpi/tables/data/CCEL");
-    tsm.is_dir().then(|| Box::new(Tsm::new(tsm).with_event_log(log)) as Box<dyn Attester>)
+    if tsm.is_dir() {
+        return Some(Box::new(Tsm::new(tsm).with_event_log(root.join("sys/firmware/acpi/tables/data/CCEL"))));
+    }
+    let sev_guest = root.join("dev/sev-guest");
+    sev_guest.exists().then(|| Box::new(SevGuest::new(sev_guest)) as Box<dyn Attester>)
 }
 
 /// No hardware: for development.

@@ -9,18 +9,14 @@
 //! ```
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Attester, Error, Gathered, files};
+use super::{AUXILIARY_BYTES, Attester, Error, Gathered, files, passes};
 use crate::{Kind, limits};
-
-/// The host's certificate table of an SNP guest: a few certificates, one or two of RSA-4096.
-const AUXILIARY_BYTES: usize = 64 << 10;
 
 /// Directories that this process made: their names differ though requests may follow each other closely.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -107,20 +103,6 @@ impl Attester for Tsm {
             result = self.ask(report_data);
         }
         result
-    }
-}
-
-/// Whether beginning again may help: somebody interfered, or the hardware is busy.
-fn passes(error: &Error) -> bool {
-    match error {
-        Error::Raced(_) => true,
-        Error::File { source, .. } => {
-            matches!(
-                source.kind(),
-                ErrorKind::ResourceBusy | ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-            )
-        }
-        Error::TooLarge { .. } | Error::Provider(_) => false,
     }
 }
 

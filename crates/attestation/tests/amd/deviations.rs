@@ -3,7 +3,7 @@
 use attestation::amd::Product;
 use attestation::{Code, CodeEntry, Kind, Statement};
 
-use super::mock::{Build, MEASUREMENT, NOW, THREE, TWO, WINDOW, did, put};
+use crate::mock::amd::{Build, MEASUREMENT, NOW, THREE, TWO, WINDOW, did, put};
 use crate::mock::der::{Key, Style};
 use crate::mock::vectors::date;
 
@@ -13,7 +13,7 @@ type Case = (&'static str, Code, fn(&mut Build));
 const PAST: (&str, &str) = ("20200101000000Z", "20250601000000Z");
 const FUTURE: (&str, &str) = ("20270101000000Z", "20320101000000Z");
 
-fn uvm(build: &mut Build) -> &mut super::mock::Uvm {
+fn uvm(build: &mut Build) -> &mut crate::mock::amd::Uvm {
     build.uvm.as_mut().unwrap()
 }
 
@@ -116,7 +116,7 @@ const CHAIN: &[Case] = &[
     }),
     ("C11 right name, own key", Code::OtherRoot, |b| {
         b.ask.signer = &THREE;
-        b.chain = |chain| chain[2] = super::mock::root("ARK-Milan", &THREE);
+        b.chain = |chain| chain[2] = crate::mock::amd::root("ARK-Milan", &THREE);
     }),
     ("C11 unknown name", Code::OtherRoot, |b| b.ask.issuer = "ARK-Nowhere"),
     ("C12 leaf", Code::Expired, |b| b.vek.issued.window = PAST),
@@ -171,11 +171,11 @@ const UVM: &[Case] = &[
     ("A17 no DID", Code::UvmIssuer, |b| uvm(b).issuer = Some("somebody".to_owned())),
     ("A18", Code::UvmSvn, |b| uvm(b).svn = 100),
     ("A19", Code::UvmFeed, |b| uvm(b).feed = "another feed"),
-    ("A20", Code::UvmRoot, |b| uvm(b).chain = |chain| chain[1] = super::mock::root("UVM root", &THREE)),
+    ("A20", Code::UvmRoot, |b| uvm(b).chain = |chain| chain[1] = crate::mock::amd::root("UVM root", &THREE)),
     ("A21", Code::UvmEku, |b| uvm(b).purpose = "1.3.6.1.4.1.311.76.59.1.3"),
     ("not tagged", Code::BadEncoding, |b| uvm(b).tagged = false),
     ("another's issuer", Code::ChainOrder, |b| {
-        uvm(b).chain = |chain| chain.insert(1, super::mock::root("other", &TWO))
+        uvm(b).chain = |chain| chain.insert(1, crate::mock::amd::root("other", &TWO))
     }),
     ("short measurement", Code::BadEncoding, |b| uvm(b).measurement = vec![1; 32]),
 ];

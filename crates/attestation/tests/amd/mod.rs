@@ -1,5 +1,4 @@
 //! SEV-SNP.
 
 pub mod deviations;
-pub mod mock;
 mod samples;

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::recorded;
-use crate::amd::mock::Build as Amd;
+use crate::mock::amd::Build as Amd;
+use crate::mock::vbs::Build as Windows;
 use crate::mock::vectors::folder;
-use crate::vbs::synthetic;
 
 const CASES_EACH: u32 = 600;
 
@@ -106,7 +106,7 @@ fn changed_endorsements_are_answered_too() {
 
 #[test]
 fn synthetic_evidence_with_several_changes_is_answered() {
-    let build = synthetic::Build::new();
+    let build = Windows::new();
     let (evidence, anchors) = (build.evidence(), build.anchors());
     check("VBS", &evidence.to_json(), &|bytes| vbs::verify(bytes, &anchors, build.now));
     // Changes inside the encodings, which changes of their text seldom reach.

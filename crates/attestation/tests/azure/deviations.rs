@@ -1,155 +1,9 @@
-//! A machine of our own on the mock AMD, and one thing wrong at a time.
+//! One thing wrong at a time with a machine of our own on the mock AMD.
 
-use std::sync::LazyLock;
+use attestation::{Code, Statement};
 
-use attestation::azure::{self, Endorsements, Evidence, TpmQuote};
-use attestation::{Binding, Code, CodeEntry, Kind, Refusal, Statement};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use crate::amd::mock::{Build as Amd, MEASUREMENT, put};
-use crate::mock::der::Key;
-use crate::mock::tpm::Attest;
-
-static ATTESTATION: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa2048-one.pem")));
-static ENDORSEMENT: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa2048-two.pem")));
-
-struct Build {
-    amd: Amd,
-    keys: Vec<(&'static str, &'static LazyLock<Key>)>,
-    secure_boot: Option<bool>,
-    console: bool,
-    /// In place of the claims' hash.
-    bound: Option<[u8; 64]>,
-    /// On the claims, hashed afterwards.
-    claims: fn(&mut String),
-    report_type: u32,
-    hash_type: u32,
-    version: u32,
-    data_version: u32,
-    request: u32,
-    /// Bitmap of PCRs 0 to 23.
-    selection: [u8; 3],
-    bank: u16,
-    magic: u32,
-    kind: u16,
-    nonce: Vec<u8>,
-    digest: Option<[u8; 32]>,
-    pcr_7: u8,
-    signer: &'static LazyLock<Key>,
-    /// On the finished parts.
-    report: fn(&mut Vec<u8>),
-    message: fn(&mut Vec<u8>),
-    finish: fn(&mut Vec<u8>),
-    presented: Statement,
-    expected: Statement,
-}
-
-impl Build {
-    fn new() -> Self {
-        let mut amd = Amd::new();
-        amd.uvm = None;
-        let statement = Statement::new(b"node key", b"nonce");
-        let mut entry = CodeEntry::new(Kind::AzureVtpm, &[("measurement", &MEASUREMENT), ("pcr7", &[7; 32])]);
-        entry.lowest_svn = Some(7);
-        amd.policy.manifest = vec![entry];
-        amd.policy.azure_vtpm.snp = amd.policy.snp.clone();
-        Self {
-            amd,
-            keys: vec![("HCLAkPub", &ATTESTATION), ("HCLEkPub", &ENDORSEMENT)],
-            secure_boot: Some(true),
-            console: false,
-            bound: None,
-            claims: |_| (),
-            report_type: 2,
-            hash_type: 1,
-            version: 1,
-            data_version: 1,
-            request: 2,
-            selection: [0xff, 0, 0],
-            bank: 0x000b,
-            magic: 0xff54_4347,
-            kind: 0x8018,
-            nonce: statement.report_data()[..32].to_vec(),
-            digest: None,
-            pcr_7: 7,
-            signer: &ATTESTATION,
-            report: |_| (),
-            message: |_| (),
-            finish: |_| (),
-            presented: statement.clone(),
-            expected: statement,
-        }
-    }
-
-    fn runtime_claims(&self) -> String {
-        let keys: Vec<String> = self.keys.iter().map(|(kid, key)| jwk(kid, key)).collect();
-        let secure_boot = self.secure_boot.map(|flag| format!(r#""secure-boot":{flag},"#)).unwrap_or_default();
-        let mut claims = format!(
-            r#"{{"keys":[{}],"vm-configuration":{{{secure_boot}"console-enabled":{},"vmUniqueId":"X"}},"user-data":"00"}}"#,
-            keys.join(","),
-            self.console
-        );
-        (self.claims)(&mut claims);
-        claims
-    }
-
-    fn hcl_report(&self) -> Vec<u8> {
-        let claims = self.runtime_claims();
-        let mut amd = Amd { report: self.amd.report.clone(), finish: self.amd.finish, ..Amd::new() };
-        let mut bound = [0; 64];
-        bound[..32].copy_from_slice(&crypto::sha256(claims.as_bytes()).0);
-        put(&mut amd.report, 0x50, &self.bound.unwrap_or(bound));
-        let data_size = claims.len() as u32 + 20;
-        let mut report = b"HCLA".to_vec();
-        for number in [self.version, 32 + 1184 + data_size, self.request, 0, 0, 0, 0] {
-            report.extend(number.to_le_bytes());
-        }
-        report.extend(amd.evidence());
-        for number in [data_size, self.data_version, self.report_type, self.hash_type, claims.len() as u32] {
-            report.extend(number.to_le_bytes());
-        }
-        report.extend(claims.as_bytes());
-        report.extend([0; 100]);
-        (self.report)(&mut report);
-        report
-    }
-
-    fn tpm_quote(&self) -> TpmQuote {
-        let selected = (0..24_u8).filter(|index| self.selection[usize::from(index / 8)] >> (index % 8) & 1 == 1);
-        let pcrs: Vec<[u8; 32]> =
-            selected.map(|index| if index == 7 { [self.pcr_7; 32] } else { [index; 32] }).collect();
-        let digest = self.digest.unwrap_or(crypto::sha256(&pcrs.concat()).0);
-        let Self { magic, kind, bank, selection, .. } = *self;
-        let mut message = Attest { magic, kind, nonce: &self.nonce, bank, selection, digest }.bytes();
-        (self.message)(&mut message);
-        TpmQuote { signature: self.signer.sign_fixed(&message), message, pcrs }
-    }
-
-    fn verdict(&self) -> Result<(), Refusal> {
-        let evidence = Evidence { hcl_report: self.hcl_report(), tpm_quote: self.tpm_quote(), td_quote: None };
-        let mut evidence = evidence.to_json();
-        (self.finish)(&mut evidence);
-        let (endorsements, roots) = (self.amd.endorsements(), self.amd.roots());
-        let endorsements = Endorsements::Snp { endorsements: &endorsements, roots: &roots };
-        let claims = azure::verify(&evidence, &endorsements, self.amd.now)?;
-        let binding = match &self.presented {
-            // A TPM's nonce may be shorter than other report data; the statement's hash is all of its first half.
-            presented if presented.report_data()[..32] == self.nonce => {
-                Binding::Statement { presented: presented.clone(), expected: self.expected.clone() }
-            }
-            presented => Binding::Exact(presented.report_data()[..32].to_vec()),
-        };
-        attestation::policy(&claims, &self.amd.policy, &binding)
-    }
-}
-
-fn jwk(kid: &str, key: &Key) -> String {
-    let Key::Rsa(pair) = key else { panic!("an RSA key") };
-    use aws_lc_rs::signature::KeyPair;
-    let n = URL_SAFE_NO_PAD.encode(pair.public_key().modulus().big_endian_without_leading_zero());
-    format!(r#"{{"kid":"{kid}","key_ops":["sign"],"kty":"RSA","e":"AQAB","n":"{n}"}}"#)
-}
+use crate::mock::amd::put;
+use crate::mock::azure::{Build, ENDORSEMENT};
 
 type Case = (&'static str, Code, fn(&mut Build));
 
@@ -163,7 +17,7 @@ const CASES: &[Case] = &[
     ("C4 data", Code::WrongVersion, |b| b.data_version = 2),
     ("C5", Code::WrongAlgorithm, |b| b.hash_type = 2),
     ("C5 key", Code::WrongAlgorithm, |b| b.claims = |claims| *claims = claims.replacen("RSA", "EC", 1)),
-    ("C6, C7", Code::BadSignature, |b| b.signer = &crate::amd::mock::THREE),
+    ("C6, C7", Code::BadSignature, |b| b.signer = &crate::mock::amd::THREE),
     ("C7 hardware", Code::BadSignature, |b| b.amd.finish = |report| report[0x2a0] ^= 1),
     ("C12", Code::Expired, |b| b.amd.now = crate::mock::vectors::date(2040, 1, 1)),
     ("C20", Code::Nonce, |b| b.expected = Statement::new(b"node key", b"a newer nonce")),

@@ -5,7 +5,7 @@ use attestation::{Code, CodeEntry, Kind, Statement, Status};
 use serde_json::{Value, json};
 
 use crate::mock::der::Key;
-use crate::mock_intel::{ALL, Base, Build, Crl, NEXT, NOW, SGX, TD15, TDX, event_log, put};
+use crate::mock::intel::{ALL, Base, Build, Crl, NEXT, NOW, SGX, TD15, TDX, event_log, put};
 
 /// What is wrong, what the verdict must be, for which quotes, and how it is made so.
 type Case = (&'static str, Code, &'static [Base], fn(&mut Build));
@@ -423,7 +423,7 @@ const ACCEPTED: &[Allowed] = &[
         b.certification = 1;
         b.collateral = |given| {
             let build = Build::new(Base::Sgx);
-            given.pck_certificate_chain = Some(crate::mock_intel::pem(&build.pck_chain()));
+            given.pck_certificate_chain = Some(crate::mock::intel::pem(&build.pck_chain()));
         };
     }),
     ("a higher platform", ALL, |b| b.pck.components = [9; 16]),

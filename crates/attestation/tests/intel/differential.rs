@@ -4,7 +4,7 @@ use attestation::Code;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::mock_intel::{ALL, Base, Build};
+use crate::mock::intel::{ALL, Base, Build};
 
 const PLATFORM: &[&str] = &[
     "UpToDate",

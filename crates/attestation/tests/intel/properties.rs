@@ -7,7 +7,7 @@ use attestation::{Code, json, virtual_tee};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::mock_intel::{ALL, Base, Build, NOW, event_log, pem};
+use crate::mock::intel::{ALL, Base, Build, NOW, event_log, pem};
 
 fn bases() -> impl Strategy<Value = Base> {
     prop::sample::select(ALL)

@@ -1,128 +1,12 @@
-//! An instance of our own, and one thing wrong at a time.
+//! One thing wrong at a time with a token of an instance of our own.
 
-use std::sync::LazyLock;
-
-use attestation::maa::{self, Instance};
-use attestation::{Binding, Code, CodeEntry, Kind, Policy, Refusal, Statement};
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::KeyPair;
+use attestation::maa::Instance;
+use attestation::{Code, Roots, Statement};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::mock::der::Key;
-
-static KEY: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa2048-one.pem")));
-static OTHER: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa2048-two.pem")));
-
-const NOW: u64 = 1_800_000_000;
-const ISSUER: &str = "https://mock.attest.azure.net";
-
-struct Build {
-    header: Value,
-    payload: Value,
-    /// On the texts before they are encoded.
-    payload_text: fn(&mut String),
-    header_text: fn(&mut String),
-    signer: &'static LazyLock<Key>,
-    finish: fn(&mut Vec<u8>),
-    pinned: &'static str,
-    now: u64,
-    policy: Policy,
-    presented: Statement,
-    expected: Statement,
-}
-
-impl Build {
-    /// A virtual machine on SEV-SNP.
-    fn new() -> Self {
-        let statement = Statement::new(b"node key", b"nonce");
-        let mut entry = CodeEntry::new(Kind::Maa, &[("measurement", &[4; 48])]);
-        entry.host_data = Some([6; 32][..].into());
-        entry.lowest_svn = Some(3);
-        let mut policy = Policy { manifest: vec![entry], ..Policy::default() };
-        policy.maa.policy_hashes = ["hash".to_owned()].into();
-        policy.maa.runtime = [("nonce".to_owned(), json!("fresh"))].into();
-        Self {
-            header: json!({"alg": "RS256", "kid": "one", "jku": format!("{ISSUER}/certs"), "typ": "JWT"}),
-            payload: json!({
-                "iss": ISSUER, "exp": NOW + 100, "nbf": NOW - 100, "iat": NOW - 100,
-                "x-ms-attestation-type": "azurevm",
-                "x-ms-policy-hash": "hash",
-                "x-ms-runtime": {
-                    "nonce": "fresh",
-                    "keys": [],
-                    "client-payload": {"nonce": STANDARD.encode(statement.report_data())},
-                },
-                "x-ms-isolation-tee": {
-                    "x-ms-attestation-type": "sevsnpvm",
-                    "x-ms-sevsnpvm-is-debuggable": false,
-                    "x-ms-sevsnpvm-launchmeasurement": "04".repeat(48),
-                    "x-ms-sevsnpvm-hostdata": "06".repeat(32),
-                    "x-ms-sevsnpvm-guestsvn": 3,
-                    "x-ms-sevsnpvm-reportdata": "77".repeat(64),
-                }
-            }),
-            payload_text: |_| (),
-            header_text: |_| (),
-            signer: &KEY,
-            finish: |_| (),
-            pinned: ISSUER,
-            now: NOW,
-            policy,
-            presented: statement.clone(),
-            expected: statement,
-        }
-    }
-
-    /// An enclave, with what its report data hashes.
-    fn sgx() -> Self {
-        let mut build = Self::new();
-        let held = b"held data";
-        build.payload = json!({
-            "iss": ISSUER, "exp": NOW + 100, "nbf": NOW - 100, "iat": NOW - 100,
-            "x-ms-attestation-type": "sgx",
-            "x-ms-policy-hash": "hash",
-            "x-ms-runtime": {"nonce": "fresh"},
-            "x-ms-sgx-is-debuggable": false,
-            "x-ms-sgx-mrenclave": "04".repeat(32),
-            "x-ms-sgx-mrsigner": "05".repeat(32),
-            "x-ms-sgx-svn": 3,
-            "x-ms-sgx-ehd": URL_SAFE_NO_PAD.encode(held),
-            "x-ms-sgx-report-data": format!("{}{}", crypto::sha256(held), "00".repeat(32)),
-        });
-        build.policy.manifest = vec![CodeEntry::new(Kind::Maa, &[("mrenclave", &[4; 32])])];
-        build
-    }
-
-    fn token(&self) -> Vec<u8> {
-        let (mut header, mut payload) = (self.header.to_string(), self.payload.to_string());
-        (self.header_text)(&mut header);
-        (self.payload_text)(&mut payload);
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-        let signature = match self.header["alg"].as_str() {
-            Some("HS256") => {
-                let secret = hmac::Key::new(hmac::HMAC_SHA256, KEY.public());
-                hmac::sign(&secret, signed.as_bytes()).as_ref().to_vec()
-            }
-            Some("none") => vec![],
-            _ => self.signer.sign_fixed(signed.as_bytes()),
-        };
-        let mut token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into_bytes();
-        (self.finish)(&mut token);
-        token
-    }
-
-    fn verdict(&self) -> Result<(), Refusal> {
-        let Key::Rsa(pair) = LazyLock::force(&KEY) else { panic!("an RSA key") };
-        let n = URL_SAFE_NO_PAD.encode(pair.public_key().modulus().big_endian_without_leading_zero());
-        let jwks = json!({"keys": [{"kid": "one", "kty": "RSA", "n": n, "e": "AQAB"}, {"kid": "two", "kty": "EC"}]});
-        let instance = Instance::new(self.pinned, jwks.to_string().as_bytes()).unwrap();
-        let claims = maa::verify(&self.token(), &instance, self.now)?;
-        let binding = Binding::Statement { presented: self.presented.clone(), expected: self.expected.clone() };
-        attestation::policy(&claims, &self.policy, &binding)
-    }
-}
+use crate::mock::maa::{Build, ISSUER, NOW, OTHER};
 
 fn nested(b: &mut Build) -> &mut Value {
     &mut b.payload["x-ms-isolation-tee"]
@@ -231,4 +115,15 @@ fn what_an_enclave_holds_is_what_its_report_data_hashes() {
 fn a_key_set_with_one_name_twice_is_refused() {
     let jwks = json!({"keys": [{"kid": "one", "kty": "RSA", "n": "AQAB", "e": "AQAB"}, {"kid": "one", "kty": "RSA", "n": "AAAA", "e": "AQAB"}]});
     assert_eq!(Instance::new(ISSUER, jwks.to_string().as_bytes()).unwrap_err().code, Code::DuplicateKey);
+}
+
+#[test]
+fn where_several_instances_are_trusted_the_refusal_is_of_the_one_that_made_it() {
+    let instance = |issuer| Instance::new(issuer, Build::jwks().as_bytes()).unwrap();
+    let others = [instance("https://other.attest.azure.net"), instance("https://third.attest.azure.net")];
+    let late = |maa| Build::new().shown().verify(&Roots { maa, ..Roots::vendors() }, NOW + 101).unwrap_err().code;
+    let [one, two] = others;
+    assert_eq!(late(vec![one.clone(), instance(ISSUER), two.clone()]), Code::MaaExpired);
+    assert_eq!(late(vec![one, two]), Code::MaaIssuer);
+    assert_eq!(late(vec![]), Code::MaaIssuer);
 }

@@ -194,6 +194,8 @@ impl Key {
     }
 }
 
+const REMEMBERED_MAX: usize = 1_024;
+
 /// Most cases sign the same bytes with the same keys, and RSA is slow: what was signed once is remembered.
 fn rsa(pair: &RsaKeyPair, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
     static SIGNED: Mutex<BTreeMap<Vec<u8>, Vec<u8>>> = Mutex::new(BTreeMap::new());
@@ -203,7 +205,12 @@ fn rsa(pair: &RsaKeyPair, encoding: &'static dyn RsaEncoding, message: &[u8]) ->
     }
     let mut signature = vec![0; pair.public_modulus_len()];
     pair.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
-    SIGNED.lock().unwrap().insert(what, signature.clone());
+    let mut signed = SIGNED.lock().unwrap();
+    // Whoever signs something new each time (a fuzzer does) does not fill the memory.
+    if signed.len() >= REMEMBERED_MAX {
+        signed.clear();
+    }
+    signed.insert(what, signature.clone());
     signature
 }
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::synthetic::Build;
+use crate::mock::vbs::Build;
 use crate::mock::vectors::{folder, read};
 
 fn recorded_log() -> Vec<u8> {

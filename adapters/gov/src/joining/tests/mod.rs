@@ -1,5 +1,9 @@
 //! Nodes that ask, by the same door as real ones; rows, scripts and verification are the real ones too.
 
+mod hardware;
+#[expect(dead_code, reason = "written for the tests of verifiers, and more than is needed here")]
+#[path = "../../../../../crates/attestation/tests/mock/mod.rs"]
+mod mock;
 mod network;
 
 use std::sync::Arc;

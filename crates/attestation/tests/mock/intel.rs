@@ -1,13 +1,13 @@
 //! An Intel of our own: a quote and everything that vouches for it, valid unless somebody changes a part.
 
 use attestation::intel::{self, Collateral};
-use attestation::{Binding, Bytes, Claims, CodeEntry, Kind, Policy, Refusal, Statement};
+use attestation::{Binding, Bytes, Claims, CodeEntry, Endorsements, Kind, Policy, Presented, Refusal, Statement};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::mock::der::{Certificate, Key, Style, authority, bits, integer, name, octets, oid, sequence, time, tlv};
-use crate::mock::vectors::date;
+use super::der::{Certificate, Key, Style, authority, bits, integer, name, octets, oid, sequence, time, tlv};
+use super::vectors::date;
 
 pub const WINDOW: (&str, &str) = ("20250101000000Z", "20320101000000Z");
 pub const NOW: u64 = date(2026, 1, 1);
@@ -52,7 +52,7 @@ impl Issued {
         Self { subject, issuer, window: WINDOW, key: keys[0], signer: keys[1], serial, authority }
     }
 
-    fn certificate(&self, more: Option<Vec<u8>>) -> Vec<u8> {
+    pub fn certificate(&self, more: Option<Vec<u8>>) -> Vec<u8> {
         let mut extensions = vec![];
         if self.authority {
             extensions.push(authority(Some(1)));
@@ -188,6 +188,18 @@ impl Build {
             presented: statement.clone(),
             expected: statement,
         }
+    }
+
+    /// Binds these bytes, as a guest asks for.
+    pub fn bind(&mut self, report_data: &[u8; 64]) {
+        put(&mut self.body, report_data_at(self.base), report_data);
+    }
+
+    /// As a joining node shows it.
+    pub fn shown(&self) -> Presented {
+        let kind = if self.base == Base::Sgx { Kind::Sgx } else { Kind::Tdx };
+        let endorsements = Endorsements::Intel(Box::new(self.collateral()));
+        Presented { kind, evidence: Bytes(self.evidence()), endorsements, event_log: None }
     }
 
     pub fn evidence(&self) -> Vec<u8> {

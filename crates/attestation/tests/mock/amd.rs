@@ -3,18 +3,18 @@
 use std::sync::LazyLock;
 
 use attestation::amd::{self, Ark, Endorsements, Endorser, Product, Roots, uvm_identity};
-use attestation::{Binding, CodeEntry, Kind, Policy, Refusal, Statement};
+use attestation::{Binding, Bytes, CodeEntry, Kind, Policy, Presented, Refusal, Statement};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minicbor::Encoder;
 
-use crate::mock::cose::Sign1;
-use crate::mock::der::{self, Certificate, Key, Style, authority, integer, revocation_list, tlv};
-use crate::mock::vectors::date;
+use super::cose::Sign1;
+use super::der::{self, Certificate, Key, Style, authority, integer, revocation_list, tlv};
+use super::vectors::date;
 
-pub static ONE: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa4096-one.pem")));
-pub static TWO: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa4096-two.pem")));
-pub static THREE: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("../mock/keys/test-rsa4096-three.pem")));
+pub static ONE: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("keys/test-rsa4096-one.pem")));
+pub static TWO: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("keys/test-rsa4096-two.pem")));
+pub static THREE: LazyLock<Key> = LazyLock::new(|| Key::rsa(include_str!("keys/test-rsa4096-three.pem")));
 
 pub const WINDOW: (&str, &str) = ("20250101000000Z", "20320101000000Z");
 pub const NOW: u64 = date(2026, 1, 1);
@@ -220,6 +220,17 @@ impl Build {
         }
         (self.finish)(&mut report);
         report
+    }
+
+    /// Binds these bytes, as a guest asks for.
+    pub fn bind(&mut self, report_data: &[u8; 64]) {
+        put(&mut self.report, 0x50, report_data);
+    }
+
+    /// As a joining node shows it.
+    pub fn shown(&self) -> Presented {
+        let endorsements = attestation::Endorsements::Amd(self.endorsements());
+        Presented { kind: Kind::SevSnp, evidence: Bytes(self.evidence()), endorsements, event_log: None }
     }
 
     pub fn roots(&self) -> Roots {
