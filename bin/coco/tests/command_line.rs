@@ -58,6 +58,28 @@ fn every_command_explains_itself_with_defaults_and_examples() {
     assert!(!said(&coco(&["--help"])).contains("launch-node"));
 }
 
+/// What is named by its place and who signs do not get in each other's way: each command is understood, and finds no network.
+#[test]
+fn whoever_signs_is_named_beside_what_is_meant() {
+    let commands = [
+        &["ledger", "pause", "ethereum"][..],
+        &["ledger", "resume", "ethereum"],
+        &["ledger", "close", "ethereum"],
+        &["node", "trust", "4"],
+        &["node", "retire", "4"],
+        &["member", "ack"],
+        &["proposal", "new", "--action", "pause_ledger"],
+        &["proposal", "vote", "3f", "--yes"],
+        &["proposal", "withdraw", "3f"],
+    ];
+    for command in commands {
+        for signer in [&["--as", "ann"][..], &["--certificate", "ann_cert.pem", "--key", "ann_privk.pem"]] {
+            let output = coco(&[command, signer, &["--dir", "/none/such"]].concat());
+            assert_eq!(output.status.code(), Some(1), "{command:?} {signer:?}: {}", said(&output));
+        }
+    }
+}
+
 #[test]
 fn a_wrong_command_line_is_told_apart_from_a_failure() {
     let wrong = coco(&["up", "--nodes", "4"]);

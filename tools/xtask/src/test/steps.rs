@@ -33,6 +33,7 @@ pub const STEPS: &[Step] = &[
     step("governance", "CCF's own member tools govern networks, which they audit then", governance),
     step("openapi", "nodes answer as their OpenAPI documents say, whatever they are asked", openapi),
     step("namespaces", "five nodes with addresses of their own: join, retire, lapse, upgrade, partitions", namespaces),
+    step("story", "docs/story.md, typed: four members from founding to the audit, and what they are shown", story),
     step("clients-primary", "real clients against the primary, then an audit of all ledgers", clients_primary),
     step("clients-backup", "the same clients against a backup", clients_backup),
     step("web3py-modules", "web3.py's own module tests; enough must pass", web3py_modules),
@@ -89,6 +90,23 @@ fn namespaces(context: &Context) -> anyhow::Result<Count> {
         context.tell_at_the_end(failures(&text));
     }
     Ok(told.and_succeeded(succeeded))
+}
+
+/// Every command of the page, in one shell; a page that is not true any more fails.
+fn story(context: &Context) -> anyhow::Result<Count> {
+    let here = repository().join("clients/story");
+    let python = |file: &str| Tool::new("python3").env("PYTHONDONTWRITEBYTECODE", "1").arg(here.join(file));
+    let mut count = Count::one(python("test_page.py").succeeds()?);
+    let node = context.metadata.binary("coco-node");
+    let programs = node.parent().context("coco-node is in no directory")?;
+    let typed = python("story.py").arg(repository().join("docs/story.md")).arg(programs);
+    let (text, succeeded) = typed.arg(context.metadata.scratch("story")).tee()?;
+    let told = Count::last_of(&text).context("story.py did not say what passed")?;
+    if let Some(from) = text.find("FAILED") {
+        context.tell_at_the_end(text[from..].to_owned());
+    }
+    count += told.and_succeeded(succeeded);
+    Ok(count)
 }
 
 fn clients_primary(context: &Context) -> anyhow::Result<Count> {
