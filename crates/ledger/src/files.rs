@@ -363,7 +363,7 @@ impl<D: Directory> Iterator for Batches<'_, D> {
 }
 
 /// The first batch of `bytes`, up to and with its signature, and the lengths of its entries.
-fn first_batch(bytes: &[u8]) -> Result<(&[u8], Vec<u32>), Corrupt> {
+pub(crate) fn first_batch(bytes: &[u8]) -> Result<(&[u8], Vec<u32>), Corrupt> {
     let mut lengths = Vec::new();
     let mut end = 0;
     for entry in split(bytes) {
