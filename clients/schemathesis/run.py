@@ -25,6 +25,8 @@ TRIED = [("/gov/api", 1), ("/node/api", 0)]
 MAY_FAIL = [f"{method} /node/{role}" for method in ("GET", "HEAD") for role in ("primary", "backup")]
 # Requests here show no certificate, and nodes are not let go: both are refused, as they are described.
 MAY_FAIL += ["POST /node/join", "DELETE /node/network/nodes/{node}"]
+FILES = ("ledger_chunk", "ledger_chunk/{file}", "snapshot", "snapshot/{file}")
+MAY_FAIL += [f"{method} /node/{path}" for method in ("GET", "HEAD") for path in FILES]
 
 
 def prepare(network):

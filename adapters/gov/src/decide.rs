@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::Gov;
 use crate::change::Change;
+use crate::http::files::Downloads;
 use crate::joining::{Endorsing, Verifying};
 use crate::patience::{Patience, Turn};
 use crate::scripts::Scripts;
@@ -50,6 +51,7 @@ pub struct Deciding {
     pub gov: Arc<Gov>,
     pub node: Node,
     pub verifying: Verifying,
+    pub downloads: Downloads,
     runner: Scripts,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
@@ -59,7 +61,8 @@ pub struct Deciding {
 impl Deciding {
     pub fn new(gov: Arc<Gov>, node: Node) -> Self {
         let (verifying, runner) = (Verifying::default(), gov.scripts.clone());
-        Self { gov, node, verifying, runner, turn: Arc::default(), patience: Patience::default() }
+        let downloads = Downloads::default();
+        Self { gov, node, verifying, downloads, runner, turn: Arc::default(), patience: Patience::default() }
     }
 
     /// Carries out a request of a member: `act` judges it in a transaction, again if need be. Resolves once what was decided is

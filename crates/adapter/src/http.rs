@@ -5,6 +5,7 @@
 //! out. Where every connection is being worked for, newcomers are told to come again later. What a request may cost is
 //! the router's matter.
 
+mod pieces;
 mod places;
 
 use std::convert::Infallible;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::Socket;
+pub use pieces::pieces;
 use places::{Place, Places, UntilRead};
 
 /// Bounds of one door.

@@ -15,6 +15,7 @@
 //! `docs/adding-an-adapter.md` builds one from nothing.
 
 mod batch;
+mod files;
 pub mod http;
 mod node;
 mod reject;
@@ -30,6 +31,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
+pub use files::{FileKind, Files, Read, Stored};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};
 pub use service::{Handover, Neighbour, NoService, Service};

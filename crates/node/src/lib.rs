@@ -33,6 +33,8 @@ mod service;
 mod snapshot;
 mod work;
 
+pub use claim::claim;
 pub use genesis::ServiceTables;
 pub use kv::Tables;
 pub use run::{Founder, Hosted, Origin, Prepared, Secrets, Settings, prepare, run};
+pub use snapshot::{Arrival, SnapshotError};

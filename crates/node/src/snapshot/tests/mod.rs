@@ -1,5 +1,6 @@
 //! Snapshots that come back, and everything else that must not.
 
+mod arrival;
 mod content;
 mod failures;
 mod restart;
