@@ -99,10 +99,15 @@ fn arrived<'a>(
         last = Some((std::mem::replace(&mut now, checked.head), batch, &batch[signature..]));
         rest = behind;
     }
-    // The last root covers all entries before it, and what it does not cover of its own entry, the entry's tag does.
+    // The last root covers all entries before it, and what it does not cover of its own entry, the entry's tag does: all but
+    // the flags. No entry has any.
     if let Some((before, batch, signature)) = last {
         check_batch(&before, batch, Some(service))?;
-        RawEntry::parse(signature)?.open_private(keys)?;
+        let signature = RawEntry::parse(signature)?;
+        signature.open_private(keys)?;
+        if signature.flags != 0 {
+            return Err(Corrupt::Frame("it has flags, which no entry has"));
+        }
     }
     Ok((new, now))
 }

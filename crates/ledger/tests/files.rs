@@ -381,10 +381,10 @@ fn of_a_chunk_that_is_not_as_the_service_signed_it_nothing_is_taken() {
         assert_eq!(files.end(), Seqno(0), "{why}");
     };
     // The first eight bytes may say anything: where the entries end is seen.
-    for place in 8..chunk.len() {
+    for bit in 64..chunk.len() * 8 {
         let mut bad = chunk.clone();
-        bad[place] ^= 1 << (place % 8);
-        refused(&bad, &format!("byte {place}"));
+        bad[bit / 8] ^= 1 << (bit % 8);
+        refused(&bad, &format!("bit {bit} of {}", chunk.len() * 8));
     }
     for length in 9..chunk.len() {
         if length != 8 + first.len() {

@@ -82,3 +82,83 @@ fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
         found => found.map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use crypto::MacKey;
+    use ledger::Disk;
+
+    use super::*;
+    use crate::snapshot::tests::world::World;
+
+    fn read(stored: &Stored) -> Vec<u8> {
+        let mut bytes = vec![0; stored.bytes as usize];
+        let (first, rest) = bytes.split_at_mut(5);
+        (stored.read)(0, first).unwrap();
+        (stored.read)(5, rest).unwrap();
+        bytes
+    }
+
+    /// Of a node that has what there is so far of the ledger in `world`.
+    fn shelf(dir: &Path, world: &World<Disk>) -> Shelf {
+        let (ledger, index) = (dir.join("ledger"), dir.join("index"));
+        fs::create_dir(&ledger).unwrap();
+        for file in fs::read_dir(dir.join("world")).unwrap() {
+            let path = file.unwrap().path();
+            fs::copy(&path, ledger.join(path.file_name().unwrap())).unwrap();
+        }
+        let key = MacKey::new(&[7; 32]);
+        let opened = Archive::open(&ledger, &index, world.keys.clone(), world.tables.clone(), &key, Vec::new());
+        Shelf { archive: Arc::new(opened.unwrap().0), ledger, snapshots: dir.join("snapshots") }
+    }
+
+    #[test]
+    fn a_chunk_is_given_as_far_as_it_had_grown_and_stays_what_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World::new(Disk::open(dir.path().join("world")).unwrap());
+        (0..12).for_each(|_| world.batch(2, 200_000));
+        let shelf = shelf(dir.path(), &world);
+        let first = shelf.find(FileKind::Chunk, Seqno(1)).unwrap().unwrap();
+        let closed = shelf.open(FileKind::Chunk, &first).unwrap().unwrap();
+        assert!(closed.fixed && first.ends_with(".committed"));
+        assert!(read(&closed) == fs::read(dir.path().join("ledger").join(&first)).unwrap());
+
+        let open = shelf.find(FileKind::Chunk, shelf.archive.files.end()).unwrap().unwrap();
+        assert_ne!(open, first);
+        let grows = shelf.open(FileKind::Chunk, &open).unwrap().unwrap();
+        let was = fs::read(dir.path().join("ledger").join(&open)).unwrap();
+        assert!(!grows.fixed && read(&grows) == was);
+        // It is closed under another name, and what was opened does not know.
+        while shelf.open(FileKind::Chunk, &open).unwrap().is_some() {
+            let at = world.head.seqno();
+            world.batch(2, 200_000);
+            let batch = world.files.batches(at.next()).next().unwrap().unwrap();
+            shelf.archive.files.append(&batch).unwrap();
+        }
+        assert!(read(&grows) == was);
+        assert_eq!(shelf.find(FileKind::Chunk, shelf.archive.files.end().next()).unwrap(), None);
+    }
+
+    #[test]
+    fn of_snapshots_the_newest_is_found_and_nothing_else_has_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::new(Disk::open(dir.path().join("world")).unwrap());
+        let shelf = shelf(dir.path(), &world);
+        assert_eq!(shelf.find(FileKind::Snapshot, Seqno(0)).unwrap(), None, "there is no folder");
+        fs::create_dir(&shelf.snapshots).unwrap();
+        for name in ["snapshot_9", "snapshot_10", "snapshot_11.writing", "snapshot_012", "other"] {
+            fs::write(shelf.snapshots.join(name), format!("this is {name}")).unwrap();
+        }
+        let found = |since| shelf.find(FileKind::Snapshot, Seqno(since)).unwrap();
+        assert_eq!(found(0).as_deref(), Some("snapshot_10"));
+        assert_eq!((found(9).as_deref(), found(10)), (Some("snapshot_10"), None));
+        let open = |name: &str| shelf.open(FileKind::Snapshot, name).unwrap();
+        assert_eq!(read(&open("snapshot_9").unwrap()), b"this is snapshot_9");
+        let names = ["snapshot_8", "snapshot_11.writing", "snapshot_012", "other", "../claim", "", ".", "snapshot_9/"];
+        assert!(names.iter().all(|name| open(name).is_none()));
+        assert!(shelf.open(FileKind::Chunk, "snapshot_9").unwrap().is_none());
+    }
+}

@@ -18,7 +18,7 @@ mod parts;
 mod rows;
 mod taker;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::io;
 

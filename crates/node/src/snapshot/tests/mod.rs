@@ -4,7 +4,7 @@ mod arrival;
 mod content;
 mod failures;
 mod restart;
-mod world;
+pub mod world;
 
 use base::Seqno;
 use crypto::KeyPair;
