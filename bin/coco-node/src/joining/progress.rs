@@ -108,6 +108,14 @@ impl Progress {
         });
     }
 
+    /// No more ledger files are waited for.
+    pub fn begins(&mut self, fetched: Fetched) {
+        self.change(|now| {
+            now.state = JoiningState::Trusted;
+            now.fetched = Some(fetched);
+        });
+    }
+
     /// It is over; the caller says it in the log.
     pub fn ended(&mut self, why: &str) {
         let why: String = why.chars().take(SENTENCE_CHARS_MAX).collect();

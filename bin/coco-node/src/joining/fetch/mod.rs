@@ -78,6 +78,9 @@ pub fn fetch(
         }
     });
     beginning.files.sync()?;
+    if goes_on {
+        beginning.progress.begins(beginning.got);
+    }
     Ok(goes_on)
 }
 

@@ -37,7 +37,7 @@ fn the_ledger_comes_chunk_by_chunk_and_nobody_is_asked_by_a_node_that_ran() {
     assert_eq!(end(&service, dir.path()), service.end);
     let joining = Joining::read(dir.path()).unwrap().unwrap();
     let fetched = joining.fetched.unwrap();
-    assert_eq!((joining.state, fetched.seqno), (development::JoiningState::Fetching, service.end.0));
+    assert_eq!((joining.state, fetched.seqno), (development::JoiningState::Trusted, service.end.0));
     // What is there is not asked for again …
     let times = || honest.asked.lock().unwrap().iter().filter(|path| path.starts_with("/node/ledger_chunk/")).count();
     let before = times();
