@@ -192,11 +192,10 @@ pub fn now() -> u64 {
 /// What a node would have to do after the decision and cannot: better to refuse than to decide on what does not happen.
 fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
     match effect {
-        Effect::OpenService { .. } | Effect::RefreshBytecode => None,
+        // The last two are rows, which every node acts on.
+        Effect::OpenService { .. } | Effect::RefreshBytecode | Effect::CloseChunk | Effect::TakeSnapshot => None,
         Effect::RekeyLedger => Some("a new ledger secret"),
         Effect::RefreshRecoveryShares => Some("recovery shares"),
-        Effect::CloseChunk => Some("a new ledger chunk on demand"),
-        Effect::TakeSnapshot => Some("a snapshot on demand"),
     }
 }
 

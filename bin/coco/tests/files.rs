@@ -106,8 +106,8 @@ fn a_newcomer_begins_with_files_and_a_snapshot_whatever_one_node_gives_it() {
     for method in ["eth_getTransactionByHash", "eth_getTransactionReceipt"] {
         assert_eq!(ethereum(&ready, method, json!([first])), ethereum(&place.ready, method, json!([first])));
     }
-    let second = ethereum(&ready, "eth_sendTransaction", transfer);
-    wait("its receipt elsewhere", || !ethereum(&place.ready, "eth_getTransactionReceipt", json!([second])).is_null());
+    let second = ethereum(&place.ready, "eth_sendTransaction", transfer);
+    wait("its receipt here", || !ethereum(&ready, "eth_getTransactionReceipt", json!([second])).is_null());
     for call in [json!([to, "latest"]), json!([from, "latest"])] {
         assert_eq!(ethereum(&ready, "eth_getBalance", call.clone()), ethereum(&place.ready, "eth_getBalance", call));
     }

@@ -404,3 +404,51 @@ fn of_a_chunk_that_is_not_as_the_service_signed_it_nothing_is_taken() {
     assert_eq!(head, begun);
     assert_eq!(files.take_over(&head, "ledger_1", &chunk, &keys(), service).unwrap(), sample.head);
 }
+
+/// Borders follow from the entries alone, wherever they come from.
+#[test]
+fn a_chunk_ends_with_the_batch_that_members_want_it_to_end_with() {
+    let mut sample = Sample::new(false);
+    sample.genesis();
+    let mut heads = Vec::new();
+    let mut batches: Vec<Vec<u8>> = Vec::new();
+    for number in 0..9 {
+        sample.transaction(number, 100);
+        match number {
+            3 | 7 => {
+                sample.write(&[(ledger::tables::LEDGER_FILES, ledger::tables::CHUNK_WANTED, Some(b"{}"))], Digest::ZERO)
+            }
+            5 => sample.write(&[(ledger::tables::LEDGER_FILES, b"snapshot", Some(b"{}"))], Digest::ZERO),
+            _ => {}
+        }
+        sample.transaction(number + 100, 100);
+        batches.push(sample.close());
+        heads.push(sample.head.seqno());
+    }
+    let directory = Memory::default();
+    let (files, ..) = open_with(&directory, LARGE);
+    batches.iter().for_each(|batch| files.append(batch).unwrap());
+    let expected = [
+        format!("ledger_1-{}.committed", heads[3]),
+        format!("ledger_{}-{}.committed", heads[3].next(), heads[7]),
+        format!("ledger_{}", heads[7].next()),
+    ];
+    assert_eq!(directory.names(), expected);
+    // From another node's chunks it is the same.
+    let taken = Memory::default();
+    let (taker, mut head, _) = open_with(&taken, LARGE);
+    while let Some(chunk) = files.chunk_with(head.seqno().next()) {
+        let bytes = directory.content(&chunk.name);
+        head = taker.take_over(&head, &chunk.name, &bytes, &keys(), sample.signer.service.public()).unwrap();
+    }
+    assert_eq!(taken.names(), expected);
+    // And after a crash between the batch and the end of its chunk.
+    let torn = Memory::default();
+    let (unfinished, ..) = open_with(&torn, LARGE);
+    batches[..3].iter().for_each(|batch| unfinished.append(batch).unwrap());
+    ledger::Directory::write(&torn, "ledger_1", torn.content("ledger_1").len() as u64, &batches[3]).unwrap();
+    let (again, ..) = open_with(&torn, LARGE);
+    assert_eq!((torn.names(), again.end()), (vec![expected[0].clone()], heads[3]));
+    batches[4..].iter().for_each(|batch| again.append(batch).unwrap());
+    assert_eq!(torn.names(), expected);
+}
