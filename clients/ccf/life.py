@@ -604,8 +604,7 @@ def a_hosted_ledger_pauses_and_goes_on(network, people):
 
 @case
 def what_the_node_cannot_do_is_not_decided(network, people):
-    unheard = {"name": "second", "kind": "ethereum"}
-    for action in ("trigger_snapshot", {}), ("open_ledger", unheard):
+    for action in [("set_jwt_issuer", {"issuer": "https://issuer.example"})]:
         answer = people[0].propose(network, action).must(200)
         for member in people:
             answer = member.vote(network, answer.body["proposalId"])

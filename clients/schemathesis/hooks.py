@@ -28,6 +28,7 @@ def known(name):
         "member": lambda: [member.id for member in NETWORK.members],
         "user": lambda: [USER.id],
         "node": lambda: [node["nodeId"] for node in NETWORK.get("/gov/service/nodes")["value"]],
+        "file": lambda: ["ledger_1", "snapshot_1"],
         "transaction": lambda: ["2.1", "2.3", NETWORK.get("/gov/service/transactions/commit")["transactionId"], "1.2"],
     }
     return DRAW.choice(there[name]() or [None])

@@ -27,6 +27,8 @@ MAY_FAIL = [f"{method} /node/{role}" for method in ("GET", "HEAD") for role in (
 # The service is nobody's recovery, and no node has an application.
 MAY_FAIL += ["GET /node/service/previous_identity", "GET /gov/service/javascript-modules/{module}"]
 MAY_FAIL += ["POST /node/join", "DELETE /node/network/nodes/{node}"]
+FILES = ("ledger_chunk", "ledger_chunk/{file}", "snapshot", "snapshot/{file}")
+MAY_FAIL += [f"{method} /node/{path}" for method in ("GET", "HEAD") for path in FILES]
 
 
 def prepare(network):

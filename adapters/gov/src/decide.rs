@@ -12,6 +12,7 @@ use kv::{State, Tx, WriteSet};
 use tokio::sync::Mutex;
 
 use crate::change::Change;
+use crate::http::files::Downloads;
 use crate::joining::{Endorsing, Verifying};
 use crate::patience::{Patience, Turn};
 use crate::scripts::Scripts;
@@ -49,6 +50,7 @@ pub struct Deciding {
     pub gov: Arc<Gov>,
     pub node: Node,
     pub verifying: Verifying,
+    pub downloads: Downloads,
     runner: Scripts,
     /// Whoever lost a race takes turns with the others that did.
     turn: Arc<Mutex<()>>,
@@ -58,7 +60,8 @@ pub struct Deciding {
 impl Deciding {
     pub fn new(gov: Arc<Gov>, node: Node) -> Self {
         let (verifying, runner) = (Verifying::default(), gov.scripts.clone());
-        Self { gov, node, verifying, runner, turn: Arc::default(), patience: Patience::default() }
+        let downloads = Downloads::default();
+        Self { gov, node, verifying, downloads, runner, turn: Arc::default(), patience: Patience::default() }
     }
 
     /// Carries out a request of a member: `act` judges it in a transaction, again if need be. Resolves once what was decided is
@@ -189,11 +192,10 @@ pub fn now() -> u64 {
 /// What a node would have to do after the decision and cannot: better to refuse than to decide on what does not happen.
 fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
     match effect {
-        Effect::OpenService { .. } | Effect::RefreshBytecode => None,
+        // The last two are rows, which every node acts on.
+        Effect::OpenService { .. } | Effect::RefreshBytecode | Effect::CloseChunk | Effect::TakeSnapshot => None,
         Effect::RekeyLedger => Some("a new ledger secret"),
         Effect::RefreshRecoveryShares => Some("recovery shares"),
-        Effect::CloseChunk => Some("a new ledger chunk on demand"),
-        Effect::TakeSnapshot => Some("a snapshot on demand"),
     }
 }
 

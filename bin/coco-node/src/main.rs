@@ -61,6 +61,12 @@ fn run() -> anyhow::Result<()> {
             None => return Ok(()),
         },
     };
+    node::claim(&dir)?;
+    if let development::Origin::Joiner(join) = &file.origin
+        && !joining::fetch(&dir, &file, join, &identity, &stop)?
+    {
+        return Ok(());
+    }
     let prepared = node::prepare()?;
     let adapters = hosted::adapters(&dir, &file, &identity, &prepared)?;
     let settings = settings(&dir, &file, &identity)?;

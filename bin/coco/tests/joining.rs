@@ -2,154 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod newcomers;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// Long enough for a loaded machine; what is waited for usually takes a second.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A network of one node, and nodes that join it, until the test is over.
-struct Place {
-    dir: tempfile::TempDir,
-    ready: Value,
-}
-
-impl Place {
-    /// `None`, loudly, if there is no node's program.
-    fn new() -> Option<Self> {
-        let coco = Path::new(env!("CARGO_BIN_EXE_coco"));
-        if std::env::var_os("COCO_NODE").is_none() && !coco.with_file_name("coco-node").is_file() {
-            eprintln!("SKIPPED: coco-node is not beside {}; build it first", coco.display());
-            return None;
-        }
-        let mut place = Self { dir: tempfile::tempdir().unwrap(), ready: Value::Null };
-        let ready = place.file("ready.json");
-        place.ok(&["up", "--detach", "--nodes", "1", "--rpc-port", "0", "--ready-file", ready.to_str().unwrap()]);
-        place.ready = serde_json::from_slice(&fs::read(ready).unwrap()).unwrap();
-        place.ok(&["member", "ack", "--all"]);
-        Some(place)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// In the network's directory, unless the command names another.
-    fn run(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_coco"));
-        command.args(args).current_dir(self.dir.path());
-        if !args.contains(&"--dir") {
-            command.arg("--dir").arg(self.file("network"));
-        }
-        command.output().unwrap()
-    }
-
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
-        text(&output.stdout)
-    }
-
-    fn fails(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
-        text(&output.stderr)
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[args, &["--json"]].concat())).unwrap()
-    }
-
-    /// A node asks, and waits for members; its id.
-    fn asks(&self, name: &str, more: &[&str]) -> String {
-        let (url, service) = (self.ready["nodes"][0]["governance"].as_str().unwrap(), self.service());
-        let args =
-            ["node", "join", "--dir", name, "--network", url, "--service-certificate", &service, "--detach", "--json"];
-        let said = self.ok(&[&args[..], more].concat());
-        let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
-        assert_eq!(last["stage"], "pending", "{said}");
-        assert_eq!(last["evidence"], "virtual");
-        assert!(last["trust"].as_str().unwrap().contains("transition_node_to_trusted"), "{last}");
-        last["id"].as_str().unwrap().to_owned()
-    }
-
-    /// It goes on until it votes; its ready file.
-    fn votes(&self, name: &str) -> Value {
-        let ready = self.file(&format!("{name}.json"));
-        self.ok(&["node", "join", "--dir", name, "--detach", "--ready-file", ready.to_str().unwrap()]);
-        serde_json::from_slice(&fs::read(ready).unwrap()).unwrap()
-    }
-
-    fn service(&self) -> String {
-        self.ready["service_certificate"].as_str().unwrap().to_owned()
-    }
-
-    /// A majority of the members votes for the one proposal that is open.
-    fn vote(&self) {
-        let proposals = self.json(&["proposal", "list"]);
-        let open = proposals["proposals"].as_array().unwrap().iter().find(|it| it["state"] == "Open").unwrap();
-        let id = open["id"].as_str().unwrap();
-        self.ok(&["proposal", "vote", id, "--yes", "--as", "member1"]);
-        self.ok(&["proposal", "vote", id, "--yes", "--as", "member2"]);
-    }
-
-    /// Trusted, and voting.
-    fn joins(&self, name: &str) -> Value {
-        let id = self.asks(name, &[]);
-        let proposed = self.json(&["node", "trust", &id[..12]]);
-        assert_eq!(proposed["state"], "Open");
-        let twice = self.fails(&["node", "trust", &id]);
-        assert!(twice.contains("proposed already"), "{twice}");
-        self.vote();
-        let ready = self.votes(name);
-        assert_eq!(ready["nodes"][0]["id"], id.as_str());
-        ready
-    }
-
-    fn node(&self, number: u64) -> Value {
-        let nodes = self.json(&["node", "list"]);
-        nodes["nodes"].as_array().unwrap().iter().find(|node| node["number"] == number).cloned().unwrap_or_default()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        for dir in ["node2", "node3", "other", "network"] {
-            self.run(&["down", "--dir", dir]);
-        }
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Asks until it is so.
-fn wait(what: &str, mut ask: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !ask() {
-        assert!(begun.elapsed() < PATIENCE, "still waiting: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// One call of JSON-RPC.
-fn ethereum(ready: &Value, method: &str, params: Value) -> Value {
-    let url = ready["nodes"][0]["ethereum"].as_str().unwrap();
-    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let mut answer = ureq::post(url).content_type("application/json").send(call.to_string()).unwrap();
-    let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
-    assert!(answer.get("error").is_none(), "{method}: {answer}");
-    answer["result"].clone()
-}
+use newcomers::{Place, ethereum, wait};
 
 #[test]
 fn two_nodes_join_and_one_leaves() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::new("1") else { return };
     let ledgers = place.json(&["ledger", "list"]);
     assert_eq!(ledgers["ledgers"][0], json!({ "name": "ethereum", "kind": "ethereum", "status": "Open" }));
 
@@ -193,7 +56,7 @@ fn two_nodes_join_and_one_leaves() {
 
 #[test]
 fn a_node_that_is_not_wanted_is_told_why() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::new("1") else { return };
     let (url, service) = (place.ready["nodes"][0]["governance"].as_str().unwrap(), place.service());
     let args = ["node", "join", "--dir", "node2", "--network", url, "--service-certificate", &service, "--detach"];
 

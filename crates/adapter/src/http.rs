@@ -5,6 +5,7 @@
 //! out. Where every connection is being worked for, newcomers are told to come again later. What a request may cost is
 //! the router's matter.
 
+mod pieces;
 mod places;
 mod sessions;
 
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::{Guest, Socket};
+pub use pieces::pieces;
 pub use sessions::Sessions;
 
 use places::{Place, Places, UntilRead};

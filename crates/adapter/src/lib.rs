@@ -16,6 +16,7 @@
 
 mod admission;
 mod batch;
+mod files;
 mod host;
 pub mod http;
 mod node;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use admission::{Admission, Guest, NoPrefix, Prefix};
 pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
+pub use files::{FileKind, Files, Read, Stored};
 pub use host::{Host, LEDGERS, LEDGERS_MAX, LedgerPolicy, LedgerRow, LedgerStatus, NoHost, OPENING_BYTES_MAX};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};

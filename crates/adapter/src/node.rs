@@ -1,6 +1,6 @@
 //! The node as an adapter's listeners see it, and the other end that the node holds.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -8,7 +8,7 @@ use base::{Digest, NodeId, TxId, View};
 use kv::Snapshot;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use crate::{Committed, Handover, Reject, Service, Submitted, Work};
+use crate::{Committed, Files, Handover, Reject, Service, Submitted, Work};
 
 /// Batches that a slow subscriber may lag behind before it is told that it missed some.
 const COMMITTED_KEPT: usize = 1_024;
@@ -52,6 +52,7 @@ struct Inner {
     status: watch::Receiver<Status>,
     submit: Box<dyn Fn(Submission) + Send + Sync>,
     service: Arc<dyn Service>,
+    files: OnceLock<Arc<dyn Files>>,
 }
 
 /// Work on its way, and where its answer goes. Dropped without an answer it counts as [`Reject::unavailable`].
@@ -77,8 +78,14 @@ impl Plumbing {
         let (status, seen) = watch::channel(status);
         let (committed, _) = broadcast::channel(COMMITTED_KEPT);
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let inner = Inner { snapshot, committed, status: seen, submit: Box::new(submit), service };
+        let files = OnceLock::new();
+        let inner = Inner { snapshot, committed, status: seen, submit: Box::new(submit), service, files };
         Self { node: Node(Arc::new(inner)), status }
+    }
+
+    /// What is given to nodes that begin with it. Once; without it there is nothing to give.
+    pub fn gives(&self, files: Arc<dyn Files>) {
+        let _ = self.node.0.files.set(files);
     }
 
     /// Shows readers a newer version. Comes before [`crate::Adapter::published`] and before any answer.
@@ -124,6 +131,12 @@ impl Node {
     #[must_use]
     pub fn service(&self) -> Arc<dyn Service> {
         self.0.service.clone()
+    }
+
+    /// What this node has on its disk for nodes that begin with it.
+    #[must_use]
+    pub fn files(&self) -> Option<Arc<dyn Files>> {
+        self.0.files.get().cloned()
     }
 
     /// What a node needs to be one of the service, for one that the committed ledger trusts; else refused.

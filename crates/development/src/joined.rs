@@ -113,6 +113,9 @@ pub struct Joining {
     /// What the code was measured as, in hexadecimal, if the node measures itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measurement: Option<String>,
+    /// What it has of the ledger that it begins with, while it takes that from a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
     /// Why it goes no further at the moment, or at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
@@ -127,8 +130,24 @@ pub enum JoiningState {
     Pending,
     /// It has the network's secrets.
     Trusted,
+    /// It has them, and takes ledger files from a node.
+    Fetching,
     /// The network does not want it, or it does not want the network.
     Refused,
+}
+
+/// Ledger files that have come.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Fetched {
+    /// Of all files.
+    pub bytes: u64,
+    /// The last entry that is here …
+    pub seqno: u64,
+    /// … and the last one that the network had when it was asked.
+    pub of: u64,
+    /// The last entry that the snapshot of the state has, once one is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<u64>,
 }
 
 impl Joining {

@@ -117,6 +117,12 @@ impl NodeLayout {
         self.dir.join("ledger")
     }
 
+    /// Snapshots of the state.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.dir.join("snapshots")
+    }
+
     /// The history index.
     #[must_use]
     pub fn index(&self) -> PathBuf {

@@ -41,7 +41,7 @@ pub use error::Error;
 pub use genesis::{DEFAULT_GENESIS, chain_id};
 pub use identity::{Admission, Candidate, Founder, Identity, Past};
 pub use join_file::{Door, JoinFile};
-pub use joined::{Joined, JoinedLedger, Joining, JoiningState, Membership, Neighbour, Served};
+pub use joined::{Fetched, Joined, JoinedLedger, Joining, JoiningState, Membership, Neighbour, Served};
 pub use layout::{Layout, NodeLayout};
 pub use network::{HostedLedger, Network, NetworkNode, Plan, create};
 pub use newcomer::{Newcomer, newcomer};

@@ -5,7 +5,7 @@
 
 use kv::{Kind, TableError, TableId, Tables};
 
-pub use ledger::tables::{NODES_ENDORSED_CERTIFICATES, NODES_INFO, SERVICE_INFO, SIGNATURES, SINGLETON};
+pub use ledger::tables::{LEDGER_FILES, NODES_ENDORSED_CERTIFICATES, NODES_INFO, SERVICE_INFO, SIGNATURES, SINGLETON};
 
 pub const CONSTITUTION: &str = "public:ccf.gov.constitution";
 pub const SERVICE_CONFIG: &str = "public:ccf.gov.service.config";
@@ -119,6 +119,7 @@ pub struct GovernanceTables {
     pub nodes_leases: TableId,
     pub nodes_evidence: TableId,
     pub lease: TableId,
+    pub ledger_files: TableId,
 }
 
 impl GovernanceTables {
@@ -149,6 +150,7 @@ impl GovernanceTables {
             nodes_leases: of(tables, NODES_LEASES)?,
             nodes_evidence: of(tables, NODES_EVIDENCE)?,
             lease: of(tables, LEASE)?,
+            ledger_files: of(tables, LEDGER_FILES)?,
         })
     }
 }

@@ -144,6 +144,13 @@ fn delays_run_from_the_vote_that_was_enough() {
     assert_eq!(world.settle(&id).unwrap().proposal_state, Accepted);
     assert_eq!(world.settle(&id).unwrap().proposal_state, Accepted, "said again it stays");
     assert_eq!(world.effects, [Effect::TakeSnapshot]);
+    let table = world.store.head().tables().find(ledger::tables::LEDGER_FILES).unwrap();
+    let wanted = world.store.head().get(table, ledger::tables::SNAPSHOT_WANTED).unwrap().unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&wanted).unwrap(),
+        json!({ "proposal": id }),
+        "every node reads it there"
+    );
     let id = decide(&mut world);
     assert_eq!(world.vote(2, &id, NO).unwrap().proposal_state, Rejected, "a veto within the delay");
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Only committed batches come here, so nothing is ever rolled back. A chunk closes at the first signature that takes it past
-//! its size; its borders follow from the entries alone, so they are the same on every node. What a crash tore off the open
+//! its size, or whose batch has members' wish that it does; its borders follow from the entries alone, so they are the same on every node. What a crash tore off the open
 //! chunk is cut back to the last whole signature when the directory is opened (see `recovery`), and comes again from the
 //! consensus log or a peer.
 //!
@@ -25,6 +25,7 @@ use bytes::Bytes;
 use crate::chunk::{self, ChunkName, FIRST_OFFSET};
 use crate::entry::{RawEntry, split};
 use crate::recovery;
+use crate::tables::{CHUNK_WANTED, LEDGER_FILES};
 use crate::{Corrupt, Directory, Head, LedgerKeys};
 
 pub use covered::Covered;
@@ -101,11 +102,13 @@ pub(crate) struct OpenChunk {
     /// Where the next entry goes.
     pub(crate) end: u32,
     pub(crate) exists: bool,
+    /// Whether its last batch asks for its end.
+    pub(crate) ends: bool,
 }
 
 impl OpenChunk {
     pub(crate) fn new(first: u64) -> Self {
-        Self { first, positions: Vec::new(), end: FIRST_OFFSET, exists: false }
+        Self { first, positions: Vec::new(), end: FIRST_OFFSET, exists: false, ends: false }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -140,7 +143,7 @@ impl<D: Directory> Files<D> {
             tables: Mutex::default(),
         };
         // A crash may have come between the entry that filled the chunk and its closing.
-        files.close_if_full()?;
+        files.close_if_due()?;
         Ok((files, recovered))
     }
 
@@ -151,8 +154,8 @@ impl<D: Directory> Files<D> {
             let mut rest = batches;
             while !rest.is_empty() {
                 let (batch, lengths) = first_batch(rest).map_err(|source| corrupt("(to be appended)", source))?;
-                self.append_batch(batch, &lengths)?;
-                if self.close_if_full()? {
+                self.append_batch(batch, &lengths, ends_chunk(batch))?;
+                if self.close_if_due()? {
                     writer.durable = self.end();
                 }
                 rest = &rest[batch.len()..];
@@ -216,7 +219,7 @@ impl<D: Directory> Files<D> {
         outcome
     }
 
-    fn append_batch(&self, batch: &[u8], lengths: &[u32]) -> Result<(), FilesError> {
+    fn append_batch(&self, batch: &[u8], lengths: &[u32], ends: bool) -> Result<(), FilesError> {
         let found = RawEntry::parse(batch).map_err(|source| corrupt("(to be appended)", source))?.txid.seqno;
         let (name, next, end, exists) = {
             let open = &self.read_index().open;
@@ -238,6 +241,7 @@ impl<D: Directory> Files<D> {
         write(end, batch)?;
         let open = &mut self.write_index().open;
         open.exists = true;
+        open.ends = ends;
         for length in lengths {
             open.positions.push(open.end);
             open.end += length;
@@ -245,11 +249,11 @@ impl<D: Directory> Files<D> {
         Ok(())
     }
 
-    /// Closes the open chunk if it has its size: position table, its offset, durable, final name.
-    fn close_if_full(&self) -> Result<bool, FilesError> {
+    /// Closes the open chunk if it has its size, or members asked for its end: position table, its offset, durable, final name.
+    fn close_if_due(&self) -> Result<bool, FilesError> {
         let (name, first, last, end, table) = {
             let open = &self.read_index().open;
-            if u64::from(open.end) < self.chunk_bytes || open.positions.is_empty() {
+            if open.positions.is_empty() || (u64::from(open.end) < self.chunk_bytes && !open.ends) {
                 return Ok(false);
             }
             (open.name(), open.first, open.next() - 1, u64::from(open.end), chunk::table_bytes(&open.positions))
@@ -367,7 +371,7 @@ impl<D: Directory> Iterator for Batches<'_, D> {
 }
 
 /// The first batch of `bytes`, up to and with its signature, and the lengths of its entries.
-fn first_batch(bytes: &[u8]) -> Result<(&[u8], Vec<u32>), Corrupt> {
+pub(crate) fn first_batch(bytes: &[u8]) -> Result<(&[u8], Vec<u32>), Corrupt> {
     let mut lengths = Vec::new();
     let mut end = 0;
     for entry in split(bytes) {
@@ -379,6 +383,15 @@ fn first_batch(bytes: &[u8]) -> Result<(&[u8], Vec<u32>), Corrupt> {
         }
     }
     Err(Corrupt::Unsigned)
+}
+
+/// Whether members asked, in one of these entries, that the chunk ends with them.
+pub(crate) fn ends_chunk(batch: &[u8]) -> bool {
+    split(batch).flatten().any(|entry| {
+        // Sections stand in the order of their names.
+        let mut sections = entry.public().map_while(Result::ok).skip_while(|section| section.name < LEDGER_FILES);
+        sections.next().is_some_and(|section| section.name == LEDGER_FILES && section.get(CHUNK_WANTED).is_some())
+    })
 }
 
 /// Where an entry lies.

@@ -25,7 +25,8 @@ impl<D: Directory> Files<D> {
         head().map_err(|source| corrupt(&format!("(entry {seqno})"), source))
     }
 
-    /// About how many bytes the ledger files have behind the entry `seqno`: never more than there are.
+    /// About how many bytes the ledger files have behind the entry `seqno`: as if closed chunks had no more than their size,
+    /// and none had been ended before.
     #[must_use]
     pub fn bytes_behind(&self, seqno: Seqno) -> u64 {
         let index = self.read_index();

@@ -7,7 +7,7 @@
 use crate::check::check_prefix;
 use crate::chunk::{self, ChunkName, FIRST_OFFSET};
 use crate::entry::RawEntry;
-use crate::files::{FilesError, Index, OpenChunk, Recovered, corrupt, io_error};
+use crate::files::{FilesError, Index, OpenChunk, Recovered, corrupt, ends_chunk, io_error};
 use crate::signature::Head;
 use crate::{Corrupt, Directory, LedgerKeys};
 
@@ -98,7 +98,8 @@ fn recover_open<D: Directory>(
         for entry in &checked.entries {
             open.positions.push(position(whole + entry.start).map_err(|source| corrupt(&name, source))?);
         }
-        whole += checked.entries.last().map_or(0, |last| last.end);
+        open.ends = ends_chunk(&entries[whole..whole + checked.bytes()]);
+        whole += checked.bytes();
         head = checked.head;
     }
     open.end = position(whole).map_err(|source| corrupt(&name, source))?;

@@ -18,12 +18,19 @@ pub const NODES_INFO: &str = "public:ccf.gov.nodes.info";
 /// The nodes' certificates as endorsed by the service, by node id; raw PEM.
 pub const NODES_ENDORSED_CERTIFICATES: &str = "public:ccf.gov.nodes.endorsed_certificates";
 
+/// What members want done with the files of the ledger, on every node, once the entry is committed that writes the row.
+pub const LEDGER_FILES: &str = "public:coco.gov.ledger_files";
+/// There: the chunk ends with the batch that has this row.
+pub const CHUNK_WANTED: &[u8] = b"chunk";
+/// There: a snapshot of the state is taken behind this row.
+pub const SNAPSHOT_WANTED: &[u8] = b"snapshot";
+
 /// Tables that only a signature entry writes.
 pub(crate) const OF_SIGNATURES: [&str; 3] = [COSE_SIGNATURES, SIGNATURES, TREE];
 
 /// Registers all of them. The rows of a signature replace each other batch by batch, so they take no memory to speak of.
 pub fn register(tables: &Tables) -> Result<(), TableError> {
-    for name in OF_SIGNATURES.into_iter().chain([SERVICE_INFO, NODES_INFO, NODES_ENDORSED_CERTIFICATES]) {
+    for name in OF_SIGNATURES.into_iter().chain([SERVICE_INFO, NODES_INFO, NODES_ENDORSED_CERTIFICATES, LEDGER_FILES]) {
         tables.add(name, Kind::State)?;
     }
     Ok(())

@@ -300,3 +300,155 @@ fn readers_and_the_writer_do_not_disturb_each_other() {
     assert_eq!((report.last.seqno, report.signatures), (files.end(), 200));
     assert!(batches[0].1.frontier().root() != Digest::ZERO);
 }
+
+#[test]
+fn a_chunk_is_found_by_an_entry_and_by_its_name() {
+    let batches = batches(20);
+    let (directory, files) = filled(&batches);
+    let end = files.end();
+    for seqno in 1..=end.0 {
+        let chunk = files.chunk_with(Seqno(seqno)).unwrap();
+        assert_eq!(files.chunk_named(&chunk.name), Some(chunk.clone()));
+        let bytes = directory.content(&chunk.name);
+        assert!(chunk.grown_to.is_none_or(|grown| grown == bytes.len() as u64), "all of it is committed");
+        let mut numbers = chunk.name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u64>().ok());
+        let (first, last) = (numbers.next().unwrap(), numbers.next().unwrap_or(end.0));
+        assert!((first..=last).contains(&seqno), "{seqno} is not in {}", chunk.name);
+    }
+    for absent in [0, end.0 + 1, u64::MAX] {
+        assert_eq!(files.chunk_with(Seqno(absent)), None);
+    }
+    for absent in ["", "ledger_2", "ledger_1-2.committed", "../ledger_1", "ledger_1/..", "ledger_01"] {
+        assert_eq!(files.chunk_named(absent), None, "{absent}");
+    }
+    let (empty, ..) = open(&Memory::default());
+    assert_eq!((empty.chunk_with(Seqno(1)), empty.chunk_named("ledger_1")), (None, None), "it has no file yet");
+}
+
+/// Whoever has nothing takes every chunk; the last one before it is closed, and again when it has grown.
+#[test]
+fn a_ledger_that_is_taken_over_chunk_by_chunk_is_the_same_byte_for_byte() {
+    let mut sample = Sample::new(false);
+    sample.genesis();
+    let mut batch = |entries: u64| {
+        (0..entries).for_each(|entry| sample.transaction(entry, 150));
+        sample.close()
+    };
+    let batches: Vec<Vec<u8>> = (0..60).map(|number| batch(number % 3 + 1)).collect();
+    let service = sample.signer.service.public();
+    let directory = Memory::default();
+    let (giver, ..) = open(&directory);
+    let taken = Memory::default();
+    let (taker, mut head, _) = open(&taken);
+    for (number, batch) in batches.iter().enumerate() {
+        giver.append(batch).unwrap();
+        if number % 7 != 0 && number + 1 != batches.len() {
+            continue;
+        }
+        while let Some(chunk) = giver.chunk_with(head.seqno().next()) {
+            let bytes = directory.content(&chunk.name);
+            head = taker.take_over(&head, &chunk.name, &bytes, &keys(), service).unwrap();
+            // Twice is as good as once.
+            assert_eq!(taker.take_over(&head, &chunk.name, &bytes, &keys(), service).unwrap(), head);
+        }
+        assert_eq!((head.seqno(), taker.end()), (giver.end(), giver.end()));
+    }
+    assert_eq!(directory.names(), taken.names());
+    for name in directory.names() {
+        assert_eq!(directory.content(&name), taken.content(&name), "{name}");
+    }
+}
+
+#[test]
+fn of_a_chunk_that_is_not_as_the_service_signed_it_nothing_is_taken() {
+    let mut sample = Sample::new(false);
+    sample.genesis();
+    sample.transaction(1, 150);
+    let (first, begun) = (sample.close(), sample.head.clone());
+    sample.transaction(2, 150);
+    sample.transaction(3, 150);
+    let second = sample.close();
+    let service = sample.signer.service.public();
+    let chunk = [&[0; 8][..], &first, &second].concat();
+    let fresh = || {
+        let (files, head, _) = open_with(&Memory::default(), LARGE);
+        (files, head)
+    };
+    let refused = |chunk: &[u8], why: &str| {
+        let (files, head) = fresh();
+        let taken = files.take_over(&head, "ledger_1", chunk, &keys(), service);
+        assert!(matches!(taken, Err(FilesError::Corrupt { .. })), "{why}: {taken:?}");
+        assert_eq!(files.end(), Seqno(0), "{why}");
+    };
+    // The first eight bytes may say anything: where the entries end is seen.
+    for bit in 64..chunk.len() * 8 {
+        let mut bad = chunk.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        refused(&bad, &format!("bit {bit} of {}", chunk.len() * 8));
+    }
+    for length in 9..chunk.len() {
+        if length != 8 + first.len() {
+            refused(&chunk[..length], &format!("{length} of {} bytes", chunk.len()));
+        }
+    }
+    refused(&[&chunk[..], &first].concat(), "it goes back");
+    refused(&[&[0; 8][..], &second].concat(), "it begins too late");
+    let stranger = crypto::KeyPair::generate().unwrap();
+    let (files, head) = fresh();
+    assert!(files.take_over(&head, "ledger_1", &chunk, &keys(), stranger.public()).is_err());
+    let other = LedgerKeys::new(&crypto::Secret::random().unwrap()).unwrap();
+    assert!(files.take_over(&head, "ledger_1", &chunk, &other, service).is_err());
+    assert!(files.take_over(&head, "ledger_1", &[], &keys(), service).is_err());
+    // A part that ends at a signature is as good as the whole.
+    let head = files.take_over(&head, "ledger_1", &chunk[..8 + first.len()], &keys(), service).unwrap();
+    assert_eq!(head, begun);
+    assert_eq!(files.take_over(&head, "ledger_1", &chunk, &keys(), service).unwrap(), sample.head);
+}
+
+/// Borders follow from the entries alone, wherever they come from.
+#[test]
+fn a_chunk_ends_with_the_batch_that_members_want_it_to_end_with() {
+    let mut sample = Sample::new(false);
+    sample.genesis();
+    let mut heads = Vec::new();
+    let mut batches: Vec<Vec<u8>> = Vec::new();
+    for number in 0..9 {
+        sample.transaction(number, 100);
+        match number {
+            3 | 7 => {
+                sample.write(&[(ledger::tables::LEDGER_FILES, ledger::tables::CHUNK_WANTED, Some(b"{}"))], Digest::ZERO)
+            }
+            5 => sample.write(&[(ledger::tables::LEDGER_FILES, b"snapshot", Some(b"{}"))], Digest::ZERO),
+            _ => {}
+        }
+        sample.transaction(number + 100, 100);
+        batches.push(sample.close());
+        heads.push(sample.head.seqno());
+    }
+    let directory = Memory::default();
+    let (files, ..) = open_with(&directory, LARGE);
+    batches.iter().for_each(|batch| files.append(batch).unwrap());
+    let expected = [
+        format!("ledger_1-{}.committed", heads[3]),
+        format!("ledger_{}-{}.committed", heads[3].next(), heads[7]),
+        format!("ledger_{}", heads[7].next()),
+    ];
+    assert_eq!(directory.names(), expected);
+    // From another node's chunks it is the same.
+    let taken = Memory::default();
+    let (taker, mut head, _) = open_with(&taken, LARGE);
+    while let Some(chunk) = files.chunk_with(head.seqno().next()) {
+        let bytes = directory.content(&chunk.name);
+        head = taker.take_over(&head, &chunk.name, &bytes, &keys(), sample.signer.service.public()).unwrap();
+    }
+    assert_eq!(taken.names(), expected);
+    // And after a crash between the batch and the end of its chunk.
+    let torn = Memory::default();
+    let (unfinished, ..) = open_with(&torn, LARGE);
+    batches[..3].iter().for_each(|batch| unfinished.append(batch).unwrap());
+    ledger::Directory::write(&torn, "ledger_1", torn.content("ledger_1").len() as u64, &batches[3]).unwrap();
+    let (again, ..) = open_with(&torn, LARGE);
+    assert_eq!((torn.names(), again.end()), (vec![expected[0].clone()], heads[3]));
+    batches[4..].iter().for_each(|batch| again.append(batch).unwrap());
+    assert_eq!(torn.names(), expected);
+}

@@ -34,7 +34,9 @@ mod service;
 mod snapshot;
 mod work;
 
+pub use claim::claim;
 pub use genesis::ServiceTables;
 pub use hosting::Hosting;
 pub use kv::Tables;
 pub use run::{Adapters, Founder, Origin, Prepared, Secrets, Settings, prepare, run};
+pub use snapshot::{Arrival, SnapshotError};

@@ -11,6 +11,7 @@
 //! | `nodes.rs`, `health.rs`, `evidence.rs` | `/node/…` |
 //! | `javascript.rs` | `/gov/service/javascript-…` |
 //! | `join.rs` | `/node/join`, nodes that were let go |
+//! | `files.rs` | `/node/ledger_chunk…`, `/node/snapshot…` |
 //! | `network.rs` | `/gov/coco/nodes`, `/gov/coco/ledgers` |
 //! | `actions.rs` | what stands behind a colon |
 //! | `openapi.rs` | `/gov/api`, `/node/api`: all of this, described for programs |
@@ -19,6 +20,7 @@
 mod actions;
 mod answer;
 mod evidence;
+pub mod files;
 mod health;
 mod javascript;
 mod join;
@@ -116,6 +118,10 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/node/network/nodes/{node}", get(nodes::one).delete(join::forget)),
         ("/node/network/removable_nodes", get(join::removable)),
         ("/node/join", post(join::join).layer(DefaultBodyLimit::max(governance::join::REQUEST_BYTES_MAX))),
+        ("/node/ledger_chunk", get(files::find_chunk)),
+        ("/node/ledger_chunk/{file}", get(files::chunk)),
+        ("/node/snapshot", get(files::find_snapshot)),
+        ("/node/snapshot/{file}", get(files::snapshot)),
         ("/node/commit", get(transactions::commit_of_node)),
         ("/node/tx", get(transactions::of_node)),
         ("/node/receipt", get(receipts::receipt)),

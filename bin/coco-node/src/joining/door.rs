@@ -1,4 +1,4 @@
-//! Asking a node of the network: TLS 1.3 with the service's certificate as the only root, HTTP/1.1, one request a connection.
+//! Asking a node of the network: TLS 1.3 with the service's certificate as the only root, HTTP/1.1, one question a connection.
 //!
 //! Every answer has a deadline and a bound. What is wrong with the line, or with a node that has no primary, passes; what the
 //! network says about this node is final.
@@ -21,6 +21,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 /// To find a node at all.
@@ -52,6 +53,7 @@ pub struct Refusal {
     pub message: String,
 }
 
+#[derive(Clone)]
 pub struct Client(TlsConnector);
 
 impl Client {
@@ -69,7 +71,7 @@ impl Client {
     /// The script of the network's constitution.
     pub async fn constitution(&self, door: &Door) -> Asked<Vec<u8>> {
         let path = format!("/gov/service/constitution?{VERSION}");
-        self.ask(door, "GET", &path, "", CONSTITUTION_BYTES_MAX).await.map(|body| Ok(body.to_vec()))
+        self.get(door, &path, CONSTITUTION_BYTES_MAX).await
     }
 
     /// Asks to be let in.
@@ -78,6 +80,23 @@ impl Client {
         asked.map(|body| {
             serde_json::from_slice(&body).map_err(|error| format!("an answer that is not understood: {error}"))
         })
+    }
+
+    /// What is at a path.
+    pub async fn get(&self, door: &Door, path: &str, bytes_max: usize) -> Asked<Vec<u8>> {
+        self.ask(door, "GET", path, "", bytes_max).await.map(|body| Ok(body.to_vec()))
+    }
+
+    /// A connection to a node that the service certified.
+    pub async fn connect(&self, door: &Door) -> anyhow::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(door.host.clone())?;
+        let at = door.authority();
+        let connect = async {
+            let tcp = TcpStream::connect((door.host.as_str(), door.port)).await?;
+            self.0.connect(name, tcp).await
+        };
+        let stream = tokio::time::timeout(CONNECT, connect).await.with_context(|| format!("{at} does not answer"))?;
+        stream.map_err(|error| not_believed(&at, error))
     }
 
     async fn ask(
@@ -104,14 +123,8 @@ impl Client {
         body: &str,
         bytes_max: usize,
     ) -> anyhow::Result<Whole> {
-        let name = ServerName::try_from(door.host.clone())?;
         let at = door.authority();
-        let connect = async {
-            let tcp = TcpStream::connect((door.host.as_str(), door.port)).await?;
-            self.0.connect(name, tcp).await
-        };
-        let stream = tokio::time::timeout(CONNECT, connect).await.with_context(|| format!("{at} does not answer"))?;
-        let stream = stream.map_err(|error| not_believed(&at, error))?;
+        let stream = self.connect(door).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let request = Request::builder()
             .method(method)

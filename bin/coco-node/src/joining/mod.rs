@@ -3,6 +3,7 @@
 //! ```text
 //!   a key, sealed ─▶ the constitution is read, and is the one that was asked for ─▶ evidence for the key
 //!        ─▶ POST /node/join, again and again: pending ─▶ trusted ─▶ what came is checked ─▶ sealed
+//!        ─▶ ledger files and a snapshot, from a node that has them (`fetch`) ─▶ the node starts
 //! ```
 //!
 //! Nothing of the network is fetched before its constitution was approved, and nothing that comes is believed because of where it
@@ -12,6 +13,7 @@
 mod admitted;
 mod door;
 pub mod evidence;
+mod fetch;
 mod progress;
 
 use std::path::Path;
@@ -26,6 +28,7 @@ use ledger::genesis::{Interface, NodeStatus};
 use tokio_util::sync::CancellationToken;
 
 use door::{Asked, Client, Refusal};
+pub use fetch::fetch;
 use progress::Progress;
 
 /// Between two questions.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base::{Digest, NodeId};
-use development::{Door, Joining, JoiningState};
+use development::{Door, Fetched, Joining, JoiningState};
 
 use super::evidence::Vouched;
 
@@ -12,11 +12,14 @@ use super::evidence::Vouched;
 const AGAIN: Duration = Duration::from_secs(30);
 /// What others say is cut to this many characters.
 const SENTENCE_CHARS_MAX: usize = 500;
+/// How often the file is written while ledger files come.
+const WRITE_AGAIN: Duration = Duration::from_millis(200);
 
 pub struct Progress {
     dir: PathBuf,
     now: Joining,
     said: Option<Instant>,
+    written: Instant,
 }
 
 impl Progress {
@@ -28,9 +31,19 @@ impl Progress {
             constitution: None,
             evidence: None,
             measurement: None,
+            fetched: None,
             trouble: None,
         };
-        Self { dir: dir.to_owned(), now, said: None }
+        Self { dir: dir.to_owned(), now, said: None, written: Instant::now() }
+    }
+
+    /// Of a node that goes on from where it was.
+    pub fn of(dir: &Path, id: NodeId) -> Self {
+        let new = Self::new(dir, id);
+        match Joining::read(dir) {
+            Ok(Some(before)) if before.id == id => Self { now: before, ..new },
+            _ => new,
+        }
     }
 
     pub fn asks(&mut self, door: &Door) {
@@ -74,6 +87,32 @@ impl Progress {
         self.change(|now| {
             now.state = state;
             now.trouble = None;
+        });
+    }
+
+    /// Ledger files come.
+    pub fn fetches(&mut self, door: &Door, fetched: Fetched) {
+        if self.is_time() {
+            let (from, Fetched { bytes, seqno, of, .. }) = (door.authority(), fetched);
+            tracing::info!(from, bytes, seqno, of, "taking the ledger files");
+        }
+        if self.now.state == JoiningState::Fetching && self.written.elapsed() < WRITE_AGAIN {
+            return;
+        }
+        self.written = Instant::now();
+        self.change(|now| {
+            now.state = JoiningState::Fetching;
+            now.door = format!("https://{}", door.authority());
+            now.fetched = Some(fetched);
+            now.trouble = None;
+        });
+    }
+
+    /// No more ledger files are waited for.
+    pub fn begins(&mut self, fetched: Fetched) {
+        self.change(|now| {
+            now.state = JoiningState::Trusted;
+            now.fetched = Some(fetched);
         });
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kv::{State, Tx};
+use ledger::tables::{CHUNK_WANTED, SNAPSHOT_WANTED};
+use serde_json::json;
 
 use super::Proposal;
 use crate::engine::{Answer, Bounds, Call, Compiled, Done, Effect, Failure, Job, OVERRUN};
@@ -109,6 +111,15 @@ impl Governance {
         }
         if done.effects.iter().any(|effect| matches!(effect, Effect::OpenService { .. })) {
             service::approve_opening(&self.tables, tx)?;
+        }
+        for effect in &done.effects {
+            let wanted = match effect {
+                Effect::CloseChunk => CHUNK_WANTED,
+                Effect::TakeSnapshot => SNAPSHOT_WANTED,
+                _ => continue,
+            };
+            // Rides the ledger, so that every node does it: at the same entry, and after a restart too.
+            tx.put(self.tables.ledger_files, wanted, json!({ "proposal": id }).to_string().into_bytes());
         }
         Ok(done.effects)
     }

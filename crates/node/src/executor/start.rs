@@ -60,15 +60,18 @@ pub fn replay(archive: &Archive, begun: Replayed, service: &crypto::PublicKey) -
     }
     thread::scope(|scope| {
         let mut head = begun.clone();
+        let (mut indexed_now, mut applied) = (0, 0);
         for checked in ahead(scope, check_behind(first, archive, service)) {
             let Checked { batch, after, head: now } = checked?;
             let mut entries = open_batch(&batch, &archive.tables, &archive.keys).map_err(damaged(after))?;
             if now.seqno() > indexed {
                 archive.index(&entries, now.seqno()).map_err(Fault::new)?;
+                indexed_now += entries.len();
             }
             if now.seqno() <= begun.seqno() {
                 continue;
             }
+            applied += entries.len();
             for (seqno, writes) in &mut entries {
                 // History can be read back from the file.
                 writes.sections.retain(|section| archive.tables.get(section.table).kind == Kind::State);
@@ -84,6 +87,7 @@ pub fn replay(archive: &Archive, begun: Replayed, service: &crypto::PublicKey) -
             head = now;
         }
         store.forget_history(head.seqno());
+        tracing::info!(seqno = head.seqno().0, applied, indexed = indexed_now, "the ledger is read back");
         Ok(Replayed { store, head })
     })
 }

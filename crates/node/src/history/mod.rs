@@ -13,6 +13,7 @@
 mod index;
 mod keeper;
 mod room;
+mod shelf;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::hosting::Hosting;
 pub use index::{Index, IndexError};
 pub use keeper::{Keep, Keeper};
 pub use room::{Room, Taken};
+pub use shelf::Shelf;
 
 /// Reads history back. Shared by all readers of the store.
 pub struct Archive {

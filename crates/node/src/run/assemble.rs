@@ -13,7 +13,7 @@ use ledger::{LedgerKeys, Signer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::disks::{ReadBack, open_archive, open_log, read_back};
+use super::disks::{LEDGER, ReadBack, SNAPSHOTS, open_archive, open_log, read_back};
 use super::doors::bind;
 use super::inbox::Inbox;
 use super::threads::{Ended, thread};
@@ -144,6 +144,12 @@ impl Assembly {
         let submit = route.clone();
         let submit = move |submission| submit.submit(submission);
         let plumbing = Arc::new(Plumbing::new(executor.snapshot(), status, Arc::new(at_work), submit));
+
+        plumbing.gives(Arc::new(history::Shelf {
+            archive: archive.clone(),
+            ledger: settings.dir.join(LEDGER),
+            snapshots: settings.dir.join(SNAPSHOTS),
+        }));
 
         let (ledgers, seen_ledgers) = watch::channel(Arc::new(hosting.show(executor.snapshot().state())));
         let (level, _) = watch::channel(None);

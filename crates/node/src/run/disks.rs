@@ -16,6 +16,10 @@ use crate::log::{self, Log, Recovered};
 use crate::ordering::{Heads, last_seqno, last_txid};
 use crate::snapshot::{Folder, Ground, Last, Opened};
 
+/// Folders of a node's directory.
+pub(super) const LEDGER: &str = "ledger";
+pub(super) const SNAPSHOTS: &str = "snapshots";
+
 const INDEX_LABEL: &[u8] = b"coco history index";
 
 /// Opens the ledger file and the index of its history rows.
@@ -27,7 +31,7 @@ pub(super) fn open_archive(
     hosting: Arc<Hosting>,
 ) -> Result<Arc<Archive>, Fault> {
     let index_key = MacKey::new(&MacKey::new(secrets.ledger_secret.expose()).mac(INDEX_LABEL));
-    let (ledger, index) = (settings.dir.join("ledger"), settings.dir.join("index"));
+    let (ledger, index) = (settings.dir.join(LEDGER), settings.dir.join("index"));
     std::fs::create_dir_all(&ledger).map_err(Fault::new)?;
     let (archive, recovered) = Archive::open(&ledger, &index, keys, tables, index_key, hosting)?;
     if recovered.cut_bytes > 0 {
@@ -45,7 +49,7 @@ pub(super) struct ReadBack {
 
 /// Reads the state back: from the newest snapshot that is of use, if there is one, and the ledger behind it.
 pub(super) fn read_back(settings: &Settings, archive: &Arc<Archive>, service: &PublicKey) -> Result<ReadBack, Fault> {
-    let snapshots = Folder::open(&settings.dir.join("snapshots")).map_err(Fault::new)?;
+    let snapshots = Folder::open(&settings.dir.join(SNAPSHOTS)).map_err(Fault::new)?;
     let history: Arc<dyn History> = archive.clone();
     let (last, begun) = if settings.archive {
         // Whoever keeps every version needs every batch.
@@ -63,7 +67,6 @@ pub(super) fn read_back(settings: &Settings, archive: &Arc<Archive>, service: &P
         }
     };
     let replayed = replay(archive, begun, service)?;
-    tracing::info!(seqno = replayed.head.seqno().0, "the ledger is read back");
     Ok(ReadBack { replayed, snapshots, last })
 }
 

@@ -31,7 +31,6 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::claim;
 use crate::genesis::ServiceTables;
 use crate::hosting::Hosting;
 use crate::http::Shown;
@@ -75,7 +74,7 @@ pub fn prepare() -> Result<Prepared, TableError> {
     Ok(Prepared { tables: Arc::new(tables), service })
 }
 
-/// Runs a node until `stop` is cancelled and everything has ended in good order, or until something failed that it
+/// Runs a node, whose directory this process has claimed, until `stop` is cancelled and everything has ended in good order, or until something failed that it
 /// must not go on with.
 pub fn run(
     settings: &Settings,
@@ -84,7 +83,6 @@ pub fn run(
     adapters: Adapters,
     stop: &CancellationToken,
 ) -> Result<(), Fault> {
-    claim(&settings.dir)?;
     let metrics = PrometheusBuilder::new().install_recorder().map_err(Fault::new)?;
     let (serve, peers_runtime) = (runtime("listeners", listeners())?, runtime("peers", 1)?);
     let credentials = Credentials { certificate: secrets.node_certificate.clone(), key: secrets.node_key.clone() };

@@ -18,7 +18,7 @@ const WRITING: &str = ".writing";
 
 /// Snapshots on a disk.
 pub struct Folder<D = Disk> {
-    disk: D,
+    pub(super) disk: D,
 }
 
 /// A snapshot that was read back.
@@ -48,11 +48,9 @@ impl<D: Directory> Folder<D> {
 
     /// Writes a snapshot of `state`, which ends where the ledger is at `head`. Gives its length.
     pub fn take(&self, state: &State, head: &Head, keys: &LedgerKeys, pace: Pace) -> Result<u64, SnapshotError> {
-        let name = name_of(head.seqno());
-        let writing = format!("{name}{WRITING}");
+        let writing = writing(head.seqno());
         let written = self.write(&writing, state, head, keys, pace).and_then(|bytes| {
-            self.disk.rename(&writing, &name).map_err(io_error("renamed"))?;
-            self.disk.sync_names().map_err(io_error("named for good"))?;
+            self.name(&writing, head.seqno())?;
             Ok(bytes)
         });
         if written.is_err() {
@@ -72,6 +70,12 @@ impl<D: Directory> Folder<D> {
         let mut sealer = Sealer::new(&self.disk, name, &Header::new(head)?, keys, pace)?;
         rows::write(state, &mut sealer)?;
         sealer.finish()
+    }
+
+    /// What was written, and is synced, is a snapshot from now on.
+    pub(super) fn name(&self, writing: &str, seqno: Seqno) -> Result<(), SnapshotError> {
+        self.disk.rename(writing, &name_of(seqno)).map_err(io_error("renamed"))?;
+        self.disk.sync_names().map_err(io_error("named for good"))
     }
 
     /// Deletes every snapshot but these.
@@ -109,7 +113,37 @@ impl<D: Directory> Folder<D> {
         ground: Ground<'_>,
     ) -> Result<Opened, SnapshotError> {
         let name = name_of(seqno);
-        let header = Opener::header(&self.disk, &name)?;
+        let (header, head) = self.place(&name, seqno, ledger, keys, service)?;
+        let mut opener = Opener::new(&self.disk, &name, &header, keys)?;
+        let state = rows::read(&mut opener, seqno, ground)?;
+        Ok(Opened { state, head, bytes: opener.finish()? })
+    }
+
+    /// Whether a file is a snapshot of this ledger, and all of it opens. What its rows are is not looked at.
+    pub(super) fn check<L: Directory>(
+        &self,
+        name: &str,
+        seqno: Seqno,
+        ledger: &Files<L>,
+        keys: &LedgerKeys,
+        service: &PublicKey,
+    ) -> Result<(), SnapshotError> {
+        let (header, _) = self.place(name, seqno, ledger, keys, service)?;
+        let mut opener = Opener::new(&self.disk, name, &header, keys)?;
+        opener.skip()?;
+        opener.finish().map(|_| ())
+    }
+
+    /// Where in the ledger a file says that it was taken, if that is in this ledger.
+    fn place<L: Directory>(
+        &self,
+        name: &str,
+        seqno: Seqno,
+        ledger: &Files<L>,
+        keys: &LedgerKeys,
+        service: &PublicKey,
+    ) -> Result<(Header, Head), SnapshotError> {
+        let header = Opener::header(&self.disk, name)?;
         if header.txid.seqno != seqno {
             return Err(SnapshotError::Format("it has another seqno than its name says"));
         }
@@ -125,9 +159,7 @@ impl<D: Directory> Folder<D> {
         if !header.is_at(&head) {
             return Err(SnapshotError::Foreign);
         }
-        let mut opener = Opener::new(&self.disk, &name, &header, keys)?;
-        let state = rows::read(&mut opener, seqno, ground)?;
-        Ok(Opened { state, head, bytes: opener.finish()? })
+        Ok((header, head))
     }
 
     /// Every snapshot that has its final name, oldest first.
@@ -140,7 +172,7 @@ impl<D: Directory> Folder<D> {
         all
     }
 
-    fn delete(&self, name: &str) {
+    pub(super) fn delete(&self, name: &str) {
         match self.disk.remove(name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(name, %error, "a needless snapshot could not be deleted");
@@ -150,11 +182,17 @@ impl<D: Directory> Folder<D> {
     }
 }
 
-fn name_of(seqno: Seqno) -> String {
+pub fn name_of(seqno: Seqno) -> String {
     format!("snapshot_{seqno}")
 }
 
-fn seqno_of(name: &str) -> Option<Seqno> {
+/// What it is called while it is written.
+pub(super) fn writing(seqno: Seqno) -> String {
+    format!("{}{WRITING}", name_of(seqno))
+}
+
+/// `None`: no snapshot is called so.
+pub fn seqno_of(name: &str) -> Option<Seqno> {
     let seqno = Seqno(name.strip_prefix("snapshot_")?.parse().ok()?);
     (name_of(seqno) == name).then_some(seqno)
 }

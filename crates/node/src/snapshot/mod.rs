@@ -11,17 +11,19 @@
 //! Not here: rows of history tables, which are read back out of the ledger file; what adapters derive, which they build
 //! anew.
 
+mod arrival;
 mod folder;
 mod header;
 mod parts;
 mod rows;
 mod taker;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::io;
 
-pub use folder::{Folder, Opened};
+pub use arrival::Arrival;
+pub use folder::{Folder, Opened, name_of, seqno_of};
 pub use parts::Pace;
 pub use rows::Ground;
 pub use taker::{Last, Taker};

@@ -180,6 +180,15 @@ impl<'a, D: Directory> Opener<'a, D> {
         Ok(())
     }
 
+    /// Opens all parts that there are, and keeps nothing of them.
+    pub fn skip(&mut self) -> Result<(), SnapshotError> {
+        while !self.last {
+            self.open()?;
+        }
+        self.taken = self.plain.len();
+        Ok(())
+    }
+
     /// Nothing may follow. Gives the file's length.
     pub fn finish(mut self) -> Result<u64, SnapshotError> {
         if self.taken == self.plain.len() && !self.last {

@@ -1,4 +1,4 @@
-//! When a snapshot is taken: now and then while the node runs, and at a planned stop.
+//! When a snapshot is taken: now and then while the node runs, when members want one, and at a planned stop.
 
 use std::sync::Arc;
 use std::thread;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use adapter::{Fault, Node};
 use base::Seqno;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use ledger::tables::{LEDGER_FILES, SNAPSHOT_WANTED};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 
@@ -57,7 +58,7 @@ impl Taker {
         }
         let mut not_before = Instant::now();
         while stop.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if self.is_due() && Instant::now() >= not_before && !self.attempt(Pace::Gentle) {
+            if (self.is_due() || self.is_wanted()) && Instant::now() >= not_before && !self.attempt(Pace::Gentle) {
                 not_before = Instant::now() + RETRY_AFTER;
             }
         }
@@ -70,6 +71,14 @@ impl Taker {
     fn is_due(&self) -> bool {
         let (grown, last) = self.grown();
         grown >= LEDGER_BYTES.max(last.saturating_mul(TIMES_ITS_SIZE))
+    }
+
+    /// Members decided on one since the last.
+    fn is_wanted(&self) -> bool {
+        let snapshot = self.node.snapshot();
+        let table = snapshot.state().tables().find(LEDGER_FILES);
+        let row = table.and_then(|table| snapshot.state().version(table, SNAPSHOT_WANTED).ok().flatten());
+        row.is_some_and(|wanted| self.last.is_none_or(|last| last.seqno < wanted))
     }
 
     fn is_worth_it_at_stop(&self) -> bool {

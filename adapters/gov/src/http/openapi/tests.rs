@@ -277,8 +277,9 @@ fn fits(schema: &Value, value: &Value, document: &Value, seen: &mut BTreeSet<Pla
 fn what_both_documents_say_they_say_alike() {
     let [gov, node] = documents();
     for kind in ["headers", "responses"] {
+        let of_gov = gov["components"][kind].as_object().unwrap();
         for (name, part) in node["components"][kind].as_object().unwrap() {
-            assert_eq!(part, &gov["components"][kind][name], "{kind} {name}");
+            assert!(of_gov.get(name).is_none_or(|told| told == part), "{kind} {name}");
         }
     }
     for name in ["Error", "Id", "TransactionId"] {

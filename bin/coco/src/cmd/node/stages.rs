@@ -1,6 +1,6 @@
 //! The stages of a node's way into its network, for people and for machines.
 
-use development::{Joining, JoiningState, Origin};
+use development::{Fetched, Joining, JoiningState, Origin};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -42,7 +42,12 @@ impl<'a> Stages<'a> {
         if before.as_ref() == Some(now) {
             return;
         }
+        let was = before.as_ref().map(|before| before.state);
         if self.json {
+            // How far it is each time is for people.
+            if now.state == JoiningState::Fetching && was == Some(JoiningState::Fetching) {
+                return;
+            }
             let mut line = json!({ "stage": now.state });
             if let (Value::Object(line), Ok(Value::Object(fields))) = (&mut line, serde_json::to_value(now)) {
                 line.extend(fields.into_iter().filter(|(name, _)| name != "state"));
@@ -76,7 +81,10 @@ impl<'a> Stages<'a> {
         if let Some(trouble) = new(|it| it.trouble.as_ref()).filter(|_| now.state != JoiningState::Refused) {
             self.printer.warning(format!("{}; asking again", plain(trouble)));
         }
-        if now.state == JoiningState::Pending && before.is_none_or(|before| before.state != JoiningState::Pending) {
+        if let (JoiningState::Fetching, Some(fetched)) = (now.state, now.fetched) {
+            self.fetching(&fetched);
+        }
+        if now.state == JoiningState::Pending && was != Some(JoiningState::Pending) {
             self.printer.note(format!(
                 "{}       the evidence was accepted; members, or their rules, must trust the node. A member proposes it with",
                 self.printer.paint(Tone::Warning, "pending")
@@ -85,6 +93,15 @@ impl<'a> Stages<'a> {
             self.printer.note(format!("              which is\n                {}", self.trust(now)));
             self.printer.note("              and members vote with `coco proposal vote`; this node goes on as soon as that is decided");
         }
+    }
+
+    /// Ledger files come before the node starts.
+    fn fetching(&mut self, Fetched { bytes, seqno, of, snapshot: _ }: &Fetched) {
+        let template = "ledger files  {bar:30}  {pos} of {len}  {msg}";
+        let bar = self.bar.get_or_insert_with(|| self.printer.bar(*of, template));
+        bar.set_length((*of).max(*seqno));
+        bar.set_position(*seqno);
+        bar.set_message(format!("{} MiB", bytes >> 20));
     }
 
     /// What a member runs, wherever it is.
@@ -107,6 +124,9 @@ impl<'a> Stages<'a> {
             Stage::Trusted { .. } if self.trusted => {}
             Stage::Trusted { number, id } => {
                 self.trusted = true;
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
                 if self.json {
                     self.printer.data(json!({ "stage": "trusted", "number": number, "id": id }));
                 } else {

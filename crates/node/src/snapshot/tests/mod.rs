@@ -1,9 +1,10 @@
 //! Snapshots that come back, and everything else that must not.
 
+mod arrival;
 mod content;
 mod failures;
 mod restart;
-mod world;
+pub mod world;
 
 use std::sync::Arc;
 
