@@ -189,8 +189,7 @@ pub fn now() -> u64 {
 /// What a node would have to do after the decision and cannot: better to refuse than to decide on what does not happen.
 fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
     match effect {
-        Effect::OpenService { .. } | Effect::RefreshBytecode => None,
-        Effect::RekeyLedger => Some("a new ledger secret"),
+        Effect::OpenService { .. } | Effect::RefreshBytecode | Effect::RekeyLedger => None,
         Effect::RefreshRecoveryShares => Some("recovery shares"),
         Effect::CloseChunk => Some("a new ledger chunk on demand"),
         Effect::TakeSnapshot => Some("a snapshot on demand"),
@@ -198,9 +197,8 @@ fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
 }
 
 /// Rows that no node acts on yet. Nobody shall believe that a ledger is closed, or a node kept out, because a row says so.
-const NOT_ACTED_ON: [(&str, &str); 5] = [
+const NOT_ACTED_ON: [(&str, &str); 4] = [
     ("public:ccf.gov.nodes.node_join_policy", "a join policy in JavaScript"),
-    ("public:coco.gov.epoch", "epochs of the ledger secret"),
     ("public:ccf.gov.modules", "applications in JavaScript"),
     ("public:ccf.gov.endpoints", "applications in JavaScript"),
     ("public:ccf.gov.jwt.issuers", "tokens of issuers"),

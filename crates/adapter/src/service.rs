@@ -1,7 +1,7 @@
 //! What the keys of the service do. They stay where they are: an adapter may have something signed, and sees no key.
 
 use base::NodeId;
-use kv::State;
+use kv::{Section, State};
 use zeroize::Zeroizing;
 
 use crate::{Blame, Reject};
@@ -17,6 +17,10 @@ pub trait Service: Send + Sync {
 
     /// The service's certificate (PEM) with another validity.
     fn renew_certificate(&self, from: u64, until: u64) -> Result<String, Reject>;
+
+    /// Rows that bring a new ledger secret to every node that is trusted in `state` and whose lease lasts. It is in force from the entry
+    /// behind theirs on; rows that never are an entry bring nothing.
+    fn rekey(&self, state: &State) -> Result<Vec<Section>, Reject>;
 
     /// What a node needs to be one of the service. Refused unless it is trusted in `committed`.
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject>;
@@ -57,6 +61,10 @@ impl Service for NoService {
     }
 
     fn renew_certificate(&self, _: u64, _: u64) -> Result<String, Reject> {
+        Err(no_keys())
+    }
+
+    fn rekey(&self, _: &State) -> Result<Vec<Section>, Reject> {
         Err(no_keys())
     }
 

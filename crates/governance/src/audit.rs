@@ -11,6 +11,7 @@
 
 mod nodes;
 mod recorded;
+mod secrets;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use kv::{Blob, NoHistory, Section, State, TableError, TableId, Tables, Tx, Write
 use crate::engine::Runner;
 use crate::state::decisions::Decision;
 use crate::state::proposals::{self, ProposalState};
-use crate::tables::SINGLETON;
+use crate::tables::{FOR_NODES, HISTORICAL, SINGLETON};
 use crate::{At, Governance, Kind, MemberId, Refusal, Signed};
 
 pub use nodes::NodeEvent;
@@ -50,6 +51,8 @@ pub enum What {
     Settled { proposal: String, state: ProposalState },
     /// What a node decided about a node.
     Node { node: NodeId, event: NodeEvent },
+    /// The ledger has a new secret from the next entry on.
+    Rekeyed,
     /// Nothing that an audit knows.
     Unknown,
 }
@@ -152,7 +155,8 @@ impl<'a> Auditor<'a> {
         let name = |section: &Section| &self.tables.get(section.table).name;
         writes.sections.iter().any(|section| {
             let name = name(section);
-            name.starts_with("public:ccf.gov.") || name.starts_with("public:coco.gov.")
+            let secrets = [HISTORICAL, FOR_NODES].contains(&name.as_str());
+            name.starts_with("public:ccf.gov.") || name.starts_with("public:coco.gov.") || secrets
         })
     }
 
@@ -161,7 +165,7 @@ impl<'a> Auditor<'a> {
         let Some(decision) = Decision::read(row) else {
             return finding(None, What::Unknown, Err("the decision's own row cannot be read".to_owned()));
         };
-        let (what, judged) = self.again(decision, writes);
+        let (what, judged) = self.again(seqno, decision, writes);
         finding(Some(decision), what, self.in_row(decision).and(judged))
     }
 
@@ -179,10 +183,10 @@ impl<'a> Auditor<'a> {
     }
 
     /// Judges the request in an entry, on what was there before the entry.
-    fn again(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
+    fn again(&self, seqno: Seqno, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
         let envelope = match self.envelope(writes) {
             Ok(Some(envelope)) => envelope,
-            Ok(None) => return self.unsigned(decision, writes),
+            Ok(None) => return self.unsigned(seqno, decision, writes),
             Err(fault) => return (What::Unknown, Err(fault)),
         };
         let tx = Tx::new(&self.state);
@@ -200,7 +204,11 @@ impl<'a> Auditor<'a> {
     }
 
     /// Nobody asked for it: it must follow from rows and time.
-    fn unsigned(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
+    fn unsigned(&self, seqno: Seqno, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
+        if let Some(rows) = secrets::brought(&self.governance, writes) {
+            let again = |tx: &mut Tx<'_>, at: &At<'_>| secrets::again(&self.governance, tx, &rows, at.time, seqno);
+            return (What::Rekeyed, self.same(decision, writes, again));
+        }
         let Some((node, event)) = nodes::event(&self.governance, &self.state, writes) else {
             return self.settled(decision, writes);
         };

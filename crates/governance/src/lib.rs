@@ -22,6 +22,7 @@ pub mod audit;
 pub mod constitution;
 pub mod engine;
 pub mod envelope;
+pub mod epochs;
 mod error;
 mod founding;
 pub mod join;

@@ -28,6 +28,7 @@ mod keys;
 mod places;
 mod recovery;
 mod scan;
+pub mod secrets;
 mod show;
 mod signature;
 pub mod tables;

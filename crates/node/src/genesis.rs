@@ -5,6 +5,8 @@ use kv::{Blob, Kind, Section, TableError, TableId, Tables, WriteSet};
 use ledger::genesis::{Interface, NodeInfo, NodeStatus, QuoteInfo, ServiceStatus, VIRTUAL, node_key, service_info};
 use serde_json::{Map, Value};
 
+use crate::secrets::SecretTables;
+
 /// The tables of the service itself that this node writes.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceTables {
@@ -13,6 +15,7 @@ pub struct ServiceTables {
     endorsed: TableId,
     leases: TableId,
     ledgers: TableId,
+    secrets: SecretTables,
 }
 
 /// Until when nodes need not prove themselves anew: key = id, value = JSON.
@@ -26,6 +29,7 @@ impl ServiceTables {
         ledger::tables::register(tables)?;
         let ledgers = tables.add(LEDGERS, Kind::State)?;
         let leases = tables.add(LEASES, Kind::State)?;
+        let secrets = SecretTables::register(tables)?;
         let find = |name: &str| tables.find(name).ok_or_else(|| TableError::Name(name.to_owned()));
         Ok(Self {
             info: find(ledger::tables::SERVICE_INFO)?,
@@ -33,6 +37,7 @@ impl ServiceTables {
             endorsed: find(ledger::tables::NODES_ENDORSED_CERTIFICATES)?,
             leases,
             ledgers,
+            secrets,
         })
     }
 }
@@ -51,6 +56,11 @@ impl ServiceTables {
     /// The hosted ledgers, by name.
     pub(crate) fn ledgers(&self) -> TableId {
         self.ledgers
+    }
+
+    /// What brings ledger secrets.
+    pub(crate) fn secrets(&self) -> SecretTables {
+        self.secrets
     }
 }
 
@@ -121,6 +131,7 @@ impl Genesis {
                 (tables.nodes, nodes.collect()),
                 (tables.endorsed, endorsed.collect()),
                 (tables.ledgers, ledgers.collect()),
+                tables.secrets.first(),
             ]),
             write_set(vec![(tables.info, vec![(singleton(), open.into())])]),
         ]

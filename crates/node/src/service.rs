@@ -5,25 +5,25 @@ use std::sync::Arc;
 use adapter::{Blame, Handover, Neighbour, Reject, Service};
 use base::NodeId;
 use crypto::certificate::{self, Request, Validity};
-use crypto::{Certificate, KeyPair, Secret};
-use kv::State;
+use crypto::{Certificate, KeyPair};
+use kv::{Section, State};
 use ledger::genesis::NodeStatus;
 use zeroize::Zeroizing;
 
 use crate::genesis::ServiceTables;
 use crate::nodes::Nodes;
+use crate::secrets::LedgerSecrets;
 
 pub struct Keys {
     pub tables: ServiceTables,
     pub service_key: Arc<KeyPair>,
     pub service_certificate: Certificate,
-    pub ledger_secret: Secret,
+    pub secrets: Arc<LedgerSecrets>,
 }
 
 impl Service for Keys {
-    /// One secret has sealed everything since the beginning.
     fn ledger_secret_seqno(&self) -> u64 {
-        1
+        self.secrets.keys().newest().0.0
     }
 
     fn endorse_node(&self, request: &str, from: u64, until: u64) -> Result<String, Reject> {
@@ -41,6 +41,10 @@ impl Service for Keys {
         renewed.map(|certificate| certificate.to_pem()).map_err(|error| Reject::caller(0, error.to_string()))
     }
 
+    fn rekey(&self, state: &State) -> Result<Vec<Section>, Reject> {
+        self.secrets.rekey(&self.tables, state)
+    }
+
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject> {
         let nodes = Nodes::read(&self.tables, committed);
         match nodes.find(to) {
@@ -54,13 +58,14 @@ impl Service for Keys {
             Some(_) => {}
             None => return Err(Reject::caller(0, format!("node {to} is not known: it gets no secrets"))),
         }
+        let secrets = self.secrets.keys().secrets().into_iter();
         let service_key = self.service_key.to_pkcs8_pem().map_err(at_fault)?;
         let neighbours =
             nodes.trusted().map(|node| Neighbour { number: node.number, id: node.id, address: node.address.clone() });
         Ok(Handover {
             service_certificate: self.service_certificate.to_pem(),
             service_key,
-            ledger_secrets: vec![(self.ledger_secret_seqno(), Zeroizing::new(*self.ledger_secret.expose()))],
+            ledger_secrets: secrets.map(|(first, secret)| (first.0, Zeroizing::new(*secret.expose()))).collect(),
             nodes: neighbours.collect(),
         })
     }

@@ -110,6 +110,9 @@ impl Governance {
         if done.effects.iter().any(|effect| matches!(effect, Effect::OpenService { .. })) {
             service::approve_opening(&self.tables, tx)?;
         }
+        if done.effects.contains(&Effect::RekeyLedger) {
+            self.want_rekey(tx)?;
+        }
         Ok(done.effects)
     }
 }

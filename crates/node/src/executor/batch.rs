@@ -9,6 +9,7 @@ use kv::{Finished, Store, WriteSet};
 
 use crate::publisher::Answer;
 use crate::sealer::{Draft, End};
+use crate::secrets::Speculative;
 use crate::work::{Pending, ReplyTo};
 
 /// The open batch.
@@ -61,6 +62,7 @@ impl Open {
         pending: Pending,
         store: &mut Store,
         adapters: &[Arc<dyn Adapter>],
+        secrets: &mut Speculative,
     ) -> Result<Executed, Fault> {
         let slot = usize::from(pending.work.ledger.0);
         let Some(adapter) = adapters.get(slot) else {
@@ -96,6 +98,10 @@ impl Open {
         if writes.is_empty() {
             return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Ok(reply) }));
         }
+        // Before it is an entry: what comes behind it is sealed with what it brings.
+        if let Err(reject) = secrets.executed(self.next(), &writes) {
+            return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject) }));
+        }
         self.full |= closes;
         let txid = self.keep(store, Draft { writes, claims, slot: Some(slot) });
         self.answers.push(Answer { to: pending.reply, txid, reply: Ok(reply) });
@@ -124,9 +130,14 @@ impl Open {
         Ok(ends)
     }
 
+    /// The place of the next entry.
+    fn next(&self) -> Seqno {
+        Seqno(self.opening.first.0 + self.drafts.len() as u64)
+    }
+
     /// Puts an entry's writes on the head and gives its place.
     pub fn keep(&mut self, store: &mut Store, draft: Draft) -> TxId {
-        let seqno = Seqno(self.opening.first.0 + self.drafts.len() as u64);
+        let seqno = self.next();
         store.apply(seqno, &draft.writes);
         self.bytes += size(&draft.writes);
         self.drafts.push(draft);

@@ -7,15 +7,16 @@ use base::{Seqno, View};
 use bytes::Bytes;
 use kv::Tables;
 use kv::WriteSet;
-use ledger::{Corrupt, Head, LedgerKeys};
+use ledger::{Corrupt, Head};
 
 use super::Executor;
 use crate::publisher::{Answer, Publication, Published};
+use crate::secrets::LedgerSecrets;
 
 impl Executor {
     /// A batch is committed.
     pub(super) fn committed(&mut self, batch: &Bytes, head: Head) -> Result<(), Fault> {
-        if self.settle_own(batch, &head) {
+        if self.settle_own(batch, &head)? {
             self.forget_history();
             return Ok(());
         }
@@ -25,7 +26,7 @@ impl Executor {
                 head.txid
             )));
         }
-        let entries = open_batch(batch, self.store.head().tables(), &self.tools.keys).map_err(Fault::new)?;
+        let entries = open_batch(batch, self.store.head().tables(), &self.tools.secrets).map_err(Fault::new)?;
         self.apply(&entries, head)?;
         let snapshot = self.store.commit(self.committed.seqno());
         let answers = self.unsettled();
@@ -96,13 +97,26 @@ impl Executor {
     }
 }
 
-/// The entries of a batch but for the signature that closes it.
-pub fn open_batch(batch: &[u8], tables: &Tables, keys: &LedgerKeys) -> Result<Vec<(Seqno, WriteSet)>, Corrupt> {
+/// Why a committed batch cannot be opened here.
+#[derive(Debug, thiserror::Error)]
+pub enum Unopened {
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// It brings a ledger secret that this node does not get.
+    #[error(transparent)]
+    Secret(Fault),
+}
+
+/// The entries of a committed batch but for the signature that closes it. A ledger secret that one brings is there before the next
+/// one is opened.
+pub fn open_batch(batch: &[u8], tables: &Tables, secrets: &LedgerSecrets) -> Result<Vec<(Seqno, WriteSet)>, Unopened> {
     let mut entries = Vec::new();
     for entry in ledger::split(batch) {
         let entry = entry?;
         if !entry.is_signature() {
-            entries.push((entry.txid.seqno, ledger::open(&entry, tables, keys)?));
+            let writes = ledger::open(&entry, tables, secrets.keys())?;
+            secrets.learn(entry.txid.seqno, &writes).map_err(Unopened::Secret)?;
+            entries.push((entry.txid.seqno, writes));
         }
     }
     Ok(entries)

@@ -9,7 +9,7 @@ use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use kv::{Finished, WriteSet};
-use ledger::Head;
+use ledger::{Head, LedgerKeys};
 
 use super::Executor;
 use super::batch::{Executed, Open};
@@ -55,6 +55,8 @@ struct InFlight {
     /// Once it is sealed.
     entries: Vec<(Seqno, WriteSet)>,
     answers: Vec<Answer>,
+    /// What it is sealed with.
+    keys: Arc<LedgerKeys>,
 }
 
 impl Leading {
@@ -201,7 +203,7 @@ impl Executor {
             return Ok(());
         };
         let slot = usize::from(pending.work.ledger.0);
-        match open.execute(pending, &mut self.store, &self.tools.adapters)? {
+        match open.execute(pending, &mut self.store, &self.tools.adapters, &mut self.secrets)? {
             Executed::Kept { wakes } => {
                 let woken = wakes.and_then(|key| waiting[slot].take(&key));
                 woken.into_iter().for_each(|(work, room)| ready.wake(work, room));
@@ -243,11 +245,12 @@ impl Executor {
         let txid = TxId { view: opening.view, seqno: state.seqno().next() };
         self.store.skip_to(txid.seqno);
         self.store.close();
+        let keys = self.secrets.keys();
         if let Some(leading) = &mut self.leading {
             leading.rests_until = Instant::now() + rest_after(entries);
-            leading.in_flight.push_back(InFlight { txid, entries: Vec::new(), answers });
+            leading.in_flight.push_back(InFlight { txid, entries: Vec::new(), answers, keys: keys.clone() });
         }
-        let batch = ClosedBatch { opening, drafts, ends, state, head: self.committed.clone() };
+        let batch = ClosedBatch { opening, drafts, ends, state, head: self.committed.clone(), keys };
         // Fails only once the sealer is gone, and then the node is stopping.
         let _ = self.tools.sealer.send(batch);
         Ok(())
@@ -264,12 +267,11 @@ impl Executor {
     }
 
     /// If the committed batch is the oldest of this primary's own, publishes it. Its writes are on the head already.
-    pub(super) fn settle_own(&mut self, bytes: &Bytes, head: &Head) -> bool {
-        let Some(leading) = &mut self.leading else { return false };
-        let Some(InFlight { entries, answers, .. }) = leading.in_flight.pop_front_if(|batch| batch.txid == head.txid)
-        else {
-            return false;
-        };
+    pub(super) fn settle_own(&mut self, bytes: &Bytes, head: &Head) -> Result<bool, Fault> {
+        let Some(leading) = &mut self.leading else { return Ok(false) };
+        let own = leading.in_flight.pop_front_if(|batch| batch.txid == head.txid);
+        let Some(InFlight { entries, answers, keys, .. }) = own else { return Ok(false) };
+        self.secrets.committed(&keys)?;
         self.committed = head.clone();
         let snapshot = self.store.commit(self.committed.seqno());
         let committed = Arc::new(Committed { last: self.committed.txid, entries });
@@ -281,7 +283,7 @@ impl Executor {
             bytes: bytes.clone(),
             answers,
         })));
-        true
+        Ok(true)
     }
 }
 

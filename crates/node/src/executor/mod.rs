@@ -25,15 +25,18 @@ use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, never, select};
 use kv::Store;
-use ledger::{Head, LedgerKeys};
+use ledger::Head;
 
 use crate::genesis::{Genesis, ServiceTables};
 use crate::peers::Peers;
 use crate::publisher::{Answer, Publication};
 use crate::route::{Destination, Route};
 use crate::sealer::{ClosedBatch, SealedBatch};
+use crate::secrets::{LedgerSecrets, Speculative};
 use crate::work::Pending;
 
+#[cfg(test)]
+pub use follow::open_batch;
 pub use start::{Replayed, replay};
 
 use lead::Leading;
@@ -57,7 +60,7 @@ pub enum Command {
 /// What the executor works with.
 pub struct Tools {
     pub adapters: Vec<Arc<dyn Adapter>>,
-    pub keys: Arc<LedgerKeys>,
+    pub secrets: Arc<LedgerSecrets>,
     pub tables: ServiceTables,
     /// What the service begins with, on a node that may begin one.
     pub genesis: Option<Genesis>,
@@ -73,6 +76,8 @@ pub struct Tools {
 pub struct Executor {
     tools: Tools,
     store: Store,
+    /// The ledger secrets as of the store's head.
+    secrets: Speculative,
     /// Where the ledger stands at the newest committed version.
     committed: Head,
     /// Set while this node is the primary.
@@ -154,6 +159,7 @@ impl Executor {
     fn follow(&mut self, work: &Receiver<Pending>) {
         let Some(leading) = self.leading.take() else { return };
         self.store.rollback(self.committed.seqno());
+        self.secrets.roll_back();
         self.unsettled.extend(leading.abandon(&self.tools.peers));
         work.try_iter().for_each(|pending| self.tools.route.send(pending));
     }
