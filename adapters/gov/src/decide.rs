@@ -189,8 +189,10 @@ pub fn now() -> u64 {
 /// What a node would have to do after the decision and cannot: better to refuse than to decide on what does not happen.
 fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
     match effect {
-        Effect::OpenService { .. } | Effect::RefreshBytecode | Effect::RekeyLedger => None,
-        Effect::RefreshRecoveryShares => Some("recovery shares"),
+        // The last two are rows: whoever leads follows them.
+        Effect::OpenService { .. } | Effect::RefreshBytecode | Effect::RekeyLedger | Effect::RefreshRecoveryShares => {
+            None
+        }
         Effect::CloseChunk => Some("a new ledger chunk on demand"),
         Effect::TakeSnapshot => Some("a snapshot on demand"),
     }

@@ -1,4 +1,5 @@
-//! New ledger secrets: the primary makes one when members want it or the epoch is over, and nobody else has to do anything.
+//! New ledger secrets and shares of them: the primary brings them when members want it or the epoch is over, and nobody else has to do
+//! anything.
 //!
 //! Every node that votes must have the secret, or it could not go on; whoever is not trusted any more must not. Between a vote on a
 //! node and the change in consensus both are true of one node, so the primary waits for consensus: a moment.
@@ -6,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use adapter::{Role, Status};
+use adapter::{Reject, Role, Status};
+use governance::recovery::{Holder, Recovery};
 use governance::{Governance, Refusal};
 use kv::Tx;
 use ledger::genesis::NodeStatus;
@@ -27,35 +29,63 @@ pub async fn run(deciding: Deciding, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = look.tick() => {}
         }
-        match due(&deciding) {
-            Ok(false) => continue,
-            Ok(true) => {}
+        let due = match due(&deciding) {
+            Ok(Some(due)) => due,
+            Ok(None) => continue,
             Err(refusal) => {
                 tracing::warn!(%refusal, "rows of epochs cannot be read: the ledger keeps its secret until members set them anew");
                 continue;
             }
-        }
+        };
         let service = deciding.node.service();
         let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
-            let made = service.rekey(tx.base()).map_err(|reject| Refusal::InternalError(reject.message))?;
-            gov.governance.rekey(tx, &made, at.time, tx.base().seqno())
+            let governance = &gov.governance;
+            let recovery = governance.recovery(tx)?.map(recovery);
+            let failed = |reject: Reject| Refusal::InternalError(reject.message);
+            match (due, recovery) {
+                (Due::Secret, recovery) => {
+                    let made = service.rekey(tx.base(), recovery.as_ref()).map_err(failed)?;
+                    governance.rekey(tx, &made, at.time, tx.base().seqno())
+                }
+                (Due::Shares, Some(recovery)) => {
+                    let made = service.deal_shares(tx.base(), &recovery).map_err(failed)?;
+                    governance.deal_shares(tx, &made)
+                }
+                (Due::Shares, None) => Err(Refusal::InvalidNodeState("Nobody is to hold shares.".to_owned())),
+            }
         };
         match deciding.decide(None, act).await {
-            Ok((_, place)) => tracing::info!(place = place.map(tracing::field::display), "the ledger has a new secret"),
-            Err(undecided) => tracing::warn!(?undecided, "no new ledger secret could be made now"),
+            Ok((_, place)) => tracing::info!(?due, place = place.map(tracing::field::display), "done"),
+            Err(undecided) => tracing::warn!(?due, ?undecided, "not done now"),
         }
     }
 }
 
-fn due(deciding: &Deciding) -> Result<bool, Refusal> {
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    /// A new secret, and shares of it.
+    Secret,
+    Shares,
+}
+
+fn due(deciding: &Deciding) -> Result<Option<Due>, Refusal> {
     let status = deciding.node.status();
     if status.role != Role::Primary {
-        return Ok(false);
+        return Ok(None);
     }
     let snapshot = deciding.node.snapshot();
     let tx = Tx::new(snapshot.state());
     let governance = &deciding.gov.governance;
-    Ok(governance.rekey_due(&tx, now(), status.committed.seqno)? && consensus_agrees(governance, &tx, &status)?)
+    if governance.rekey_due(&tx, now(), status.committed.seqno)? && consensus_agrees(governance, &tx, &status)? {
+        return Ok(Some(Due::Secret));
+    }
+    Ok(governance.shares_due(&tx)?.then_some(Due::Shares))
+}
+
+fn recovery(Recovery { threshold, holders }: Recovery) -> adapter::Recovery {
+    let holder = |Holder { member, key, alone }| adapter::Holder { id: member.to_string(), key, alone };
+    adapter::Recovery { threshold, holders: holders.into_iter().map(holder).collect() }
 }
 
 /// Whether everybody who votes is in good standing, and nobody follows who is not trusted.

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};
-pub use service::{Handover, Neighbour, NoService, Service};
+pub use service::{Handover, Holder, Neighbour, NoService, Recovery, Service};
 pub use work::{LedgerId, Submitted, Work};
 
 /// A kind of ledger, hosted. One value serves one hosted ledger; its tables were registered when it was made.

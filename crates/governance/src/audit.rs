@@ -24,11 +24,12 @@ use kv::{Blob, NoHistory, Section, State, TableError, TableId, Tables, Tx, Write
 use crate::engine::Runner;
 use crate::state::decisions::Decision;
 use crate::state::proposals::{self, ProposalState};
-use crate::tables::{FOR_NODES, HISTORICAL, SINGLETON};
+use crate::tables::{FOR_NODES, HISTORICAL, SHARES, SINGLETON};
 use crate::{At, Governance, Kind, MemberId, Refusal, Signed};
 
 pub use nodes::NodeEvent;
 use recorded::Recorded;
+use secrets::Brought;
 
 /// Roots that a request may be bound to: it takes milliseconds to judge one, and a batch is signed every few.
 const ROOTS_KEPT: usize = 256;
@@ -53,6 +54,8 @@ pub enum What {
     Node { node: NodeId, event: NodeEvent },
     /// The ledger has a new secret from the next entry on.
     Rekeyed,
+    /// Members have new shares of the ledger's secret.
+    SharesDealt,
     /// Nothing that an audit knows.
     Unknown,
 }
@@ -155,7 +158,7 @@ impl<'a> Auditor<'a> {
         let name = |section: &Section| &self.tables.get(section.table).name;
         writes.sections.iter().any(|section| {
             let name = name(section);
-            let secrets = [HISTORICAL, FOR_NODES].contains(&name.as_str());
+            let secrets = [HISTORICAL, FOR_NODES, SHARES].contains(&name.as_str());
             name.starts_with("public:ccf.gov.") || name.starts_with("public:coco.gov.") || secrets
         })
     }
@@ -205,9 +208,13 @@ impl<'a> Auditor<'a> {
 
     /// Nobody asked for it: it must follow from rows and time.
     fn unsigned(&self, seqno: Seqno, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
-        if let Some(rows) = secrets::brought(&self.governance, writes) {
-            let again = |tx: &mut Tx<'_>, at: &At<'_>| secrets::again(&self.governance, tx, &rows, at.time, seqno);
-            return (What::Rekeyed, self.same(decision, writes, again));
+        if let Some(brought) = secrets::brought(&self.governance, writes) {
+            let what = match brought {
+                Brought::Secret(_) => What::Rekeyed,
+                Brought::Shares(_) => What::SharesDealt,
+            };
+            let again = |tx: &mut Tx<'_>, at: &At<'_>| secrets::again(&self.governance, tx, &brought, at.time, seqno);
+            return (what, self.same(decision, writes, again));
         }
         let Some((node, event)) = nodes::event(&self.governance, &self.state, writes) else {
             return self.settled(decision, writes);

@@ -29,13 +29,16 @@ pub struct Epoch {
 
 /// The row of `ledger_secret`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-struct InUse {
+pub(crate) struct InUse {
     /// When it came, in milliseconds since 1970 by the ledger's clock. Absent for the one that the service began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<u64>,
+    pub(crate) since: Option<u64>,
     /// Members have decided that another takes its place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    replace: bool,
+    pub(crate) replace: bool,
+    /// Shares of it have to be dealt anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deal: bool,
 }
 
 impl Governance {
@@ -51,19 +54,25 @@ impl Governance {
         Ok(in_use.replace || epoch.seconds.is_some_and(old) || epoch.entries.is_some_and(long))
     }
 
-    /// A new secret is in force from the next entry on. `rows` are what a node made; they are looked at as far as anybody can.
+    /// A new secret is in force from the next entry on. `rows` are what a node made, shares among them if somebody is to hold them; they are
+    /// looked at as far as anybody can.
     pub fn rekey(&self, tx: &mut Tx<'_>, rows: &[Section], time: u64, entries: Seqno) -> Result<Outcome<()>, Refusal> {
         if !self.rekey_due(tx, time, entries)? {
             return Err(Refusal::InvalidNodeState("Nothing asks for a new ledger secret.".to_owned()));
         }
-        let [historical, for_nodes] = rows else { return Err(strange("has not its two rows")) };
+        let [historical, for_nodes, shares @ ..] = rows else { return Err(strange("has not its rows")) };
+        if shares.len() > 1 {
+            return Err(strange("has more than its rows"));
+        }
         let [historical, for_nodes] =
             [only_row(historical, self.tables.historical_secret)?, only_row(for_nodes, self.tables.secret_for_nodes)?];
         self.check_chain(tx, historical)?;
         self.check_nodes(tx, for_nodes)?;
+        self.set_shares(tx, shares.first())?;
         tx.put(self.tables.historical_secret, SINGLETON, historical);
         tx.put(self.tables.secret_for_nodes, SINGLETON, for_nodes);
-        write(tx, self.tables.ledger_secret, &SINGLETON, &InUse { since: Some(time), replace: false });
+        let in_use = InUse { since: Some(time), replace: false, deal: false };
+        write(tx, self.tables.ledger_secret, &SINGLETON, &in_use);
         Ok(Outcome::plain(()))
     }
 
@@ -115,13 +124,13 @@ impl Governance {
     }
 }
 
-fn only_row(section: &Section, table: TableId) -> Result<&[u8], Refusal> {
+pub(crate) fn only_row(section: &Section, table: TableId) -> Result<&[u8], Refusal> {
     match (&section.puts[..], &section.removes[..]) {
         ([(key, row)], []) if section.table == table && **key == SINGLETON => Ok(row),
-        _ => Err(strange("has another row than its two")),
+        _ => Err(strange("has another row than its own")),
     }
 }
 
-fn strange(what: &str) -> Refusal {
+pub(crate) fn strange(what: &str) -> Refusal {
     Refusal::InternalError(format!("A new ledger secret {what}."))
 }

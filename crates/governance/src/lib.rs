@@ -30,6 +30,7 @@ mod member;
 pub mod nodes;
 pub mod organisations;
 mod proposals;
+pub mod recovery;
 pub mod state;
 pub mod tables;
 pub mod validity;

@@ -5,7 +5,7 @@
 
 use kv::{Kind, TableError, TableId, Tables};
 
-pub use ledger::secrets::{FOR_NODES, HISTORICAL};
+pub use ledger::secrets::{FOR_NODES, HISTORICAL, SHARES};
 pub use ledger::tables::{NODES_ENDORSED_CERTIFICATES, NODES_INFO, SERVICE_INFO, SIGNATURES, SINGLETON};
 
 pub const CONSTITUTION: &str = "public:ccf.gov.constitution";
@@ -76,7 +76,7 @@ const OF_CCF: [&str; 28] = [
     "public:ccf.gov.jwt.public_signing_keys_metadata",
     "public:ccf.gov.jwt.public_signing_key_issuer",
     "public:ccf.gov.roles",
-    "public:ccf.internal.recovery_shares",
+    SHARES,
     HISTORICAL,
     FOR_NODES,
 ];
@@ -127,6 +127,7 @@ pub struct GovernanceTables {
     pub ledger_secret: TableId,
     pub historical_secret: TableId,
     pub secret_for_nodes: TableId,
+    pub shares: TableId,
 }
 
 impl GovernanceTables {
@@ -161,6 +162,7 @@ impl GovernanceTables {
             ledger_secret: of(tables, LEDGER_SECRET)?,
             historical_secret: of(tables, HISTORICAL)?,
             secret_for_nodes: of(tables, FOR_NODES)?,
+            shares: of(tables, SHARES)?,
         })
     }
 }

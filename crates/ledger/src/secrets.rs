@@ -14,13 +14,17 @@ use std::collections::BTreeMap;
 use base::{NodeId, Seqno};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crypto::{KeyPair, PublicKey, Secret, hpke};
+use crypto::shares::{Share, SharedSecret};
+use crypto::{KeyPair, PublicKey, Secret, hpke, oaep};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The old secret under the new.
 pub const HISTORICAL: &str = "public:ccf.internal.historical_encrypted_ledger_secret";
 /// The new one for nodes.
 pub const FOR_NODES: &str = "public:ccf.internal.encrypted_ledger_secrets";
+
+/// The newest one for members, in shares.
+pub const SHARES: &str = "public:ccf.internal.recovery_shares";
 
 /// Bytes that stand as base64.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +74,28 @@ pub struct ForNode {
     /// `None`: in force from the next entry on.
     pub version: Option<u64>,
     pub encrypted_secret: Base64,
+}
+
+/// The row of [`SHARES`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Shares {
+    /// The newest ledger secret, sealed under what is shared.
+    pub wrapped_latest_ledger_secret: Base64,
+    /// By member.
+    pub encrypted_shares: BTreeMap<String, Base64>,
+    /// The entry that has the secret before the newest; absent for the first, and where it is the same entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret_stored_version: Option<u64>,
+}
+
+/// A member who holds a share.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holder<'a> {
+    pub id: &'a str,
+    /// An RSA key, PEM.
+    pub key: &'a str,
+    /// It needs no others.
+    pub alone: bool,
 }
 
 /// Why the rows give no secret.
@@ -162,6 +188,29 @@ pub fn previous(historical: &[u8], newer: &Secret) -> Result<Option<Before>, Sec
     let secret = crypto::unwrap(newer, &encrypted_data.0).map_err(|_| SecretError::Chain(first))?;
     let secret = Secret::from_slice(&secret)?;
     Ok(Some(Before { first, secret, stored: previous_secret_stored_version.map(Seqno) }))
+}
+
+/// The row of [`SHARES`]: `threshold` of those who do not hold it alone are needed. `stored` is the entry that has the secret before.
+pub fn deal(
+    newest: &Secret,
+    stored: Option<Seqno>,
+    threshold: usize,
+    holders: &[Holder<'_>],
+) -> Result<Vec<u8>, crypto::Error> {
+    let shared = SharedSecret::random()?;
+    let together = holders.iter().filter(|holder| !holder.alone).count();
+    let mut shares = if together == 0 { Vec::new() } else { shared.deal(threshold, together)? }.into_iter();
+    let mut encrypted_shares = BTreeMap::new();
+    for holder in holders {
+        let share = if holder.alone { Some(shared.whole()) } else { shares.next() };
+        let share: Share = share.ok_or(crypto::Error::Malformed("number of shares"))?;
+        encrypted_shares.insert(holder.id.to_owned(), Base64(oaep::encrypt(holder.key, &share.to_bytes())?));
+    }
+    Ok(json(&Shares {
+        wrapped_latest_ledger_secret: Base64(shared.wrap(newest)?),
+        encrypted_shares,
+        previous_secret_stored_version: stored.map(|stored| stored.0),
+    }))
 }
 
 /// What a node's part is sealed for: it opens for this node, and in the place of this secret alone.

@@ -17,13 +17,13 @@ mod tests;
 
 use std::sync::Arc;
 
-use adapter::{Blame, Fault, Reject};
+use adapter::{Blame, Fault, Recovery, Reject};
 use base::{NodeId, Seqno};
 use crypto::{ForeignKey, KeyPair, PublicKey, Secret};
 use kv::{Blob, Kind, Section, State, TableError, TableId, Tables, WriteSet};
 use ledger::LedgerKeys;
 use ledger::genesis::{NodeInfo, node_key};
-use ledger::secrets::{self, FOR_NODES, HISTORICAL, Rekeyed, SecretError};
+use ledger::secrets::{self, FOR_NODES, HISTORICAL, Rekeyed, SHARES, SecretError};
 use ledger::tables::SINGLETON;
 
 use crate::genesis::ServiceTables;
@@ -37,13 +37,15 @@ pub type KeepSecrets = Box<dyn Fn(&[(Seqno, Secret)]) -> Result<(), Fault> + Sen
 pub struct SecretTables {
     historical: TableId,
     for_nodes: TableId,
+    shares: TableId,
 }
 
 impl SecretTables {
     pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
         let historical = tables.add(HISTORICAL, Kind::State)?;
         let for_nodes = tables.add(FOR_NODES, Kind::State)?;
-        Ok(Self { historical, for_nodes })
+        let shares = tables.add(SHARES, Kind::State)?;
+        Ok(Self { historical, for_nodes, shares })
     }
 
     /// What a service begins with.
@@ -111,21 +113,42 @@ impl LedgerSecrets {
         Ok(())
     }
 
-    /// Rows that bring a new secret to every node that is trusted and whose lease lasts. Nobody keeps the secret: this node, too, has
-    /// it from the rows once they are an entry, and if they never are it is gone.
-    pub fn rekey(&self, service: &ServiceTables, state: &State) -> Result<Vec<Section>, Reject> {
+    /// Rows that bring a new secret to every node that is trusted and whose lease lasts, and shares of it. Nobody keeps the secret: this
+    /// node, too, has it from the rows once they are an entry, and if they never are it is gone.
+    pub fn rekey(
+        &self,
+        service: &ServiceTables,
+        state: &State,
+        recovery: Option<&Recovery>,
+    ) -> Result<Vec<Section>, Reject> {
         let nodes = entitled(service, state)?;
-        let stored = state.version(self.tables.historical, &SINGLETON).map_err(at_fault)?;
         let new = Secret::random().map_err(at_fault)?;
         let (first, old) = self.keys.newest();
         let Rekeyed { historical, for_nodes } =
-            secrets::rekey(&new, (first, &old), stored, &nodes).map_err(at_fault)?;
-        let section = |table, row: Vec<u8>| Section {
-            table,
-            puts: vec![(Blob::from(SINGLETON), Blob::from(row))],
-            removes: Vec::new(),
-        };
-        Ok(vec![section(self.tables.historical, historical), section(self.tables.for_nodes, for_nodes)])
+            secrets::rekey(&new, (first, &old), self.stored(state)?, &nodes).map_err(at_fault)?;
+        let mut rows = vec![only_row(self.tables.historical, historical), only_row(self.tables.for_nodes, for_nodes)];
+        // The entry that has the secret before is this one.
+        rows.extend(recovery.map(|recovery| self.shares(&new, None, recovery)).transpose()?);
+        Ok(rows)
+    }
+
+    /// New shares of the newest secret, in place of those before.
+    pub fn deal_shares(&self, state: &State, recovery: &Recovery) -> Result<Section, Reject> {
+        let (first, newest) = self.keys.newest();
+        let stored = if first > Seqno(1) { self.stored(state)? } else { None };
+        self.shares(&newest, stored, recovery)
+    }
+
+    fn shares(&self, secret: &Secret, stored: Option<Seqno>, recovery: &Recovery) -> Result<Section, Reject> {
+        let holders = recovery.holders.iter();
+        let holders: Vec<_> = holders.map(|it| secrets::Holder { id: &it.id, key: &it.key, alone: it.alone }).collect();
+        let row = secrets::deal(secret, stored, recovery.threshold, &holders).map_err(at_fault)?;
+        Ok(only_row(self.tables.shares, row))
+    }
+
+    /// The entry that has the secret before the newest.
+    fn stored(&self, state: &State) -> Result<Option<Seqno>, Reject> {
+        state.version(self.tables.historical, &SINGLETON).map_err(at_fault)
     }
 
     /// The secret that an entry brings, opened with this node's key and compared with the one before.
@@ -205,6 +228,10 @@ fn entitled(tables: &ServiceTables, state: &State) -> Result<Vec<(NodeId, Public
         Ok((node.id, key))
     });
     entitled.collect()
+}
+
+fn only_row(table: TableId, row: Vec<u8>) -> Section {
+    Section { table, puts: vec![(Blob::from(SINGLETON), Blob::from(row))], removes: Vec::new() }
 }
 
 fn key_of(row: &[u8]) -> Option<PublicKey> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapter::{Blame, Handover, Neighbour, Reject, Service};
+use adapter::{Blame, Handover, Neighbour, Recovery, Reject, Service};
 use base::NodeId;
 use crypto::certificate::{self, Request, Validity};
 use crypto::{Certificate, KeyPair};
@@ -41,8 +41,12 @@ impl Service for Keys {
         renewed.map(|certificate| certificate.to_pem()).map_err(|error| Reject::caller(0, error.to_string()))
     }
 
-    fn rekey(&self, state: &State) -> Result<Vec<Section>, Reject> {
-        self.secrets.rekey(&self.tables, state)
+    fn rekey(&self, state: &State, recovery: Option<&Recovery>) -> Result<Vec<Section>, Reject> {
+        self.secrets.rekey(&self.tables, state, recovery)
+    }
+
+    fn deal_shares(&self, state: &State, recovery: &Recovery) -> Result<Section, Reject> {
+        self.secrets.deal_shares(state, recovery)
     }
 
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject> {

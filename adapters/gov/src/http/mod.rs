@@ -5,6 +5,7 @@
 //! | `proposals.rs` | `/gov/members/proposals…` |
 //! | `members.rs` | `/gov/members/state-digests…` |
 //! | `service.rs` | `/gov/service/…`, read from the tables |
+//! | `recovery.rs` | `/gov/recovery/…` |
 //! | `transactions.rs` | what became of a transaction, for both |
 //! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
 //! | `nodes.rs` | `/node/…` |
@@ -22,6 +23,7 @@ mod network;
 mod nodes;
 mod openapi;
 mod proposals;
+mod recovery;
 mod rules;
 mod service;
 mod transactions;
@@ -79,6 +81,8 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/gov/members/state-digests/{member}", get(members::state_digest)),
         ("/gov/members/state-digests/{member}:update", post(members::update)),
         ("/gov/members/state-digests/{member}:ack", post(members::acknowledge)),
+        ("/gov/recovery/encrypted-shares/{member}", get(recovery::encrypted_share)),
+        ("/gov/recovery/members/{member}:recover", post(recovery::recover)),
         ("/gov/service/info", get(service::info)),
         ("/gov/service/constitution", get(service::constitution)),
         ("/gov/service/members", get(service::members)),

@@ -5,7 +5,7 @@
 pub enum Effect {
     /// A new ledger secret, as soon as nobody is counted who must not have it: a row says that it is wanted.
     RekeyLedger,
-    /// New recovery shares of the ledger secret that is in use.
+    /// New recovery shares of the ledger secret that is in use: a row says that they are wanted.
     RefreshRecoveryShares,
     /// Members have approved this service identity (PEM); after a disaster, also the one before it.
     OpenService {

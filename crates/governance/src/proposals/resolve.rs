@@ -113,6 +113,9 @@ impl Governance {
         if done.effects.contains(&Effect::RekeyLedger) {
             self.want_rekey(tx)?;
         }
+        if done.effects.contains(&Effect::RefreshRecoveryShares) {
+            self.want_shares(tx)?;
+        }
         Ok(done.effects)
     }
 }

@@ -7,11 +7,10 @@ use base::{Seqno, View};
 use bytes::Bytes;
 use kv::Tables;
 use kv::WriteSet;
-use ledger::{Corrupt, Head};
+use ledger::{Corrupt, Head, LedgerKeys};
 
 use super::Executor;
 use crate::publisher::{Answer, Publication, Published};
-use crate::secrets::LedgerSecrets;
 
 impl Executor {
     /// A batch is committed.
@@ -26,7 +25,10 @@ impl Executor {
                 head.txid
             )));
         }
-        let entries = open_batch(batch, self.store.head().tables(), &self.tools.secrets).map_err(Fault::new)?;
+        let secrets = &self.tools.secrets;
+        let learn = |seqno, writes: &WriteSet| secrets.learn(seqno, writes);
+        let opened = open_batch(batch, self.store.head().tables(), secrets.keys(), &learn);
+        let entries = opened.map_err(Fault::new)?;
         self.apply(&entries, head)?;
         let snapshot = self.store.commit(self.committed.seqno());
         let answers = self.unsettled();
@@ -107,15 +109,22 @@ pub enum Unopened {
     Secret(Fault),
 }
 
-/// The entries of a committed batch but for the signature that closes it. A ledger secret that one brings is there before the next
-/// one is opened.
-pub fn open_batch(batch: &[u8], tables: &Tables, secrets: &LedgerSecrets) -> Result<Vec<(Seqno, WriteSet)>, Unopened> {
+/// Is told of each entry once it is open, before the next one is: it may bring a ledger secret.
+pub type Learn<'a> = &'a dyn Fn(Seqno, &WriteSet) -> Result<(), Fault>;
+
+/// The entries of a committed batch but for the signature that closes it.
+pub fn open_batch(
+    batch: &[u8],
+    tables: &Tables,
+    keys: &LedgerKeys,
+    learn: Learn<'_>,
+) -> Result<Vec<(Seqno, WriteSet)>, Unopened> {
     let mut entries = Vec::new();
     for entry in ledger::split(batch) {
         let entry = entry?;
         if !entry.is_signature() {
-            let writes = ledger::open(&entry, tables, secrets.keys())?;
-            secrets.learn(entry.txid.seqno, &writes).map_err(Unopened::Secret)?;
+            let writes = ledger::open(&entry, tables, keys)?;
+            learn(entry.txid.seqno, &writes).map_err(Unopened::Secret)?;
             entries.push((entry.txid.seqno, writes));
         }
     }

@@ -16,9 +16,9 @@ use kv::{Kind, Store};
 use ledger::{Head, check_batch};
 
 use super::{Executor, Tools};
-use crate::executor::follow::{Unopened, open_batch};
+use crate::executor::follow::{Learn, Unopened, open_batch};
 use crate::history::Archive;
-use crate::secrets::{LedgerSecrets, Speculative};
+use crate::secrets::Speculative;
 
 /// Checked batches that wait to be applied.
 const BATCHES_AHEAD: usize = 16;
@@ -45,7 +45,7 @@ pub fn replay(
     archive: &Archive,
     begun: Replayed,
     service: &crypto::PublicKey,
-    secrets: &LedgerSecrets,
+    learn: Learn<'_>,
 ) -> Result<Replayed, Fault> {
     let Replayed { mut store, head: begun } = begun;
     let end = archive.files.end();
@@ -68,7 +68,7 @@ pub fn replay(
         let mut head = begun.clone();
         for checked in ahead(scope, check_behind(first, archive, service)) {
             let Checked { batch, after, head: now } = checked?;
-            let opened = open_batch(&batch, &archive.tables, secrets);
+            let opened = open_batch(&batch, &archive.tables, &archive.keys, learn);
             let mut entries = opened.map_err(|unopened| match unopened {
                 Unopened::Corrupt(corrupt) => damaged(after)(corrupt),
                 Unopened::Secret(fault) => fault,

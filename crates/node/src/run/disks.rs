@@ -65,7 +65,7 @@ pub(super) fn read_back(
             None => (None, Replayed { store: Store::new(archive.tables.clone(), history), head: Head::new() }),
         }
     };
-    let replayed = replay(archive, begun, service, secrets)?;
+    let replayed = replay(archive, begun, service, &|seqno, writes| secrets.learn(seqno, writes))?;
     tracing::info!(seqno = replayed.head.seqno().0, "the ledger is read back");
     Ok(ReadBack { replayed, snapshots, last })
 }

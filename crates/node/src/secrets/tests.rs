@@ -3,9 +3,10 @@
 use std::sync::Mutex;
 
 use adapter::Opening;
-use base::{Digest, TxId, View};
+use base::{Digest, View};
 use bytes::Bytes;
 use crossbeam_channel::unbounded;
+use crypto::shares::{Share, SharedSecret};
 use kv::NoHistory;
 use ledger::{Head, Signer};
 use serde_json::{Value, json};
@@ -84,7 +85,9 @@ impl World {
     }
 
     fn open(&self, batch: &[u8], node: &Node) -> Result<Vec<(Seqno, WriteSet)>, String> {
-        open_batch(batch, self.state.tables(), &node.secrets).map_err(|error| error.to_string())
+        let learn = |seqno, writes: &WriteSet| node.secrets.learn(seqno, writes);
+        let opened = open_batch(batch, self.state.tables(), node.secrets.keys(), &learn);
+        opened.map_err(|error| error.to_string())
     }
 
     /// Whether the private entry of such a batch opens with these secrets.
@@ -115,7 +118,7 @@ impl Node {
     }
 
     fn rekey(&self, world: &World) -> Vec<Section> {
-        self.secrets.rekey(&world.service, &world.state).unwrap()
+        self.secrets.rekey(&world.service, &world.state, None).unwrap()
     }
 
     fn newest(&self) -> (Seqno, [u8; 32]) {
@@ -224,7 +227,7 @@ fn only_nodes_in_good_standing_get_it() {
     let (batch, _) = world.batch(2, &begun(&world, &sound), sound.rekey(&world), &mut sound.speculative());
     world.open(&batch, &sound).unwrap();
     for node in [&lapsed, &retired] {
-        let error = world.open(&batch, node).unwrap_err();
+        let error = world.open(&batch, node).err().unwrap();
         assert!(error.starts_with("entry 2: ") && error.contains("not for this node"), "{error}");
         assert_eq!((node.newest(), node.kept().len()), ((Seqno(1), FIRST), 0));
         assert!(!world.opens(&batch, node.secrets.keys()));
@@ -233,6 +236,67 @@ fn only_nodes_in_good_standing_get_it() {
     let rows = WriteSet { sections: sound.rekey(&world) };
     assert!(lapsed.speculative().executed(Seqno(2), &rows).is_err());
     assert_eq!(lapsed.key.public().node_id().to_string().len(), 64);
+}
+
+/// Made for tests: whose share is whose is told by its place in the row.
+const MEMBERS_KEY: &str = include_str!("../../../crypto/src/oaep/private.pem");
+const MEMBERS_PUBLIC_KEY: &str = include_str!("../../../crypto/src/oaep/public.pem");
+
+fn holder(id: &str, alone: bool) -> adapter::Holder {
+    adapter::Holder { id: id.to_owned(), key: MEMBERS_PUBLIC_KEY.to_owned(), alone }
+}
+
+/// What these members' shares give.
+fn recovered(row: &[u8], members: &[&str]) -> Result<Secret, crypto::Error> {
+    let dealt: secrets::Shares = serde_json::from_slice(row).unwrap();
+    let share = |member: &&str| {
+        let share = crypto::oaep::decrypt(MEMBERS_KEY, &dealt.encrypted_shares[*member].0).unwrap();
+        assert_eq!(share.len(), 44);
+        Share::from_bytes(&share).unwrap()
+    };
+    let shares: Vec<Share> = members.iter().map(share).collect();
+    SharedSecret::combine(&shares)?.unwrap(&dealt.wrapped_latest_ledger_secret.0)
+}
+
+#[test]
+fn enough_shares_open_the_ledger_from_its_end_to_its_beginning() {
+    let [key, ..] = keys();
+    let world = World::new(&[(&key, "Trusted")], None);
+    let node = Node::new(&world, &key);
+    let holders = vec![holder("ann", false), holder("bob", false), holder("cid", false), holder("own", true)];
+    let recovery = Recovery { threshold: 2, holders };
+    let rows = node.secrets.rekey(&world.service, &world.state, Some(&recovery)).unwrap();
+    let (batch, _) = world.batch(2, &begun(&world, &node), rows, &mut node.speculative());
+    world.open(&batch, &node).unwrap();
+
+    // All that is left is the ledger: what is public in it, and the members.
+    let entry = ledger::split(&batch).next().unwrap().unwrap();
+    let row = |table: &str| {
+        let section = entry.public().map(Result::unwrap).find(|section| section.name == table).unwrap();
+        section.get(&SINGLETON).unwrap().to_vec()
+    };
+    let (shares, historical) = (row(SHARES), row(HISTORICAL));
+    for enough in [&["ann", "bob"][..], &["cid", "ann"], &["ann", "bob", "cid"], &["own"], &["own", "bob"]] {
+        let newest = recovered(&shares, enough).unwrap();
+        assert_eq!(*newest.expose(), node.newest().1, "{enough:?}");
+        let before = secrets::previous(&historical, &newest).unwrap().unwrap();
+        let keys = LedgerKeys::new(&before.secret).unwrap();
+        keys.add(entry.txid.seqno.next(), &newest).unwrap();
+        assert_eq!((before.first, *before.secret.expose()), (Seqno(1), FIRST));
+        for entry in ledger::split(&batch) {
+            ledger::open(&entry.unwrap(), world.state.tables(), &keys).unwrap();
+        }
+    }
+    for few in [&["ann"][..], &["bob"], &["cid"]] {
+        assert!(recovered(&shares, few).is_err(), "{few:?}");
+    }
+    // Dealt anew they are others, of the same secret; those of before are of no use with them.
+    let again = node.secrets.deal_shares(&world.state, &recovery).unwrap();
+    let again = again.puts[0].1.to_vec();
+    assert_ne!(again, shares);
+    assert_eq!(*recovered(&again, &["bob", "cid"]).unwrap().expose(), node.newest().1);
+    let unsound = Recovery { threshold: 4, ..recovery };
+    assert!(node.secrets.deal_shares(&world.state, &unsound).is_err());
 }
 
 #[test]
@@ -248,7 +312,7 @@ fn a_key_that_is_not_the_nodes_own_gets_nothing() {
     row["public_key"] = json!(strange.public().to_pem());
     let put = (Blob::from(node_key(id)), Blob::from(row.to_string().into_bytes()));
     world.state.apply(Seqno(2), &writes([(world.service.nodes(), vec![put])]));
-    let refused = sound.secrets.rekey(&world.service, &world.state).unwrap_err();
+    let refused = sound.secrets.rekey(&world.service, &world.state, None).err().unwrap();
     assert!(refused.message.contains("has not the node's key"), "{}", refused.message);
 }
 

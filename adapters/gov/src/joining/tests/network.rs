@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use adapter::{
-    Adapter, Handover, Opening, Plumbing, Reject, Role, Service, Status, Submission, Submitted, Verdict, Work,
+    Adapter, Handover, Opening, Plumbing, Recovery, Reject, Role, Service, Status, Submission, Submitted, Verdict, Work,
 };
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -45,7 +45,11 @@ impl Service for Keys {
         Ok(certificate::renew_service(&self.certificate, &self.key, Validity { from, until }).unwrap().to_pem())
     }
 
-    fn rekey(&self, _: &State) -> Result<Vec<Section>, Reject> {
+    fn rekey(&self, _: &State, _: Option<&Recovery>) -> Result<Vec<Section>, Reject> {
+        Err(crate::at_fault("there are no ledger secrets here"))
+    }
+
+    fn deal_shares(&self, _: &State, _: &Recovery) -> Result<Section, Reject> {
         Err(crate::at_fault("there are no ledger secrets here"))
     }
 
