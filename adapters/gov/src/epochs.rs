@@ -19,6 +19,8 @@ use crate::decide::{Deciding, now};
 
 /// How often it is looked whether one is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// After it could not be brought.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Runs until cancelled.
 pub async fn run(deciding: Deciding, stop: CancellationToken) {
@@ -56,7 +58,10 @@ pub async fn run(deciding: Deciding, stop: CancellationToken) {
         };
         match deciding.decide(None, act).await {
             Ok((_, place)) => tracing::info!(?due, place = place.map(tracing::field::display), "done"),
-            Err(undecided) => tracing::warn!(?due, ?undecided, "not done now"),
+            Err(undecided) => {
+                tracing::warn!(?due, ?undecided, "not done now");
+                look.reset_after(AGAIN_AFTER);
+            }
         }
     }
 }

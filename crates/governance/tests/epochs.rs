@@ -11,8 +11,9 @@ use governance::engine::Effect;
 use governance::{ProposalState, Refusal};
 use kv::{Blob, Section, Tx};
 use ledger::genesis::NodeStatus;
-use ledger::secrets::{FOR_NODES, HISTORICAL, first, rekey};
+use ledger::secrets::{FOR_NODES, HISTORICAL, Holder, SHARES, deal, first, rekey};
 use serde_json::{Value, json};
+use world::actions::RSA_2048;
 use world::{World, YES, put, put_json};
 
 fn world(members: usize) -> World {
@@ -155,4 +156,95 @@ fn rows_that_do_not_continue_the_chain_are_refused() {
     assert!(bring(&mut world, &wrong, 10).is_err());
     let next = rows(&world, k + 1, Some(k), own);
     bring(&mut world, &next, 10).unwrap();
+}
+
+/// These members gave a key, in these roles.
+fn give_keys(world: &mut World, members: &[(usize, Option<&str>)]) {
+    for (member, role) in members {
+        let id = world.members[*member].id.to_string();
+        world.change(|_, tx| {
+            put(tx, "public:ccf.gov.members.encryption_public_keys", id.as_bytes(), RSA_2048.as_bytes());
+            let info = json!({ "status": "Active", "recovery_role": role });
+            put_json(tx, "public:ccf.gov.members.info", id.as_bytes(), &info);
+        });
+    }
+}
+
+/// Shares as a node deals them, for these members.
+fn shares(world: &World, threshold: usize, members: &[usize]) -> Section {
+    let ids: Vec<String> = members.iter().map(|member| world.members[*member].id.to_string()).collect();
+    let holders: Vec<_> = ids.iter().map(|id| Holder { id, key: RSA_2048, alone: false }).collect();
+    let row = deal(&Secret::random().unwrap(), None, threshold, &holders).unwrap();
+    let table = world.store.head().tables().find(SHARES).unwrap();
+    Section { table, puts: vec![(Blob::from([0; 8]), Blob::from(row))], removes: vec![] }
+}
+
+fn recovery(world: &World) -> Option<(usize, usize, usize)> {
+    let recovery = world.governance.recovery(&Tx::new(world.store.head())).unwrap()?;
+    let alone = recovery.holders.iter().filter(|holder| holder.alone).count();
+    Some((recovery.threshold, recovery.holders.len(), alone))
+}
+
+fn shares_due(world: &World) -> bool {
+    world.governance.shares_due(&Tx::new(world.store.head())).unwrap()
+}
+
+#[test]
+fn shares_are_for_active_members_with_a_key_and_only_if_they_are_enough() {
+    let mut world = world(4);
+    assert_eq!(recovery(&world), None);
+    give_keys(&mut world, &[(0, Some("Owner"))]);
+    assert_eq!(recovery(&world), Some((1, 1, 1)), "an owner alone");
+    give_keys(&mut world, &[(1, None), (2, Some("Participant")), (3, Some("NonParticipant"))]);
+    assert_eq!(recovery(&world), Some((1, 3, 1)));
+    pass(&mut world, "set_recovery_threshold", json!({ "recovery_threshold": 2 }));
+    assert_eq!(recovery(&world), Some((2, 3, 1)));
+    give_keys(&mut world, &[(2, Some("Owner"))]);
+    assert_eq!(recovery(&world), None, "one participant is too few for two");
+}
+
+#[test]
+fn shares_are_dealt_when_members_ask_and_with_each_secret() {
+    let mut world = world(3);
+    let node = node(&mut world, NodeStatus::Trusted);
+    let give =
+        |world: &mut World, row: &Section| world.change(|world, tx| world.governance.deal_shares(tx, row).map(drop));
+    give_keys(&mut world, &[(0, None), (1, None)]);
+    let both = shares(&world, 1, &[0, 1]);
+    assert_eq!(give(&mut world, &both).unwrap_err().code(), "InvalidNodeState", "nobody asked");
+    pass(&mut world, "set_recovery_threshold", json!({ "recovery_threshold": 2 }));
+    assert!(shares_due(&world));
+    for bad in [shares(&world, 1, &[0]), shares(&world, 1, &[0, 2]), shares(&world, 1, &[0, 1, 2])] {
+        assert!(give(&mut world, &bad).unwrap_err().to_string().contains("for others than its holders"));
+    }
+    give(&mut world, &both).unwrap();
+    assert!(!shares_due(&world) && !due(&world, 10));
+    let share = |world: &World, member: usize| {
+        let tx = Tx::new(world.store.head());
+        world.governance.encrypted_share(&tx, world.members[member].id).unwrap()
+    };
+    assert!(share(&world, 0).is_some() && share(&world, 2).is_none());
+
+    // A new secret has new shares in the same entry, or it is none.
+    pass(&mut world, "trigger_ledger_rekey", json!(null));
+    let mut made = rows(&world, 1, Some(stored(&world)), std::slice::from_ref(&node));
+    assert!(bring(&mut world, &made, 10).unwrap_err().to_string().contains("no shares for its holders"));
+    let before = share(&world, 0);
+    made.push(shares(&world, 2, &[0, 1]));
+    bring(&mut world, &made, 10).unwrap();
+    assert_ne!(share(&world, 0), before);
+
+    // With the last holder go the shares.
+    for member in 0..2 {
+        let id = world.members[member].id.to_string();
+        world.change(|_, tx| {
+            let table = tx.base().tables().find("public:ccf.gov.members.encryption_public_keys").unwrap();
+            tx.remove(table, id.into_bytes());
+        });
+    }
+    pass(&mut world, "trigger_ledger_rekey", json!(null));
+    let k = stored(&world);
+    let made = rows(&world, k + 1, Some(k), std::slice::from_ref(&node));
+    bring(&mut world, &made, 10).unwrap();
+    assert_eq!(world.rows(SHARES), 0);
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use adapter::{Blame, Handover, Neighbour, Recovery, Reject, Service};
-use base::NodeId;
+use base::{NodeId, Seqno};
 use crypto::certificate::{self, Request, Validity};
-use crypto::{Certificate, KeyPair};
+use crypto::{Certificate, KeyPair, Secret};
 use kv::{Section, State};
 use ledger::genesis::NodeStatus;
 use zeroize::Zeroizing;
@@ -62,7 +62,9 @@ impl Service for Keys {
             Some(_) => {}
             None => return Err(Reject::caller(0, format!("node {to} is not known: it gets no secrets"))),
         }
-        let secrets = self.secrets.keys().secrets().into_iter();
+        // None that came later: the node may have had to leave before it did.
+        let known = |(first, _): &(Seqno, Secret)| *first <= committed.seqno().next();
+        let secrets = self.secrets.keys().secrets().into_iter().filter(known);
         let service_key = self.service_key.to_pkcs8_pem().map_err(at_fault)?;
         let neighbours =
             nodes.trusted().map(|node| Neighbour { number: node.number, id: node.id, address: node.address.clone() });
