@@ -88,6 +88,12 @@ impl LedgerKeys {
         (newest.first, newest.secret.clone())
     }
 
+    /// The seqno that the newest secret is in force from.
+    #[must_use]
+    pub fn newest_begins(&self) -> Seqno {
+        self.epochs.load().last().map_or(Seqno(1), |newest| newest.first)
+    }
+
     /// A key for what outlives secrets, from the first one, which whoever has any has.
     #[must_use]
     pub fn derived_from_first(&self, label: &[u8]) -> [u8; 32] {

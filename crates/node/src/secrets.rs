@@ -162,7 +162,7 @@ impl LedgerSecrets {
     fn commit(&self, fork: &LedgerKeys) -> Result<(), Fault> {
         (self.keep)(&fork.secrets())?;
         self.keys.adopt(fork);
-        let first = fork.newest().0.0;
+        let first = fork.newest_begins().0;
         metrics::gauge!("coco_ledger_secret_seqno").set(first as f64);
         tracing::info!(first, "a new ledger secret is in force");
         Ok(())
@@ -185,11 +185,11 @@ pub struct Speculative {
 
 impl Speculative {
     pub fn new(secrets: Arc<LedgerSecrets>) -> Self {
-        let keys = secrets.keys.clone();
+        let keys = Arc::new(secrets.keys.fork());
         Self { secrets, keys }
     }
 
-    /// To seal a batch that ends at the head. It stays as it is, whatever comes later.
+    /// To seal a batch that ends at the head. They stay as they are, whatever comes later.
     pub fn keys(&self) -> Arc<LedgerKeys> {
         self.keys.clone()
     }
@@ -206,15 +206,16 @@ impl Speculative {
 
     /// A batch that was sealed with `keys` is committed.
     pub fn committed(&mut self, keys: &Arc<LedgerKeys>) -> Result<(), Fault> {
-        if !Arc::ptr_eq(keys, &self.secrets.keys) && keys.newest().0 > self.secrets.keys.newest().0 {
+        if keys.newest_begins() > self.secrets.keys.newest_begins() {
             self.secrets.commit(keys)?;
         }
         Ok(())
     }
 
-    /// Nothing that is not committed counts: its secrets are dropped here, and with the batches that have them.
-    pub fn roll_back(&mut self) {
-        self.keys = self.secrets.keys.clone();
+    /// Nothing that is not committed counts: its secrets are dropped here, and with the batches that have them. What others committed
+    /// counts from here on.
+    pub fn reset(&mut self) {
+        self.keys = Arc::new(self.secrets.keys.fork());
     }
 }
 

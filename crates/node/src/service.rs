@@ -23,7 +23,7 @@ pub struct Keys {
 
 impl Service for Keys {
     fn ledger_secret_seqno(&self) -> u64 {
-        self.secrets.keys().newest().0.0
+        self.secrets.keys().newest_begins().0
     }
 
     fn endorse_node(&self, request: &str, from: u64, until: u64) -> Result<String, Reject> {

@@ -102,6 +102,7 @@ impl Executor {
     /// This node is the primary from here on.
     pub(super) fn lead(&mut self, view: View) -> Result<(), Fault> {
         tracing::info!(view = view.0, seqno = self.committed.seqno().0, "this node is the primary");
+        self.secrets.reset();
         let waiting = self.tools.adapters.iter().map(|_| Waiting::default()).collect();
         self.leading = Some(Leading {
             view,

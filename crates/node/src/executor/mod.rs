@@ -159,7 +159,7 @@ impl Executor {
     fn follow(&mut self, work: &Receiver<Pending>) {
         let Some(leading) = self.leading.take() else { return };
         self.store.rollback(self.committed.seqno());
-        self.secrets.roll_back();
+        self.secrets.reset();
         self.unsettled.extend(leading.abandon(&self.tools.peers));
         work.try_iter().for_each(|pending| self.tools.route.send(pending));
     }

@@ -184,7 +184,7 @@ fn a_rekey_that_is_rolled_back_leaves_nothing() {
     let (never, dropped) = (sealed.newest().1, Arc::downgrade(&sealed));
     drop(sealed);
     // It leads no more: the batch goes, and the secret with it.
-    speculative.roll_back();
+    speculative.reset();
     assert!(dropped.upgrade().is_none());
     assert_eq!(speculative.keys().newest().0, Seqno(1));
     assert!(old.kept().is_empty());
@@ -211,10 +211,11 @@ fn a_rekey_that_another_primary_commits_after_all_is_learned_from_its_rows() {
     let (old, new) = (Node::new(&world, &old), Node::new(&world, &new));
     let mut speculative = old.speculative();
     let (batch, _) = world.batch(2, &begun(&world, &old), old.rekey(&world), &mut speculative);
-    speculative.roll_back();
+    speculative.reset();
     world.open(&batch, &new).unwrap();
     world.open(&batch, &old).unwrap();
     assert_eq!(old.newest(), new.newest());
+    speculative.reset();
     assert_eq!(speculative.keys().newest().0, Seqno(3), "whoever leads next begins with it");
 }
 
