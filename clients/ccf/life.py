@@ -151,10 +151,10 @@ def now():
     return LAST[0].strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def generated(name):
+def generated(name, *options):
     """A new member with keys of CCF's own generator."""
     where = tempfile.mkdtemp()
-    subprocess.run([TOOLS / "keygenerator.sh", "--name", name], cwd=where, check=True, capture_output=True)
+    subprocess.run([TOOLS / "keygenerator.sh", "--name", name, *options], cwd=where, check=True, capture_output=True)
     return Member(Path(where, f"{name}_cert.pem"), Path(where, f"{name}_privk.pem"))
 
 
@@ -600,6 +600,37 @@ def a_hosted_ledger_pauses_and_goes_on(network, people):
     assert network.ethereum(1, "eth_blockNumber")["result"], "reads go on"
     assert decided(network, people, ("resume_ledger", {"name": "ethereum"})) == "Accepted"
     assert network.transfer(1) is None
+
+
+@case
+def the_ledger_has_a_new_secret(network, people):
+    assert decided(network, people, ("trigger_ledger_rekey", None)) == "Accepted"
+    assert decided(network, people, ("set_epoch", {"seconds": 86400})) == "Accepted"
+    assert network.transfer() is None
+
+
+@case
+def a_share_is_for_who_recovers(network, people):
+    holder = generated("holder", "--gen-enc-key")
+    public, private = (holder.key.with_name(f"holder_enc_{part}.pem") for part in ("pubk", "privk"))
+    key = public.read_text()
+    assert decided(network, people, ("set_member", {"cert": holder.pem, "encryption_pub_key": key})) == "Accepted"
+    network.curl(f"/gov/recovery/encrypted-shares/{holder.id}").must(404, "ResourceNotFound")
+    seen(network, 0, lambda node: network.curl(f"/gov/service/members/{holder.id}", node=node).must(200))
+    holder.acknowledge(network).must(204)
+
+    def share(node):
+        told = network.curl(f"/gov/recovery/encrypted-shares/{holder.id}", node=node).must(200).body
+        assert told["memberId"] == holder.id
+        options = ("-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256")
+        return run("openssl", "pkeyutl", "-decrypt", "-inkey", private, *options, stdin=base64.b64decode(told["encryptedShare"]))
+
+    given = seen(network, 1, share)
+    assert len(given) == 44 and given[:4] == (1).to_bytes(4, "little"), given
+    submitted = holder.sign("recovery_share", {"share": base64.b64encode(given).decode()})
+    place = f"/gov/recovery/members/{holder.id}:recover"
+    network.post(place, submitted).must(403, "ServiceNotWaitingForRecoveryShares")
+    network.post(f"/gov/recovery/members/{people[0].id}:recover", submitted).must(401, "InvalidAuthenticationInfo")
 
 
 @case

@@ -192,16 +192,18 @@ pub fn now() -> u64 {
 /// What a node would have to do after the decision and cannot: better to refuse than to decide on what does not happen.
 fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
     match effect {
-        // The last two are rows, which every node acts on.
-        Effect::OpenService { .. } | Effect::RefreshBytecode | Effect::CloseChunk | Effect::TakeSnapshot => None,
-        Effect::RekeyLedger => Some("a new ledger secret"),
-        Effect::RefreshRecoveryShares => Some("recovery shares"),
+        // All but the first are rows, which nodes act on.
+        Effect::OpenService { .. }
+        | Effect::RefreshBytecode
+        | Effect::CloseChunk
+        | Effect::TakeSnapshot
+        | Effect::RekeyLedger
+        | Effect::RefreshRecoveryShares => None,
     }
 }
 
 /// Rows that no node acts on yet. Nobody shall believe that something holds because a row says so.
-const NOT_ACTED_ON: [(&str, &str); 4] = [
-    ("public:coco.gov.epoch", "epochs of the ledger secret"),
+const NOT_ACTED_ON: [(&str, &str); 3] = [
     ("public:ccf.gov.modules", "applications in JavaScript"),
     ("public:ccf.gov.endpoints", "applications in JavaScript"),
     ("public:ccf.gov.jwt.issuers", "tokens of issuers"),

@@ -13,6 +13,7 @@
 
 mod change;
 mod decide;
+mod epochs;
 mod founding;
 mod http;
 mod joining;

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use adapter::Neighbour;
+use adapter::{Fault, Neighbour};
 use anyhow::{Context, anyhow};
 use base::NodeId;
 use crypto::Certificate;
-use development::{FounderFile, Identity, Joined, Membership, NodeFile, Past};
-use node::{Founder, Origin, Secrets, Settings};
+use development::{FounderFile, Identity, Joined, Membership, NodeFile, Past, keep_ledger_secrets};
+use node::{Founder, KeepSecrets, Origin, Secrets, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -70,7 +70,7 @@ fn run() -> anyhow::Result<()> {
     let prepared = node::prepare()?;
     let adapters = hosted::adapters(&dir, &file, &identity, &prepared)?;
     let settings = settings(&dir, &file, &identity)?;
-    node::run(&settings, secrets(identity)?, prepared, adapters, &stop)?;
+    node::run(&settings, secrets(&dir, identity)?, prepared, adapters, &stop)?;
     Ok(())
 }
 
@@ -122,12 +122,15 @@ fn founders(file: &FounderFile, certificates: &[(NodeId, String)]) -> anyhow::Re
     file.nodes.iter().map(founder).collect()
 }
 
-fn secrets(identity: Identity) -> anyhow::Result<Secrets> {
-    let Identity { node_key, node_certificate, service_key, service_certificate, ledger_secret, past: _ } = identity;
+fn secrets(dir: &Path, identity: Identity) -> anyhow::Result<Secrets> {
+    let Identity { node_key, node_certificate, service_key, service_certificate, ledger_secrets, past: _ } = identity;
+    let dir = dir.to_owned();
+    let keep: KeepSecrets = Box::new(move |secrets| keep_ledger_secrets(&dir, secrets).map_err(Fault::new));
     Ok(Secrets {
         node_key: Arc::new(node_key),
         service_key,
-        ledger_secret,
+        ledger_secrets,
+        keep,
         service_certificate: certificate(&service_certificate)?,
         node_certificate: certificate(&node_certificate)?,
     })

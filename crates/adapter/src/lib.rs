@@ -37,7 +37,7 @@ pub use files::{FileKind, Files, Read, Stored};
 pub use host::{Host, LEDGERS, LEDGERS_MAX, LedgerPolicy, LedgerRow, LedgerStatus, NoHost, OPENING_BYTES_MAX};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};
-pub use service::{Handover, Neighbour, NoService, Proof, Service};
+pub use service::{Handover, Holder, Neighbour, NoService, Proof, Recovery, Service};
 pub use socket::Socket;
 pub use work::{LedgerId, Submitted, Work};
 

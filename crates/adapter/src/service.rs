@@ -2,7 +2,7 @@
 
 use base::{NodeId, Seqno};
 use bytes::Bytes;
-use kv::State;
+use kv::{Section, State};
 use zeroize::Zeroizing;
 
 use crate::{Blame, Reject};
@@ -18,6 +18,13 @@ pub trait Service: Send + Sync {
 
     /// The service's certificate (PEM) with another validity.
     fn renew_certificate(&self, from: u64, until: u64) -> Result<String, Reject>;
+
+    /// Rows that bring a new ledger secret to every node that is trusted in `state` and whose lease lasts. It is in force from the entry
+    /// behind theirs on; rows that never are an entry bring nothing. With `recovery` one of them has shares of it.
+    fn rekey(&self, state: &State, recovery: Option<&Recovery>) -> Result<Vec<Section>, Reject>;
+
+    /// A row with new shares of the ledger secret in use.
+    fn deal_shares(&self, state: &State, recovery: &Recovery) -> Result<Section, Reject>;
 
     /// What a node needs to be one of the service. Refused unless it is trusted in `committed`.
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject>;
@@ -60,6 +67,24 @@ pub struct Neighbour {
     pub address: String,
 }
 
+/// Who can open the ledger after a disaster, and how many of them are needed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// Of those who do not hold it alone.
+    pub threshold: usize,
+    pub holders: Vec<Holder>,
+}
+
+/// A member who is dealt a share.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holder {
+    pub id: String,
+    /// The RSA key that its share is encrypted for, PEM.
+    pub key: String,
+    /// It needs no others.
+    pub alone: bool,
+}
+
 /// Where there are no keys: an adapter by itself, in a test of it.
 pub struct NoService;
 
@@ -73,6 +98,14 @@ impl Service for NoService {
     }
 
     fn renew_certificate(&self, _: u64, _: u64) -> Result<String, Reject> {
+        Err(no_keys())
+    }
+
+    fn rekey(&self, _: &State, _: Option<&Recovery>) -> Result<Vec<Section>, Reject> {
+        Err(no_keys())
+    }
+
+    fn deal_shares(&self, _: &State, _: &Recovery) -> Result<Section, Reject> {
         Err(no_keys())
     }
 

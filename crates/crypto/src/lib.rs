@@ -7,6 +7,8 @@
 //! | private domain of an entry | AES-256-GCM, IV given by the caller | [`SealingKey`] |
 //! | small secrets at rest or under another secret | AES-256-GCM, random IV, `tag ‖ IV ‖ ciphertext` | [`wrap`], [`unwrap`] |
 //! | service, node and member keys | ECDSA on P-384 | [`KeyPair`], [`PublicKey`] |
+//! | small secrets for the holder of a node's key | HPKE (RFC 9180) on P-384 | [`hpke`] |
+//! | recovery shares, and how they go to members | Shamir over 2³¹ − 1, HKDF-SHA-256; RSA-OAEP with SHA-256 | [`shares`], [`oaep`] |
 //! | signature of a ledger root by the service | COSE_Sign1, ES384 | [`cose`] |
 //! | signature of a ledger root by a node | ECDSA P-384 over a SHA-256 digest, DER | [`KeyPair::sign_digest`] |
 //! | certificates of service, nodes and members | X.509, ECDSA P-384 with SHA-384 | [`certificate`] |
@@ -27,10 +29,13 @@ mod der;
 mod error;
 pub mod foreign_key;
 mod hash;
+pub mod hpke;
 mod key;
+pub mod oaep;
 mod pem;
 mod seal;
 mod secret;
+pub mod shares;
 mod signing_key;
 
 pub use bundle::ForeignCertificate;

@@ -1,4 +1,4 @@
-//! What a node's TEE would hold: keys, the ledger secret, and what it was told of its network.
+//! What a node's TEE would hold: keys, the ledger secrets, and what it was told of its network.
 //!
 //! The secrets are sealed, as they would be, but under a "virtual" key that lies beside them. **Protects nothing.**
 //!
@@ -6,7 +6,7 @@
 //! virtual-tee/sealing_key             32 bytes; a real TEE derives it from what the node is
 //!             node_key.sealed         PKCS#8
 //!             service_key.sealed      PKCS#8; in every node: any of them may become primary and sign
-//!             ledger_secret.sealed    32 bytes
+//!             ledger_secrets.sealed   for each, ascending: u64 (little-endian) from where on it is in force, 32 bytes
 //!             service_cert.pem
 //!             nodes/<id>.pem          endorsed by the service: of all founders, or of the node that joined alone
 //!             members/<name>.pem      founders only
@@ -16,8 +16,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base::NodeId;
+use base::{NodeId, Seqno};
 use crypto::{Certificate, KeyPair, Secret};
+use zeroize::Zeroizing;
 
 use crate::files::{self, Readers};
 use crate::joined::Joined;
@@ -31,9 +32,12 @@ pub struct Identity {
     pub service_key: KeyPair,
     /// PEM.
     pub service_certificate: String,
-    pub ledger_secret: Secret,
+    pub ledger_secrets: LedgerSecrets,
     pub past: Past,
 }
+
+/// Each with the seqno that it is in force from, ascending.
+pub type LedgerSecrets = Vec<(Seqno, Secret)>;
 
 /// How the node came by it.
 pub enum Past {
@@ -90,9 +94,11 @@ impl Files {
     }
 }
 
+/// One of the ledger secrets, with where it begins.
+const SECRET_BYTES: usize = 8 + 32;
 const NODE_KEY: &str = "node_key";
 const SERVICE_KEY: &str = "service_key";
-const LEDGER_SECRET: &str = "ledger_secret";
+const LEDGER_SECRETS: &str = "ledger_secrets";
 const JOINED: &str = "joined";
 
 impl Identity {
@@ -107,7 +113,7 @@ impl Identity {
         let sealing_key = secret(&files.sealing_key(), &files::read(&files.sealing_key())?)?;
         let node_key = open_key(&files, &sealing_key, NODE_KEY)?;
         let service_key = open_key(&files, &sealing_key, SERVICE_KEY)?;
-        let ledger_secret = secret(&files.sealed(LEDGER_SECRET), &unseal(&files, &sealing_key, LEDGER_SECRET)?)?;
+        let ledger_secrets = read_secrets(&files, &sealing_key)?;
         let service_certificate = files::read_text(&files.service_certificate())?;
         let service = certificate(&files.service_certificate(), &service_certificate)?;
         if service.public_key().map_err(|e| Error::crypto(&files.service_certificate(), "a usable key", e))?
@@ -137,7 +143,7 @@ impl Identity {
             let members = read_pem_dir(&files.members())?.into_iter().map(member).collect();
             Past::Founded { node_certificates, members }
         };
-        Ok(Self { node_key, node_certificate, service_key, service_certificate, ledger_secret, past })
+        Ok(Self { node_key, node_certificate, service_key, service_certificate, ledger_secrets, past })
     }
 
     /// Lays the identity of a founder down in a node's directory. `members` are named, the other names follow from the content.
@@ -146,7 +152,8 @@ impl Identity {
         let sealing_key = begin(&files)?;
         files::make_dir(&files.members(), Readers::Owner)?;
         seal_key(&files, &sealing_key, NODE_KEY, parts.node_key)?;
-        seal_service(&files, &sealing_key, parts.service_key, parts.service_certificate, parts.ledger_secret)?;
+        let first = [(Seqno(1), parts.ledger_secret.clone())];
+        seal_service(&files, &sealing_key, parts.service_key, parts.service_certificate, &first)?;
         for (id, pem) in parts.node_certificates {
             files::write(&files.nodes().join(format!("{id}.pem")), pem.as_bytes(), Readers::Owner)?;
         }
@@ -155,6 +162,13 @@ impl Identity {
         }
         Ok(())
     }
+}
+
+/// Seals all ledger secrets in place of those before: the network has a new one. They are there for good when it returns.
+pub fn keep_ledger_secrets(node_dir: &Path, secrets: &[(Seqno, Secret)]) -> Result<(), Error> {
+    let files = Files::of(node_dir);
+    let sealing_key = secret(&files.sealing_key(), &files::read(&files.sealing_key())?)?;
+    seal_secrets(&files, &sealing_key, secrets)
 }
 
 /// What [`Identity::write`] lays down.
@@ -179,7 +193,7 @@ pub struct Admission<'a> {
     pub service_key: &'a KeyPair,
     /// PEM.
     pub service_certificate: &'a str,
-    pub ledger_secret: &'a Secret,
+    pub ledger_secrets: &'a [(Seqno, Secret)],
     /// PEM, endorsed by the service.
     pub node_certificate: &'a str,
     pub joined: &'a Joined,
@@ -205,8 +219,8 @@ impl Candidate {
     /// Seals what the network handed over. After a crash in between the node asks again.
     pub fn seal(self, admission: &Admission<'_>, node_dir: &Path) -> Result<Identity, Error> {
         let Self { node_key, files, sealing_key } = self;
-        let Admission { service_key, service_certificate, ledger_secret, node_certificate, joined } = admission;
-        seal_service(&files, &sealing_key, service_key, service_certificate, ledger_secret)?;
+        let Admission { service_key, service_certificate, ledger_secrets, node_certificate, joined } = admission;
+        seal_service(&files, &sealing_key, service_key, service_certificate, ledger_secrets)?;
         let own = files.nodes().join(format!("{}.pem", node_key.public().node_id()));
         files::write(&own, node_certificate.as_bytes(), Readers::Owner)?;
         let json = serde_json::to_vec(joined).map_err(|e| Error::content(&files.sealed(JOINED), e.to_string()))?;
@@ -231,11 +245,35 @@ fn seal_service(
     sealing_key: &Secret,
     service_key: &KeyPair,
     service_certificate: &str,
-    ledger_secret: &Secret,
+    ledger_secrets: &[(Seqno, Secret)],
 ) -> Result<(), Error> {
     seal_key(files, sealing_key, SERVICE_KEY, service_key)?;
-    seal(files, sealing_key, LEDGER_SECRET, ledger_secret.expose())?;
+    seal_secrets(files, sealing_key, ledger_secrets)?;
     files::write(&files.service_certificate(), service_certificate.as_bytes(), Readers::Owner)
+}
+
+fn seal_secrets(files: &Files, sealing_key: &Secret, secrets: &[(Seqno, Secret)]) -> Result<(), Error> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(secrets.len() * SECRET_BYTES));
+    for (first, secret) in secrets {
+        plain.extend_from_slice(&first.0.to_le_bytes());
+        plain.extend_from_slice(secret.expose());
+    }
+    seal(files, sealing_key, LEDGER_SECRETS, &plain)
+}
+
+fn read_secrets(files: &Files, sealing_key: &Secret) -> Result<LedgerSecrets, Error> {
+    let path = files.sealed(LEDGER_SECRETS);
+    let plain = unseal(files, sealing_key, LEDGER_SECRETS)?;
+    let (secrets, []) = plain.as_ref().as_chunks::<SECRET_BYTES>() else {
+        return Err(Error::content(&path, "what is sealed in it is no list of secrets"));
+    };
+    let read = |bytes: &[u8; SECRET_BYTES]| {
+        let (first, bytes) = bytes.split_at(8);
+        let mut number = [0; 8];
+        number.copy_from_slice(first);
+        Ok((Seqno(u64::from_le_bytes(number)), secret(&path, bytes)?))
+    };
+    secrets.iter().map(read).collect()
 }
 
 fn seal_key(files: &Files, sealing_key: &Secret, name: &str, key: &KeyPair) -> Result<(), Error> {
@@ -314,7 +352,7 @@ mod tests {
         let service_key = KeyPair::generate().unwrap();
         let service = certificate::service(&service_key, "a service", always).unwrap();
         let own = certificate::node(candidate.node_key.public(), &service_key, &service, &[], always).unwrap();
-        let ledger_secret = Secret::random().unwrap();
+        let ledger_secrets = vec![(Seqno(1), Secret::random().unwrap()), (Seqno(70), Secret::random().unwrap())];
         let row = serde_json::json!({ "kind": "keyvalue" }).as_object().unwrap().clone();
         let listen = "127.0.0.1:9".parse().unwrap();
         let joined = Joined {
@@ -326,7 +364,7 @@ mod tests {
         let admission = Admission {
             service_key: &service_key,
             service_certificate: &service.to_pem(),
-            ledger_secret: &ledger_secret,
+            ledger_secrets: &ledger_secrets,
             node_certificate: &own.to_pem(),
             joined: &joined,
         };
@@ -334,7 +372,13 @@ mod tests {
         assert!(Identity::has_joined(dir.path()));
         let identity = Identity::open(dir.path()).unwrap();
         assert!(matches!(&identity.past, Past::Joined(kept) if *kept == joined));
-        assert_eq!(identity.ledger_secret.expose(), ledger_secret.expose());
+        let plain = |secrets: &[(Seqno, Secret)]| -> Vec<_> {
+            secrets.iter().map(|(first, it)| (*first, *it.expose())).collect()
+        };
+        assert_eq!(plain(&identity.ledger_secrets), plain(&ledger_secrets));
+        let newer = [&ledger_secrets[..], &[(Seqno(90), Secret::random().unwrap())]].concat();
+        keep_ledger_secrets(dir.path(), &newer).unwrap();
+        assert_eq!(plain(&Identity::open(dir.path()).unwrap().ledger_secrets), plain(&newer));
         assert_eq!(identity.node_certificate, own.to_pem());
 
         // Nobody changes what it was told.

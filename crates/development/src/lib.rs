@@ -39,7 +39,7 @@ mod ports;
 pub use accounts::{ACCOUNTS, Account};
 pub use error::Error;
 pub use genesis::{DEFAULT_GENESIS, chain_id};
-pub use identity::{Admission, Candidate, Founder, Identity, Past};
+pub use identity::{Admission, Candidate, Founder, Identity, LedgerSecrets, Past, keep_ledger_secrets};
 pub use join_file::{Door, JoinFile};
 pub use joined::{Fetched, Joined, JoinedLedger, Joining, JoiningState, Membership, Neighbour, Served};
 pub use layout::{Layout, NodeLayout};

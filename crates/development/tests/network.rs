@@ -101,7 +101,7 @@ fn an_identity_of_another_network_or_a_changed_one_does_not_open() {
         fs::write(&path, good).unwrap();
         error.unwrap_or_else(|| panic!("{name} was accepted"))
     };
-    for name in ["node_key.sealed", "service_key.sealed", "ledger_secret.sealed", "sealing_key", "service_cert.pem"] {
+    for name in ["node_key.sealed", "service_key.sealed", "ledger_secrets.sealed", "sealing_key", "service_cert.pem"] {
         let other = fs::read(b.virtual_tee().join(name)).unwrap();
         assert!(!refused(name, &other).is_empty());
         let mut changed = fs::read(a.virtual_tee().join(name)).unwrap();

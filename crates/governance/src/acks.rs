@@ -87,7 +87,10 @@ impl Governance {
                         "A recovery member cannot become active while the service recovers.".to_owned(),
                     ));
                 }
-                Some(ServiceStatus::Open) => outcome.effects.push(Effect::RefreshRecoveryShares),
+                Some(ServiceStatus::Open) => {
+                    outcome.effects.push(Effect::RefreshRecoveryShares);
+                    self.want_shares(tx)?;
+                }
                 Some(ServiceStatus::Opening) | None => {}
             }
         }

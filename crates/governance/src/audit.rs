@@ -11,6 +11,7 @@
 
 mod nodes;
 mod recorded;
+mod secrets;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,11 +24,12 @@ use kv::{Blob, NoHistory, Section, State, TableError, TableId, Tables, Tx, Write
 use crate::engine::Runner;
 use crate::state::decisions::Decision;
 use crate::state::proposals::{self, ProposalState};
-use crate::tables::SINGLETON;
+use crate::tables::{FOR_NODES, HISTORICAL, SHARES, SINGLETON};
 use crate::{At, Governance, Kind, MemberId, Refusal, Signed};
 
 pub use nodes::NodeEvent;
 use recorded::Recorded;
+use secrets::Brought;
 
 /// Roots that a request may be bound to: it takes milliseconds to judge one, and a batch is signed every few.
 const ROOTS_KEPT: usize = 256;
@@ -50,6 +52,10 @@ pub enum What {
     Settled { proposal: String, state: ProposalState },
     /// What a node decided about a node.
     Node { node: NodeId, event: NodeEvent },
+    /// The ledger has a new secret from the next entry on.
+    Rekeyed,
+    /// Members have new shares of the ledger's secret.
+    SharesDealt,
     /// Nothing that an audit knows.
     Unknown,
 }
@@ -152,7 +158,8 @@ impl<'a> Auditor<'a> {
         let name = |section: &Section| &self.tables.get(section.table).name;
         writes.sections.iter().any(|section| {
             let name = name(section);
-            name.starts_with("public:ccf.gov.") || name.starts_with("public:coco.gov.")
+            let secrets = [HISTORICAL, FOR_NODES, SHARES].contains(&name.as_str());
+            name.starts_with("public:ccf.gov.") || name.starts_with("public:coco.gov.") || secrets
         })
     }
 
@@ -161,7 +168,7 @@ impl<'a> Auditor<'a> {
         let Some(decision) = Decision::read(row) else {
             return finding(None, What::Unknown, Err("the decision's own row cannot be read".to_owned()));
         };
-        let (what, judged) = self.again(decision, writes);
+        let (what, judged) = self.again(seqno, decision, writes);
         finding(Some(decision), what, self.in_row(decision).and(judged))
     }
 
@@ -179,10 +186,10 @@ impl<'a> Auditor<'a> {
     }
 
     /// Judges the request in an entry, on what was there before the entry.
-    fn again(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
+    fn again(&self, seqno: Seqno, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
         let envelope = match self.envelope(writes) {
             Ok(Some(envelope)) => envelope,
-            Ok(None) => return self.unsigned(decision, writes),
+            Ok(None) => return self.unsigned(seqno, decision, writes),
             Err(fault) => return (What::Unknown, Err(fault)),
         };
         let tx = Tx::new(&self.state);
@@ -200,7 +207,15 @@ impl<'a> Auditor<'a> {
     }
 
     /// Nobody asked for it: it must follow from rows and time.
-    fn unsigned(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
+    fn unsigned(&self, seqno: Seqno, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
+        if let Some(brought) = secrets::brought(&self.governance, writes) {
+            let what = match brought {
+                Brought::Secret(_) => What::Rekeyed,
+                Brought::Shares(_) => What::SharesDealt,
+            };
+            let again = |tx: &mut Tx<'_>, at: &At<'_>| secrets::again(&self.governance, tx, &brought, at.time, seqno);
+            return (what, self.same(decision, writes, again));
+        }
         let Some((node, event)) = nodes::event(&self.governance, &self.state, writes) else {
             return self.settled(decision, writes);
         };

@@ -5,6 +5,7 @@
 
 use kv::{Kind, TableError, TableId, Tables};
 
+pub use ledger::secrets::{FOR_NODES, HISTORICAL, SHARES};
 pub use ledger::tables::{LEDGER_FILES, NODES_ENDORSED_CERTIFICATES, NODES_INFO, SERVICE_INFO, SIGNATURES, SINGLETON};
 
 pub const CONSTITUTION: &str = "public:ccf.gov.constitution";
@@ -45,6 +46,10 @@ pub const LEASE: &str = "public:coco.gov.lease";
 pub const NODES_LEASES: &str = "public:coco.gov.nodes.leases";
 /// What nodes show to prove themselves anew, until another node has verified it.
 pub const NODES_EVIDENCE: &str = "public:coco.gov.nodes.evidence";
+/// How long a ledger secret is in use.
+pub const EPOCH: &str = "public:coco.gov.epoch";
+/// Since when the one is that is in use, and whether members want another.
+pub const LEDGER_SECRET: &str = "public:coco.gov.ledger_secret";
 
 /// What CCF's default constitution uses beside the tables above, and what no constitution may do without registering.
 const OF_CCF: [&str; 28] = [
@@ -73,13 +78,13 @@ const OF_CCF: [&str; 28] = [
     "public:ccf.gov.jwt.public_signing_keys_metadata",
     "public:ccf.gov.jwt.public_signing_key_issuer",
     "public:ccf.gov.roles",
-    "public:ccf.internal.recovery_shares",
-    "public:ccf.internal.historical_encrypted_ledger_secret",
-    "public:ccf.internal.encrypted_ledger_secrets",
+    SHARES,
+    HISTORICAL,
+    FOR_NODES,
 ];
 
 /// What the constitution of our own writes beside CCF's tables.
-const OF_COCO: [&str; 13] = [
+const OF_COCO: [&str; 14] = [
     POLICIES,
     "public:coco.gov.participants",
     ORGANISATIONS,
@@ -91,7 +96,8 @@ const OF_COCO: [&str; 13] = [
     NODES_NUMBERS,
     NODES_LEASES,
     NODES_EVIDENCE,
-    "public:coco.gov.epoch",
+    EPOCH,
+    LEDGER_SECRET,
     "public:coco.gov.ledgers",
 ];
 
@@ -120,6 +126,11 @@ pub struct GovernanceTables {
     pub nodes_evidence: TableId,
     pub lease: TableId,
     pub ledger_files: TableId,
+    pub epoch: TableId,
+    pub ledger_secret: TableId,
+    pub historical_secret: TableId,
+    pub secret_for_nodes: TableId,
+    pub shares: TableId,
 }
 
 impl GovernanceTables {
@@ -151,6 +162,11 @@ impl GovernanceTables {
             nodes_evidence: of(tables, NODES_EVIDENCE)?,
             lease: of(tables, LEASE)?,
             ledger_files: of(tables, LEDGER_FILES)?,
+            epoch: of(tables, EPOCH)?,
+            ledger_secret: of(tables, LEDGER_SECRET)?,
+            historical_secret: of(tables, HISTORICAL)?,
+            secret_for_nodes: of(tables, FOR_NODES)?,
+            shares: of(tables, SHARES)?,
         })
     }
 }

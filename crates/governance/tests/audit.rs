@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use base::{Digest, NodeId, Seqno};
 use crypto::certificate::{self, Validity};
-use crypto::{Certificate, KeyPair};
+use crypto::{Certificate, ForeignKey, KeyPair, PublicKey, Secret};
 use governance::audit::{Auditor, Finding, NodeEvent, Rows, What};
 use governance::engine::Service;
 use governance::nodes::Shown;
 use governance::validity::period;
 use governance::{At, Decision, Governance, Kind, ProposalState, Refusal, Signed, constitution};
-use kv::{Blob, NoHistory, State, Tables, Tx, WriteSet};
+use kv::{Blob, NoHistory, Section, State, Tables, Tx, WriteSet};
 use ledger::genesis::{Interface, NodeInfo, NodeStatus, QuoteInfo};
+use ledger::secrets;
 use serde_json::{Map, json};
 use world::{Member, NO, YES, inline, put, put_json};
 
@@ -372,6 +373,80 @@ fn what_happens_to_a_node_follows() {
     let (third, info) = candidate("a:1");
     ledger.decide(|governance, tx, _| governance.admit(tx, third, info).map(drop)).unwrap();
     assert_eq!(ledger.info(third).number, 3, "a number is used once");
+}
+
+/// Rows of a new ledger secret for these nodes, as a node makes them.
+fn new_secret(ledger: &Ledger, old: u64, stored: Option<u64>, nodes: &[NodeId]) -> Vec<Section> {
+    let tx = Tx::new(&ledger.state);
+    let nodes: Vec<_> = nodes
+        .iter()
+        .map(|id| {
+            let pem = ledger.governance.node_info(&tx, *id).unwrap().unwrap().public_key.unwrap();
+            (*id, PublicKey::from_spki_der(ForeignKey::from_pem(&pem).unwrap().spki_der()).unwrap())
+        })
+        .collect();
+    let secret = || Secret::random().unwrap();
+    let rows = secrets::rekey(&secret(), (Seqno(old), &secret()), stored.map(Seqno), &nodes).unwrap();
+    let section = |table: &str, row: Vec<u8>| Section {
+        table: ledger.state.tables().find(table).unwrap(),
+        puts: vec![(Blob::from([0; 8]), Blob::from(row))],
+        removes: vec![],
+    };
+    vec![section(secrets::HISTORICAL, rows.historical), section(secrets::FOR_NODES, rows.for_nodes)]
+}
+
+impl Ledger {
+    fn rekey(&mut self, rows: &[Section]) -> Result<(), Refusal> {
+        let entry = Seqno(self.entries.len() as u64 + 1);
+        self.decide(|governance, tx, at| governance.rekey(tx, rows, at.time, entry).map(drop))
+    }
+}
+
+#[test]
+fn a_new_ledger_secret_follows_from_who_asked_for_it() {
+    let mut ledger = Ledger::founded(3);
+    let (id, info) = candidate("a:1");
+    ledger.decide(|governance, tx, _| governance.admit(tx, id, info).map(drop)).unwrap();
+    let args = json!({ "node_id": id.to_string(), "valid_from": "260101000000Z", "validity_period_days": 30 });
+    ledger.pass("transition_node_to_trusted", args);
+    let early = new_secret(&ledger, 1, None, &[id]);
+    assert!(ledger.rekey(&early).is_err(), "nobody asked");
+    ledger.pass("trigger_ledger_rekey", json!(null));
+    let rows = new_secret(&ledger, 1, None, &[id]);
+    ledger.rekey(&rows).unwrap();
+    let entry = ledger.entries.len() as u64;
+    ledger.pass("set_epoch", json!({ "seconds": 60 }));
+    let soon = new_secret(&ledger, entry + 1, Some(entry), &[id]);
+    assert!(ledger.rekey(&soon).is_err(), "the epoch is not over");
+    ledger.time += 60_000;
+    ledger.rekey(&soon).unwrap();
+    let findings = ledger.audited();
+    assert_eq!(findings.iter().find(|finding| finding.fault.is_some()), None);
+    assert_eq!(findings.iter().filter(|finding| finding.what == What::Rekeyed).count(), 2);
+
+    // For a node that nobody trusts, in another's place, or because nobody asked: it is found.
+    let place = entry as usize - 1;
+    let fault = |change: &dyn Fn(&mut Ledger)| {
+        let mut forged = Ledger::founded(1);
+        (forged.entries, forged.state) = (ledger.entries.clone(), ledger.state.clone());
+        change(&mut forged);
+        forged.audited().into_iter().find_map(|finding| finding.fault)
+    };
+    let another = KeyPair::generate().unwrap().public().node_id().to_string();
+    let to_another = |ledger: &mut Ledger| {
+        ledger.forge(place, secrets::FOR_NODES, |row| row.replace(&id.to_string(), &another));
+    };
+    assert!(fault(&to_another).unwrap().contains("not in good standing"));
+    let elsewhere = |ledger: &mut Ledger| {
+        ledger.forge(place, secrets::HISTORICAL, |row| row.replace("\"version\":1", "\"version\":2"));
+    };
+    assert!(fault(&elsewhere).unwrap().contains("does not continue"));
+    let undecided = |ledger: &mut Ledger| {
+        let decisions = ledger.governance.tables().decisions;
+        let in_use = ledger.governance.tables().ledger_secret;
+        ledger.entries[place].sections.retain(|section| section.table != decisions && section.table != in_use);
+    };
+    assert!(fault(&undecided).unwrap().contains("nobody had decided it"));
 }
 
 #[test]

@@ -62,10 +62,8 @@ pub(crate) fn seal_domains(
     public: impl FnOnce(&mut Vec<u8>),
     private: impl FnOnce(&mut Vec<u8>),
 ) -> Result<Digest, SealError> {
-    let (sealing, evidence) = match (keys.sealing(txid.seqno), keys.evidence_digest(txid)) {
-        (Some(sealing), Some(evidence)) => (sealing, evidence),
-        _ => return Err(SealError::NoKey(txid.seqno)),
-    };
+    let epoch = keys.at(txid.seqno).ok_or(SealError::NoKey(txid.seqno))?;
+    let evidence = epoch.evidence_digest(txid);
     let iv = iv(txid).ok_or(SealError::TxId(txid))?;
     let start = out.len();
     out.resize(start + PREFIX_BYTES, 0);
@@ -83,7 +81,7 @@ pub(crate) fn seal_domains(
         return Err(SealError::TooLarge { bytes });
     }
     let (public, private) = out.split_at_mut(public_end);
-    let tag = match sealing.seal(iv, &public[start + PREFIX_BYTES..], private) {
+    let tag = match epoch.sealing.seal(iv, &public[start + PREFIX_BYTES..], private) {
         Ok(tag) => tag,
         Err(error) => {
             out.truncate(start);
@@ -210,15 +208,15 @@ impl<'a> RawEntry<'a> {
 
     /// Opens the private domain. Authenticates the public one with it, and the commit evidence.
     pub(crate) fn open_private(&self, keys: &LedgerKeys) -> Result<Vec<u8>, Corrupt> {
-        let no_key = Corrupt::NoKey(self.txid.seqno);
-        let sealing = keys.sealing(self.txid.seqno).ok_or(no_key.clone())?;
-        if keys.evidence_digest(self.txid).ok_or(no_key)? != self.evidence {
+        let epoch = keys.at(self.txid.seqno).ok_or(Corrupt::NoKey(self.txid.seqno))?;
+        if epoch.evidence_digest(self.txid) != self.evidence {
             return Err(Corrupt::Sealed);
         }
         let mut gcm = Reader::new(&self.bytes[HEADER_BYTES..PREFIX_BYTES]);
         let (tag, iv) = (gcm.array()?, gcm.array()?);
         let mut private = vec![0; self.private_bytes()];
-        sealing
+        epoch
+            .sealing
             .open(*iv, &self.bytes[PREFIX_BYTES..self.public_end], &self.bytes[self.public_end..], tag, &mut private)
             .map_err(|_| Corrupt::Sealed)?;
         Ok(private)

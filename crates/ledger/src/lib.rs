@@ -30,6 +30,7 @@ mod places;
 pub mod receipt;
 mod recovery;
 mod scan;
+pub mod secrets;
 mod show;
 mod signature;
 pub mod tables;

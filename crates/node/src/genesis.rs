@@ -5,6 +5,8 @@ use kv::{Blob, Kind, Section, TableError, TableId, Tables, WriteSet};
 use ledger::genesis::{Interface, NodeInfo, NodeStatus, QuoteInfo, ServiceStatus, VIRTUAL, node_key, service_info};
 use serde_json::Map;
 
+use crate::secrets::SecretTables;
+
 /// The tables of the service itself that this node writes.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceTables {
@@ -14,6 +16,7 @@ pub struct ServiceTables {
     leases: TableId,
     ledgers: TableId,
     opened: TableId,
+    secrets: SecretTables,
 }
 
 /// Until when nodes need not prove themselves anew: key = id, value = JSON.
@@ -28,6 +31,7 @@ impl ServiceTables {
         let ledgers = tables.add(adapter::LEDGERS, Kind::State)?;
         let opened = tables.add(OPENED, Kind::State)?;
         let leases = tables.add(LEASES, Kind::State)?;
+        let secrets = SecretTables::register(tables)?;
         let find = |name: &str| tables.find(name).ok_or_else(|| TableError::Name(name.to_owned()));
         Ok(Self {
             info: find(ledger::tables::SERVICE_INFO)?,
@@ -36,6 +40,7 @@ impl ServiceTables {
             leases,
             ledgers,
             opened,
+            secrets,
         })
     }
 }
@@ -59,6 +64,11 @@ impl ServiceTables {
     /// Those that have begun, by name.
     pub(crate) fn opened(&self) -> TableId {
         self.opened
+    }
+
+    /// What brings ledger secrets.
+    pub(crate) fn secrets(&self) -> SecretTables {
+        self.secrets
     }
 }
 
@@ -121,6 +131,7 @@ impl Genesis {
                 (tables.info, vec![(singleton(), opening.into())]),
                 (tables.nodes, nodes.collect()),
                 (tables.endorsed, endorsed.collect()),
+                tables.secrets.first(),
             ]),
             write_set(vec![(tables.info, vec![(singleton(), open.into())])]),
         ]

@@ -6,6 +6,7 @@
 //!      └─ executes the next one meanwhile
 //! ```
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use adapter::{Fault, Opening, Seal};
@@ -44,6 +45,8 @@ pub struct ClosedBatch {
     pub state: State,
     /// Where the ledger stands before it.
     pub head: Head,
+    /// The ledger secrets as they are at its end: an entry of it may have brought one.
+    pub keys: Arc<LedgerKeys>,
 }
 
 /// The end of a batch for one hosted ledger.
@@ -64,7 +67,6 @@ pub struct SealedBatch {
 
 /// What the thread works with.
 pub struct Sealer {
-    pub keys: std::sync::Arc<LedgerKeys>,
     pub signer: Signer,
     pub executor: Sender<Command>,
     pub proposals: Sender<Proposal>,
@@ -94,53 +96,53 @@ impl Sealer {
     }
 
     fn seal(&self, batch: ClosedBatch) -> Result<(SealedBatch, Proposal), Fault> {
-        let ClosedBatch { opening, mut drafts, ends, state, head } = batch;
+        let ClosedBatch { opening, mut drafts, ends, state, head, keys } = batch;
         let txid = |place: usize| TxId { view: opening.view, seqno: Seqno(opening.first.0 + place as u64) };
         let work = drafts.len() - ends.len();
         let tables = state.tables();
         let finish = || finish(ends, &drafts, &state);
-        let of_work = || self.entries(&drafts[..work], txid(0), tables);
+        let of_work = || entries(&drafts[..work], txid(0), tables, &keys);
         let (late, of_work) = if work < SHARED_FROM { (finish(), of_work()) } else { rayon::join(finish, of_work) };
         let (late, Sealed { mut bytes, mut leaves }) = (late?, of_work?);
         for (Draft { writes, claims, .. }, late) in drafts[work..].iter_mut().zip(&late) {
             *writes = std::mem::take(writes).then(late.writes.clone());
             *claims = late.claims;
         }
-        let ends = self.entries(&drafts[work..], txid(work), tables)?;
+        let ends = entries(&drafts[work..], txid(work), tables, &keys)?;
         bytes.extend_from_slice(&ends.bytes);
         leaves.extend(ends.leaves);
         let seconds = opening.time / 1_000;
-        let head = ledger::sign(&head, opening.view, &leaves, &self.signer, &self.keys, seconds, &mut bytes);
+        let head = ledger::sign(&head, opening.view, &leaves, &self.signer, &keys, seconds, &mut bytes);
         let head = head.map_err(Fault::new)?;
         let late = late.into_iter().enumerate().map(|(place, late)| (txid(work + place).seqno, late.writes));
         let entries = drafts.into_iter().enumerate().map(|(place, draft)| (txid(place).seqno, draft.writes));
         let sealed = SealedBatch { txid: head.txid, late: late.collect(), entries: entries.collect() };
         Ok((sealed, Proposal { batch: Bytes::from(bytes), head }))
     }
+}
 
-    /// Seals entries, the first of which is `first`.
-    fn entries(&self, drafts: &[Draft], first: TxId, tables: &Tables) -> Result<Sealed, Fault> {
-        let chunk = |(place, drafts): (usize, &[Draft])| {
-            let mut sealed = Sealed::default();
-            sealed.bytes.reserve((drafts.len() + 1) * ENTRY_BYTES);
-            for (Draft { writes, claims, .. }, seqno) in drafts.iter().zip(first.seqno.0 + (place * CHUNK) as u64..) {
-                let txid = TxId { seqno: Seqno(seqno), ..first };
-                let leaf = ledger::seal(txid, writes, claims, tables, &self.keys, &mut sealed.bytes);
-                sealed.leaves.push(leaf.map_err(Fault::new)?);
-            }
-            Ok(sealed)
-        };
-        if drafts.len() <= CHUNK {
-            return chunk((0, drafts));
+/// Seals entries, the first of which is `first`.
+fn entries(drafts: &[Draft], first: TxId, tables: &Tables, keys: &LedgerKeys) -> Result<Sealed, Fault> {
+    let chunk = |(place, drafts): (usize, &[Draft])| {
+        let mut sealed = Sealed::default();
+        sealed.bytes.reserve((drafts.len() + 1) * ENTRY_BYTES);
+        for (Draft { writes, claims, .. }, seqno) in drafts.iter().zip(first.seqno.0 + (place * CHUNK) as u64..) {
+            let txid = TxId { seqno: Seqno(seqno), ..first };
+            let leaf = ledger::seal(txid, writes, claims, tables, keys, &mut sealed.bytes);
+            sealed.leaves.push(leaf.map_err(Fault::new)?);
         }
-        let chunks: Vec<Sealed> = drafts.par_chunks(CHUNK).enumerate().map(chunk).collect::<Result<_, Fault>>()?;
-        let mut all = Sealed { bytes: Vec::with_capacity((drafts.len() + 1) * ENTRY_BYTES), leaves: Vec::new() };
-        for Sealed { bytes, leaves } in chunks {
-            all.bytes.extend_from_slice(&bytes);
-            all.leaves.extend(leaves);
-        }
-        Ok(all)
+        Ok(sealed)
+    };
+    if drafts.len() <= CHUNK {
+        return chunk((0, drafts));
     }
+    let chunks: Vec<Sealed> = drafts.par_chunks(CHUNK).enumerate().map(chunk).collect::<Result<_, Fault>>()?;
+    let mut all = Sealed { bytes: Vec::with_capacity((drafts.len() + 1) * ENTRY_BYTES), leaves: Vec::new() };
+    for Sealed { bytes, leaves } in chunks {
+        all.bytes.extend_from_slice(&bytes);
+        all.leaves.extend(leaves);
+    }
+    Ok(all)
 }
 
 /// Lets each ledger do what it left to do when the batch closed.
@@ -157,11 +159,8 @@ fn finish(ends: Vec<End>, drafts: &[Draft], state: &State) -> Result<Vec<Finishe
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use base::View;
-    use crossbeam_channel::unbounded;
-    use crypto::{KeyPair, Secret};
+    use crypto::Secret;
     use kv::{Kind, NoHistory};
 
     use super::*;
@@ -178,11 +177,9 @@ mod tests {
                 Draft { writes: tx.finish().writes, claims: Digest::ZERO, slot: Some(0) }
             })
             .collect();
-        let keys = Arc::new(LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap());
-        let signer = Signer { service: Arc::new(KeyPair::generate().unwrap()), node: None };
-        let sealer = Sealer { keys: keys.clone(), signer, executor: unbounded().0, proposals: unbounded().0 };
+        let keys = LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap();
         let first = TxId { view: View(2), seqno: Seqno(40) };
-        let shared = sealer.entries(&drafts, first, state.tables()).unwrap();
+        let shared = entries(&drafts, first, state.tables(), &keys).unwrap();
         let (mut bytes, mut leaves) = (Vec::new(), Vec::new());
         for (Draft { writes, claims, .. }, seqno) in drafts.iter().zip(first.seqno.0..) {
             let txid = TxId { seqno: Seqno(seqno), ..first };

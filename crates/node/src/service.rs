@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use adapter::{Blame, Handover, Neighbour, Proof, Reject, Service};
+use adapter::{Blame, Handover, Neighbour, Proof, Recovery, Reject, Service};
 use base::{NodeId, Seqno};
 use crypto::certificate::{self, Request, Validity};
 use crypto::{Certificate, KeyPair, Secret};
-use kv::State;
+use kv::{Section, State};
 use ledger::genesis::NodeStatus;
 use ledger::{Covered, RawEntry};
 use zeroize::Zeroizing;
@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 use crate::genesis::ServiceTables;
 use crate::history::Archive;
 use crate::nodes::Nodes;
+use crate::secrets::LedgerSecrets;
 
 pub struct Keys {
     pub tables: ServiceTables,
     pub service_key: Arc<KeyPair>,
     pub service_certificate: Certificate,
-    pub ledger_secret: Secret,
+    pub secrets: Arc<LedgerSecrets>,
     pub archive: Arc<Archive>,
     pub node_key: Arc<KeyPair>,
     /// Made when it is first asked for.
@@ -27,9 +28,8 @@ pub struct Keys {
 }
 
 impl Service for Keys {
-    /// One secret has sealed everything since the beginning.
     fn ledger_secret_seqno(&self) -> u64 {
-        1
+        self.secrets.keys().newest_begins().0
     }
 
     fn endorse_node(&self, request: &str, from: u64, until: u64) -> Result<String, Reject> {
@@ -47,6 +47,14 @@ impl Service for Keys {
         renewed.map(|certificate| certificate.to_pem()).map_err(|error| Reject::caller(0, error.to_string()))
     }
 
+    fn rekey(&self, state: &State, recovery: Option<&Recovery>) -> Result<Vec<Section>, Reject> {
+        self.secrets.rekey(&self.tables, state, recovery)
+    }
+
+    fn deal_shares(&self, state: &State, recovery: &Recovery) -> Result<Section, Reject> {
+        self.secrets.deal_shares(state, recovery)
+    }
+
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject> {
         let nodes = Nodes::read(&self.tables, committed);
         match nodes.find(to) {
@@ -60,13 +68,16 @@ impl Service for Keys {
             Some(_) => {}
             None => return Err(Reject::caller(0, format!("node {to} is not known: it gets no secrets"))),
         }
+        // None that came later: the node may have had to leave before it did.
+        let known = |(first, _): &(Seqno, Secret)| *first <= committed.seqno().next();
+        let secrets = self.secrets.keys().secrets().into_iter().filter(known);
         let service_key = self.service_key.to_pkcs8_pem().map_err(at_fault)?;
         let neighbours =
             nodes.trusted().map(|node| Neighbour { number: node.number, id: node.id, address: node.address.clone() });
         Ok(Handover {
             service_certificate: self.service_certificate.to_pem(),
             service_key,
-            ledger_secrets: vec![(self.ledger_secret_seqno(), Zeroizing::new(*self.ledger_secret.expose()))],
+            ledger_secrets: secrets.map(|(first, secret)| (first.0, Zeroizing::new(*secret.expose()))).collect(),
             nodes: neighbours.collect(),
         })
     }

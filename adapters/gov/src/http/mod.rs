@@ -5,6 +5,7 @@
 //! | `proposals.rs` | `/gov/members/proposals…` |
 //! | `members.rs` | `/gov/members/state-digests…` |
 //! | `service.rs` | `/gov/service/…`, read from the tables |
+//! | `recovery.rs` | `/gov/recovery/…` |
 //! | `transactions.rs` | what became of a transaction, for both |
 //! | `receipts.rs` | `/node/receipt` |
 //! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
@@ -30,6 +31,7 @@ mod nodes;
 mod openapi;
 mod proposals;
 mod receipts;
+mod recovery;
 mod rules;
 #[cfg(test)]
 mod sample;
@@ -92,6 +94,8 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/gov/members/state-digests/{member}", get(members::state_digest)),
         ("/gov/members/state-digests/{member}:update", post(members::update)),
         ("/gov/members/state-digests/{member}:ack", post(members::acknowledge)),
+        ("/gov/recovery/encrypted-shares/{member}", get(recovery::encrypted_share)),
+        ("/gov/recovery/members/{member}:recover", post(recovery::recover)),
         ("/gov/service/info", get(service::info)),
         ("/gov/service/constitution", get(service::constitution)),
         ("/gov/service/members", get(service::members)),

@@ -42,6 +42,7 @@ use ledger::genesis::{NodeInfo, NodeStatus};
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::{Deciding, Undecided};
+use crate::epochs;
 
 pub use evidence::quote_info;
 pub(crate) use keys::Endorsing;
@@ -59,7 +60,8 @@ pub struct Joining {
 
 /// What a node does by itself about nodes. Runs until cancelled.
 pub(crate) async fn run(deciding: Deciding, stop: CancellationToken) {
-    tokio::join!(duties::run(deciding.clone(), stop.clone()), leases::run(deciding, stop));
+    let secrets = epochs::run(deciding.clone(), stop.clone());
+    tokio::join!(duties::run(deciding.clone(), stop.clone()), leases::run(deciding, stop), secrets);
 }
 
 /// Carries out a request to join, of whoever has this key.

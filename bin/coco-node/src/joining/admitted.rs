@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
-use base::NodeId;
+use base::{NodeId, Seqno};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crypto::{Certificate, KeyPair, Secret};
@@ -36,25 +36,30 @@ pub fn seal(
     own.check_issued_by(key.public()).context("the endorsed certificate is not by the service")?;
     ensure!(own.public_key()? == *candidate.node_key.public(), "the endorsed certificate is of another node");
 
-    let ledger_secret = only_secret(&info)?;
+    let ledger_secrets = secrets(&info)?;
     let joined = joined(dir, file, info.coco, &candidate)?;
     let admission = Admission {
         service_key: &key,
         service_certificate: &info.identity.cert,
-        ledger_secret: &ledger_secret,
+        ledger_secrets: &ledger_secrets,
         node_certificate: endorsed,
         joined: &joined,
     };
     Ok(candidate.seal(&admission, dir)?)
 }
 
-fn only_secret(info: &NetworkInfo) -> anyhow::Result<Secret> {
-    let secrets: Vec<_> = info.ledger_secrets.values().collect();
-    let [secret] = secrets.as_slice() else {
-        return Err(anyhow!("the network has {} ledger secrets, and this version knows one", secrets.len()));
+/// All that there were: what the newest opens begins where the last rekey was.
+fn secrets(info: &NetworkInfo) -> anyhow::Result<Vec<(Seqno, Secret)>> {
+    ensure!(
+        info.ledger_secrets.contains_key(&1),
+        "the network handed over no ledger secret that its ledger begins with"
+    );
+    let secret = |(first, secret): (&u64, &join::LedgerSecret)| {
+        let raw = STANDARD.decode(secret.raw_key.as_bytes()).context("a ledger secret is not base64")?;
+        let secret = Secret::from_slice(&Zeroizing::new(raw)).context("a ledger secret has not 32 bytes")?;
+        Ok((Seqno(*first), secret))
     };
-    let raw = Zeroizing::new(STANDARD.decode(secret.raw_key.as_bytes()).context("the ledger secret is not base64")?);
-    Secret::from_slice(&raw).context("the ledger secret has not 32 bytes")
+    info.ledger_secrets.iter().map(secret).collect()
 }
 
 fn joined(dir: &Path, file: &NodeFile, told: join::Network, candidate: &Candidate) -> anyhow::Result<Joined> {

@@ -48,8 +48,13 @@ define(
   },
 );
 
-// Takes a member out of those who decide, and says whether it held a share.
-function retire(member, act) {
+// What is written from now on is not for whoever leaves.
+function changeLedgerSecret() {
+  if (!isRecovering()) ccf.node.triggerLedgerRekey();
+}
+
+// Takes a member out of those who decide, for good or for a time.
+function retire(member, act, forGood) {
   const info = ofCcf("members.info").get(member);
   const holder = info.status === "Active" && isRecoveryMember(member);
   if (holder) {
@@ -59,15 +64,15 @@ function retire(member, act) {
   }
   act(info);
   checkSatisfiable();
-  // What is written from now on is not for the one who left.
-  if (holder) ccf.node.triggerLedgerRekey();
+  if (holder || (forGood && info.status !== "Accepted")) changeLedgerSecret();
 }
 
 define("remove_member", { member_id: id }, ({ member_id }) => {
   if (!ofCcf("members.info").has(member_id)) return;
-  retire(member_id, () => {
+  const forget = () => {
     for (const rows of ["info", "certs", "acks", "encryption_public_keys"]) ofCcf(`members.${rows}`).remove(member_id);
-  });
+  };
+  retire(member_id, forget, true);
 });
 
 define("suspend_member", { member_id: id }, ({ member_id }) => {

@@ -30,6 +30,7 @@ define("remove_node", { node_id: id }, ({ node_id }) => {
   const node = nodes.get(node_id);
   if (node === undefined) return;
   node.status === "Pending" ? nodes.remove(node_id) : nodes.set(node_id, { ...node, status: "Retired" });
+  if (node.status === "Trusted") changeLedgerSecret();
 });
 
 define("set_node_data", { node_id: id, node_data: anything }, ({ node_id, node_data }) => {

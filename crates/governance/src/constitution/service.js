@@ -69,5 +69,5 @@ define(
 define("set_lease", { seconds: integer(60, 31622400), grace_seconds: optional(integer(0, 31622400)) }, (args) =>
   ofCoco("lease").set(ONE, args));
 define("remove_lease", nothing, () => ofCoco("lease").remove(ONE) || fail("nodes have no leases"));
-define("set_epoch", { seconds: optional(integer(60, 31622400)), entries: optional(integer(1, 1e12)) }, (args) =>
+define("set_epoch", { seconds: optional(integer(60, 31622400)), entries: optional(integer(1000, 1e12)) }, (args) =>
   ofCoco("epoch").set(ONE, args));

@@ -1,11 +1,11 @@
 //! What a constitution asks of the node beyond rows in tables.
 
-/// Something that the node does once the transaction is committed.
+/// Something that follows once the transaction is committed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// A new ledger secret from the next entry on, and new recovery shares.
+    /// A new ledger secret, as soon as nobody is counted who must not have it: a row says that it is wanted.
     RekeyLedger,
-    /// New recovery shares of the ledger secret that is in use.
+    /// New recovery shares of the ledger secret that is in use: a row says that they are wanted.
     RefreshRecoveryShares,
     /// Members have approved this service identity (PEM); after a disaster, also the one before it.
     OpenService {

@@ -121,6 +121,12 @@ impl Governance {
             // Rides the ledger, so that every node does it: at the same entry, and after a restart too.
             tx.put(self.tables.ledger_files, wanted, json!({ "proposal": id }).to_string().into_bytes());
         }
+        if done.effects.contains(&Effect::RekeyLedger) {
+            self.want_rekey(tx)?;
+        }
+        if done.effects.contains(&Effect::RefreshRecoveryShares) {
+            self.want_shares(tx)?;
+        }
         Ok(done.effects)
     }
 }

@@ -80,6 +80,13 @@ pub fn replay_window(tables: &GovernanceTables, tx: &Tx<'_>) -> Result<usize, Re
     Ok(usize::try_from(window.clamp(1, WINDOW_MAX)).unwrap_or(usize::MAX))
 }
 
+/// How many recovery shares are needed.
+pub fn recovery_threshold(tables: &GovernanceTables, tx: &Tx<'_>) -> Result<usize, Refusal> {
+    let config: Option<ServiceConfig> = read(tx, tables.service_config, &SINGLETON)?;
+    let threshold = config.and_then(|config| config.recovery_threshold).unwrap_or(1);
+    Ok(usize::try_from(threshold).unwrap_or(usize::MAX))
+}
+
 pub fn constitution(tables: &GovernanceTables, tx: &Tx<'_>) -> Result<Option<String>, Refusal> {
     read(tx, tables.constitution, &SINGLETON)
 }

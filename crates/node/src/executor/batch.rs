@@ -11,6 +11,7 @@ use super::hosting::being_opened;
 use crate::hosting::Ledger;
 use crate::publisher::Answer;
 use crate::sealer::{Draft, End};
+use crate::secrets::Speculative;
 use crate::work::{Pending, ReplyTo};
 
 /// What an entry takes beside its rows, about.
@@ -61,7 +62,13 @@ impl Open {
     }
 
     /// Runs one piece of work on the head.
-    pub fn execute(&mut self, pending: Pending, store: &mut Store, ledgers: &[Arc<Ledger>]) -> Result<Executed, Fault> {
+    pub fn execute(
+        &mut self,
+        pending: Pending,
+        store: &mut Store,
+        ledgers: &[Arc<Ledger>],
+        secrets: &mut Speculative,
+    ) -> Result<Executed, Fault> {
         let slot = usize::from(pending.work.ledger.0);
         let Some(ledger) = ledgers.get(slot) else {
             let reject = Reject::caller(0, "this network hosts no such ledger");
@@ -101,6 +108,10 @@ impl Open {
         if writes.is_empty() {
             return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Ok(reply) }));
         }
+        // Before it is an entry: what comes behind it is sealed with what it brings.
+        if let Err(reject) = secrets.executed(self.next(), &writes) {
+            return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject) }));
+        }
         self.full |= closes;
         let txid = self.keep(store, Draft { writes, claims, slot: Some(slot) });
         self.answers.push(Answer { to: pending.reply, txid, reply: Ok(reply) });
@@ -129,9 +140,14 @@ impl Open {
         Ok(ends)
     }
 
+    /// The place of the next entry.
+    fn next(&self) -> Seqno {
+        Seqno(self.opening.first.0 + self.drafts.len() as u64)
+    }
+
     /// Puts an entry's writes on the head and gives its place.
     pub fn keep(&mut self, store: &mut Store, draft: Draft) -> TxId {
-        let seqno = Seqno(self.opening.first.0 + self.drafts.len() as u64);
+        let seqno = self.next();
         store.apply(seqno, &draft.writes);
         self.bytes += draft.writes.bytes() + ENTRY_BYTES;
         self.drafts.push(draft);

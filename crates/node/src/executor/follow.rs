@@ -25,7 +25,10 @@ impl Executor {
                 head.txid
             )));
         }
-        let entries = open_batch(batch, self.store.head().tables(), &self.tools.keys).map_err(Fault::new)?;
+        let secrets = &self.tools.secrets;
+        let learn = |seqno, writes: &WriteSet| secrets.learn(seqno, writes);
+        let opened = open_batch(batch, self.store.head().tables(), secrets.keys(), &learn);
+        let entries = opened.map_err(Fault::new)?;
         self.apply(&entries, head)?;
         let snapshot = self.store.commit(self.committed.seqno());
         let of_ledgers = self.follow_ledgers(&entries);
@@ -111,13 +114,33 @@ impl Executor {
     }
 }
 
-/// The entries of a batch but for the signature that closes it.
-pub fn open_batch(batch: &[u8], tables: &Tables, keys: &LedgerKeys) -> Result<Vec<(Seqno, WriteSet)>, Corrupt> {
+/// Why a committed batch cannot be opened here.
+#[derive(Debug, thiserror::Error)]
+pub enum Unopened {
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// It brings a ledger secret that this node does not get.
+    #[error(transparent)]
+    Secret(Fault),
+}
+
+/// Is told of each entry once it is open, before the next one is: it may bring a ledger secret.
+pub type Learn<'a> = &'a dyn Fn(Seqno, &WriteSet) -> Result<(), Fault>;
+
+/// The entries of a committed batch but for the signature that closes it.
+pub fn open_batch(
+    batch: &[u8],
+    tables: &Tables,
+    keys: &LedgerKeys,
+    learn: Learn<'_>,
+) -> Result<Vec<(Seqno, WriteSet)>, Unopened> {
     let mut entries = Vec::new();
     for entry in ledger::split(batch) {
         let entry = entry?;
         if !entry.is_signature() {
-            entries.push((entry.txid.seqno, ledger::open(&entry, tables, keys)?));
+            let writes = ledger::open(&entry, tables, keys)?;
+            learn(entry.txid.seqno, &writes).map_err(Unopened::Secret)?;
+            entries.push((entry.txid.seqno, writes));
         }
     }
     Ok(entries)

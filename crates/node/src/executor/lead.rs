@@ -9,7 +9,7 @@ use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use kv::{Finished, WriteSet};
-use ledger::Head;
+use ledger::{Head, LedgerKeys};
 
 use super::Executor;
 use super::batch::{Executed, Open};
@@ -58,6 +58,8 @@ struct InFlight {
     /// Once it is sealed.
     entries: Vec<(Seqno, WriteSet)>,
     answers: Vec<Answer>,
+    /// What it is sealed with.
+    keys: Arc<LedgerKeys>,
 }
 
 impl Leading {
@@ -103,6 +105,7 @@ impl Executor {
     /// This node is the primary from here on.
     pub(super) fn lead(&mut self, view: View) -> Result<(), Fault> {
         tracing::info!(view = view.0, seqno = self.committed.seqno().0, "this node is the primary");
+        self.secrets.reset();
         self.leading = Some(Leading {
             view,
             open: None,
@@ -207,7 +210,7 @@ impl Executor {
         };
         let slot = usize::from(pending.work.ledger.0);
         waiting.resize_with(self.ledgers.len(), Waiting::default);
-        match open.execute(pending, &mut self.store, &self.ledgers)? {
+        match open.execute(pending, &mut self.store, &self.ledgers, &mut self.secrets)? {
             Executed::Kept { wakes } => {
                 let woken = wakes.and_then(|key| waiting[slot].take(&key));
                 woken.into_iter().for_each(|(work, room)| ready.wake(work, room));
@@ -250,11 +253,12 @@ impl Executor {
         let txid = TxId { view: opening.view, seqno: state.seqno().next() };
         self.store.skip_to(txid.seqno);
         self.store.close();
+        let keys = self.secrets.keys();
         if let Some(leading) = &mut self.leading {
             leading.rests_until = Instant::now() + rest_after(entries);
-            leading.in_flight.push_back(InFlight { txid, entries: Vec::new(), answers });
+            leading.in_flight.push_back(InFlight { txid, entries: Vec::new(), answers, keys: keys.clone() });
         }
-        let batch = ClosedBatch { opening, drafts, ends, state, head: self.committed.clone() };
+        let batch = ClosedBatch { opening, drafts, ends, state, head: self.committed.clone(), keys };
         // Fails only once the sealer is gone, and then the node is stopping.
         let _ = self.tools.sealer.send(batch);
         Ok(())
@@ -273,10 +277,9 @@ impl Executor {
     /// If the committed batch is the oldest of this primary's own, publishes it. Its writes are on the head already.
     pub(super) fn settle_own(&mut self, bytes: &Bytes, head: &Head) -> Result<bool, Fault> {
         let Some(leading) = &mut self.leading else { return Ok(false) };
-        let Some(InFlight { entries, answers, .. }) = leading.in_flight.pop_front_if(|batch| batch.txid == head.txid)
-        else {
-            return Ok(false);
-        };
+        let own = leading.in_flight.pop_front_if(|batch| batch.txid == head.txid);
+        let Some(InFlight { entries, answers, keys, .. }) = own else { return Ok(false) };
+        self.secrets.committed(&keys)?;
         self.committed = head.clone();
         let snapshot = self.store.commit(self.committed.seqno());
         let known = self.ledgers.len();

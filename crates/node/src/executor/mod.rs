@@ -28,7 +28,7 @@ use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, never, select};
 use kv::Store;
-use ledger::{Head, LedgerKeys};
+use ledger::Head;
 
 use crate::genesis::{Genesis, ServiceTables};
 use crate::hosting::{Hosting, Ledgers};
@@ -36,8 +36,11 @@ use crate::peers::Peers;
 use crate::publisher::{Answer, Publication};
 use crate::route::{Destination, Route};
 use crate::sealer::{ClosedBatch, SealedBatch};
+use crate::secrets::{LedgerSecrets, Speculative};
 use crate::work::Pending;
 
+#[cfg(test)]
+pub use follow::open_batch;
 pub use start::{Replayed, replay};
 
 use lead::Leading;
@@ -61,7 +64,7 @@ pub enum Command {
 /// What the executor works with.
 pub struct Tools {
     pub hosting: Arc<Hosting>,
-    pub keys: Arc<LedgerKeys>,
+    pub secrets: Arc<LedgerSecrets>,
     pub tables: ServiceTables,
     /// What the service begins with, on a node that may begin one.
     pub genesis: Option<Genesis>,
@@ -79,6 +82,8 @@ pub struct Executor {
     store: Store,
     /// As of the newest committed version.
     ledgers: Ledgers,
+    /// The ledger secrets as of the store's head.
+    secrets: Speculative,
     /// Where the ledger stands at the newest committed version.
     committed: Head,
     /// Set while this node is the primary.
@@ -160,6 +165,7 @@ impl Executor {
     fn follow(&mut self, work: &Receiver<Pending>) {
         let Some(leading) = self.leading.take() else { return };
         self.store.rollback(self.committed.seqno());
+        self.secrets.reset();
         self.unsettled.extend(leading.abandon(&self.tools.peers));
         work.try_iter().for_each(|pending| self.tools.route.send(pending));
     }

@@ -16,8 +16,9 @@ use kv::{Kind, Store};
 use ledger::{Head, check_batch};
 
 use super::{Executor, Tools};
-use crate::executor::follow::open_batch;
+use crate::executor::follow::{Learn, Unopened, open_batch};
 use crate::history::Archive;
+use crate::secrets::Speculative;
 
 /// Checked batches that wait to be applied.
 const BATCHES_AHEAD: usize = 16;
@@ -40,7 +41,12 @@ struct Damaged {
 
 /// Reads the ledger file behind `begun`: every batch must continue the one before, every sealed part must open, and the
 /// last signature must be the service's. What is not in the index yet goes there, even if it is older.
-pub fn replay(archive: &Archive, begun: Replayed, service: &crypto::PublicKey) -> Result<Replayed, Fault> {
+pub fn replay(
+    archive: &Archive,
+    begun: Replayed,
+    service: &crypto::PublicKey,
+    learn: Learn<'_>,
+) -> Result<Replayed, Fault> {
     let Replayed { mut store, head: begun } = begun;
     let end = archive.files.end();
     let indexed = archive.index.indexed();
@@ -63,7 +69,11 @@ pub fn replay(archive: &Archive, begun: Replayed, service: &crypto::PublicKey) -
         let (mut indexed_now, mut applied) = (0, 0);
         for checked in ahead(scope, check_behind(first, archive, service)) {
             let Checked { batch, after, head: now } = checked?;
-            let mut entries = open_batch(&batch, &archive.tables, &archive.keys).map_err(damaged(after))?;
+            let opened = open_batch(&batch, &archive.tables, &archive.keys, learn);
+            let mut entries = opened.map_err(|unopened| match unopened {
+                Unopened::Corrupt(corrupt) => damaged(after)(corrupt),
+                Unopened::Secret(fault) => fault,
+            })?;
             if now.seqno() > indexed {
                 archive.index(&entries, now.seqno()).map_err(Fault::new)?;
                 indexed_now += entries.len();
@@ -140,6 +150,7 @@ impl Executor {
     pub fn new(tools: Tools, Replayed { store, head }: Replayed) -> Result<Self, Fault> {
         let mut executor = Self {
             ledgers: tools.hosting.ledgers(),
+            secrets: Speculative::new(tools.secrets.clone()),
             tools,
             store,
             committed: head,

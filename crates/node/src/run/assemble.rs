@@ -9,7 +9,7 @@ use adapter::{Fault, Plumbing, Role, Status};
 use base::limits::QUEUE_WORK_MAX;
 use base::{Seqno, View};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use ledger::{LedgerKeys, Signer};
+use ledger::Signer;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,7 @@ use crate::peers::{Credentials, Peers};
 use crate::publisher::{Publication, Publisher};
 use crate::route::Route;
 use crate::sealer::{ClosedBatch, Sealer};
+use crate::secrets::LedgerSecrets;
 use crate::service::Keys;
 use crate::snapshot::Taker;
 
@@ -77,13 +78,15 @@ impl Assembly {
         let own = credentials.key.public().node_id();
         let hosting = Arc::new(prepared.hosting(adapters));
         let Prepared { tables, service } = prepared;
-        let keys = Arc::new(LedgerKeys::new(&secrets.ledger_secret).map_err(Fault::new)?);
         let genesis = genesis(settings, &secrets, service)?;
+        let Secrets { node_key, service_key: service_secret, ledger_secrets, keep, service_certificate, .. } = secrets;
+        let ledger_secrets = LedgerSecrets::new(&ledger_secrets, node_key.clone(), service.secrets(), keep)?;
+        let ledger_secrets = Arc::new(ledger_secrets);
         let told = Arc::new(settings.origin.nodes()?);
-        let service_key = secrets.service_certificate.public_key().map_err(Fault::new)?;
-        let archive = open_archive(settings, &secrets, keys.clone(), tables, hosting.clone())?;
+        let service_key = service_certificate.public_key().map_err(Fault::new)?;
+        let archive = open_archive(settings, &ledger_secrets, tables, hosting.clone())?;
 
-        let ReadBack { replayed, snapshots, last } = read_back(settings, &archive, &service_key)?;
+        let ReadBack { replayed, snapshots, last } = read_back(settings, &archive, &service_key, &ledger_secrets)?;
         let (orderer_log, heads, driver) = open_log(settings, &archive, replayed.head.clone())?;
 
         let (event_sender, event_receiver) = unbounded();
@@ -97,27 +100,26 @@ impl Assembly {
         let (keep_sender, keeps) = bounded(KEEPS_MAX);
         let on_disk = Arc::new(AtomicU64::new(replayed.head.seqno().0));
 
-        let node_key = secrets.node_key;
         let inbox = Arc::new(Inbox::default());
         let peers = start_peers(settings.peers, credentials, inbox.clone(), peers_runtime)?;
         let route = Arc::new(Route::new(work_sender, answer_sender, peers.clone())?);
         inbox.open(event_sender.clone(), keep_sender.clone(), route.clone());
 
-        let service_secret = Arc::new(secrets.service_key);
+        let service_secret = Arc::new(service_secret);
         let signer =
             Signer { service: service_secret.clone(), node: settings.dual_signatures.then(|| node_key.clone()) };
         let at_work = Keys {
             tables: service,
             service_key: service_secret,
-            service_certificate: secrets.service_certificate,
-            ledger_secret: secrets.ledger_secret,
+            service_certificate,
+            secrets: ledger_secrets.clone(),
             archive: archive.clone(),
             node_key: node_key.clone(),
             node_certificate: std::sync::OnceLock::new(),
         };
         let tools = executor::Tools {
             hosting: hosting.clone(),
-            keys: keys.clone(),
+            secrets: ledger_secrets,
             tables: service,
             genesis,
             route: route.clone(),
@@ -126,7 +128,7 @@ impl Assembly {
             publisher: publication_sender,
             history_on_disk: on_disk.clone(),
         };
-        let sealer = Sealer { keys, signer, executor: command_sender.clone(), proposals: proposal_sender };
+        let sealer = Sealer { signer, executor: command_sender.clone(), proposals: proposal_sender };
         let head = replayed.head.clone();
         let executor = Executor::new(tools, replayed)?;
 

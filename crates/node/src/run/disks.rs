@@ -6,34 +6,35 @@ use adapter::Fault;
 use consensus::{Config, Driver, Member};
 use crypto::{MacKey, PublicKey};
 use kv::{History, State, Store, Tables};
-use ledger::{Head, LedgerKeys};
+use ledger::Head;
 
-use super::{Origin, Secrets, Settings};
+use super::{Origin, Settings};
 use crate::executor::{Replayed, replay};
 use crate::history::Archive;
 use crate::hosting::Hosting;
 use crate::log::{self, Log, Recovered};
 use crate::ordering::{Heads, last_seqno, last_txid};
+use crate::secrets::LedgerSecrets;
 use crate::snapshot::{Folder, Ground, Last, Opened};
 
 /// Folders of a node's directory.
 pub(super) const LEDGER: &str = "ledger";
 pub(super) const SNAPSHOTS: &str = "snapshots";
 
+/// The index outlives ledger secrets: it has its key from the first one, which every node has.
 const INDEX_LABEL: &[u8] = b"coco history index";
 
 /// Opens the ledger file and the index of its history rows.
 pub(super) fn open_archive(
     settings: &Settings,
-    secrets: &Secrets,
-    keys: Arc<LedgerKeys>,
+    secrets: &LedgerSecrets,
     tables: Arc<Tables>,
     hosting: Arc<Hosting>,
 ) -> Result<Arc<Archive>, Fault> {
-    let index_key = MacKey::new(&MacKey::new(secrets.ledger_secret.expose()).mac(INDEX_LABEL));
+    let index_key = MacKey::new(&secrets.keys().derived_from_first(INDEX_LABEL));
     let (ledger, index) = (settings.dir.join(LEDGER), settings.dir.join("index"));
     std::fs::create_dir_all(&ledger).map_err(Fault::new)?;
-    let (archive, recovered) = Archive::open(&ledger, &index, keys, tables, index_key, hosting)?;
+    let (archive, recovered) = Archive::open(&ledger, &index, secrets.keys().clone(), tables, index_key, hosting)?;
     if recovered.cut_bytes > 0 {
         tracing::warn!(bytes = recovered.cut_bytes, "a crash had left half a batch in the ledger file; it was cut off");
     }
@@ -48,7 +49,12 @@ pub(super) struct ReadBack {
 }
 
 /// Reads the state back: from the newest snapshot that is of use, if there is one, and the ledger behind it.
-pub(super) fn read_back(settings: &Settings, archive: &Arc<Archive>, service: &PublicKey) -> Result<ReadBack, Fault> {
+pub(super) fn read_back(
+    settings: &Settings,
+    archive: &Arc<Archive>,
+    service: &PublicKey,
+    secrets: &LedgerSecrets,
+) -> Result<ReadBack, Fault> {
     let snapshots = Folder::open(&settings.dir.join(SNAPSHOTS)).map_err(Fault::new)?;
     let history: Arc<dyn History> = archive.clone();
     let (last, begun) = if settings.archive {
@@ -66,7 +72,7 @@ pub(super) fn read_back(settings: &Settings, archive: &Arc<Archive>, service: &P
             None => (None, Replayed { store: Store::new(archive.tables.clone(), history), head: Head::new() }),
         }
     };
-    let replayed = replay(archive, begun, service)?;
+    let replayed = replay(archive, begun, service, &|seqno, writes| secrets.learn(seqno, writes))?;
     Ok(ReadBack { replayed, snapshots, last })
 }
 

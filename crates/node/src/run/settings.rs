@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use adapter::{Fault, Neighbour};
-use base::NodeId;
+use base::{NodeId, Seqno};
 use crypto::{Certificate, KeyPair, Secret};
 use ledger::genesis::NodeStatus;
 
 use crate::nodes::{Listed, Nodes};
+use crate::secrets::KeepSecrets;
 
 /// What a node is told at start.
 pub struct Settings {
@@ -59,7 +60,10 @@ impl Origin {
 pub struct Secrets {
     pub node_key: Arc<KeyPair>,
     pub service_key: KeyPair,
-    pub ledger_secret: Secret,
+    /// Each with the seqno that it is in force from, ascending; the first from the first entry on.
+    pub ledger_secrets: Vec<(Seqno, Secret)>,
+    /// Seals them again when there is a new one.
+    pub keep: KeepSecrets,
     pub service_certificate: Certificate,
     /// This node's own, endorsed by the service.
     pub node_certificate: Certificate,

@@ -159,6 +159,9 @@ fn foreign_audit(context: &Context, ledger: &Path, versions: &[u64]) -> anyhow::
         let bin = tools_of_ccf(context, *version)?;
         let read = Tool::new(bin.join("python")).arg(bin.join("read_ledger.py")).args(&["-q", "--uncommitted"]);
         count += Count::one(read.arg(ledger).succeeds()?);
+        let chain =
+            Tool::new(bin.join("python")).arg(bin.join("verify_ledger_secrets_chain.py")).args(&["--uncommitted"]);
+        count += Count::one(chain.arg(ledger).succeeds()?);
     }
     Ok(count)
 }

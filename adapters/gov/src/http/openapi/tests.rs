@@ -303,6 +303,11 @@ fn network() -> Deciding {
             &*one,
             json!({ "status": "Open", "cert": pem, "current_service_create_txid": "2.1", "service_data": {} }),
         ),
+        (
+            "ccf.internal.recovery_shares",
+            &one,
+            json!({ "wrapped_latest_ledger_secret": "AAAA", "encrypted_shares": { ID: "AAAA" } }),
+        ),
         ("ccf.gov.service.config", &one, json!({ "recovery_threshold": 1 })),
         ("ccf.gov.constitution", &one, json!("export function validate () {}")),
         ("ccf.gov.members.info", ID, json!({ "status": "Active", "member_data": { "name": "ann" } })),

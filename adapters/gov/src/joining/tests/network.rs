@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use adapter::{
-    Adapter, Handover, Opening, Plumbing, Proof, Reject, Role, Service, Status, Submission, Submitted, Verdict, Work,
+    Adapter, Handover, Opening, Plumbing, Proof, Recovery, Reject, Role, Service, Status, Submission, Submitted, Verdict,
+    Work,
 };
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -11,7 +12,7 @@ use base::{Digest, NodeId, Seqno, TxId, View};
 use crypto::certificate::{self, Validity};
 use crypto::{Certificate, ForeignCertificate, KeyPair};
 use governance::{Kind, MemberId};
-use kv::{NoHistory, State, Store, Tables, Tx};
+use kv::{NoHistory, Section, State, Store, Tables, Tx};
 use ledger::genesis::{NodeInfo, NodeStatus, node_key};
 use minicbor::data::Tag;
 use serde_json::{Value, json};
@@ -43,6 +44,14 @@ impl Service for Keys {
 
     fn renew_certificate(&self, from: u64, until: u64) -> Result<String, Reject> {
         Ok(certificate::renew_service(&self.certificate, &self.key, Validity { from, until }).unwrap().to_pem())
+    }
+
+    fn rekey(&self, _: &State, _: Option<&Recovery>) -> Result<Vec<Section>, Reject> {
+        Err(crate::at_fault("there are no ledger secrets here"))
+    }
+
+    fn deal_shares(&self, _: &State, _: &Recovery) -> Result<Section, Reject> {
+        Err(crate::at_fault("there are no ledger secrets here"))
     }
 
     fn hand_over(&self, committed: &State, to: NodeId) -> Result<Handover, Reject> {

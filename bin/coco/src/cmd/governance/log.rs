@@ -106,6 +106,8 @@ fn described(what: &What) -> Value {
         }),
         What::Settled { proposal, state } => json!({ "what": "settled", "proposal": proposal, "state": state }),
         What::Node { node, event } => json!({ "what": "node", "node": node.to_string(), "event": event.in_words() }),
+        What::Rekeyed => json!({ "what": "rekeyed" }),
+        What::SharesDealt => json!({ "what": "shares_dealt" }),
         What::Unknown => json!({ "what": "unknown" }),
     }
 }
@@ -115,6 +117,8 @@ fn in_words(what: &What, auditor: &Auditor<'_>) -> String {
         What::Founded { members } => format!("the service is founded, by {members} members"),
         What::Settled { proposal, state } => format!("time decides proposal {}: {state:?}", short(proposal)),
         What::Node { node, event } => format!("node {} {}", node.short(), event.in_words()),
+        What::Rekeyed => "the ledger has a new secret from here on".to_owned(),
+        What::SharesDealt => "members have new shares of the ledger's secret".to_owned(),
         What::Unknown => "nothing that governance does".to_owned(),
         What::Request { kind, member, proposal, state } => {
             let who = name(member, auditor);

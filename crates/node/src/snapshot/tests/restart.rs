@@ -71,7 +71,7 @@ impl Node {
             None => Replayed { store: Store::new(archive.tables.clone(), history), head: Head::new() },
         };
         let from = begun.head.seqno();
-        (replay(archive, begun, service).unwrap(), from)
+        (replay(archive, begun, service, &|_, _| Ok(())).unwrap(), from)
     }
 
     /// After a restart everything is there, old history too.
