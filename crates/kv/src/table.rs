@@ -181,7 +181,11 @@ mod tests {
         let first = tables.add("t0", Kind::State).unwrap();
         let seen: *const Table = tables.get(first);
         std::thread::scope(|scope| {
-            scope.spawn(|| (1..5_000).for_each(|n| drop(tables.add(format!("t{n}"), Kind::State).unwrap())));
+            scope.spawn(|| {
+                for n in 1..5_000 {
+                    tables.add(format!("t{n}"), Kind::State).unwrap();
+                }
+            });
             for _ in 0..200 {
                 // Whoever finds a name finds the table behind it.
                 let known = tables.len();
