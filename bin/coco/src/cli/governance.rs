@@ -363,7 +363,7 @@ pub struct RequestSend {
     pub at: At,
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub fn name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let fits = text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain);
     if fits { Ok(text.into()) } else { Err("a name is letters, digits, dots and dashes, 64 at most".into()) }

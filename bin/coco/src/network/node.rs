@@ -1,6 +1,7 @@
 //! One node of a network: where it is, whether it runs, what it says of itself.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use development::{Joining, LedgerFile, LedgerKind, Membership, NodeFile, NodeLayout, Origin, Served};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::http::Client;
 use super::process::Process;
 use crate::failure::Failure;
+
+/// A door on this machine opens at once, or is not there.
+const KNOCK: Duration = Duration::from_secs(1);
 
 /// A node as its directory describes it.
 pub struct Node {
@@ -105,6 +109,12 @@ impl Node {
     /// Where it serves the first ledger of a kind.
     pub fn ledger(&self, kind: LedgerKind) -> Option<SocketAddr> {
         self.ledgers.iter().find(|ledger| ledger.kind == kind).map(|ledger| ledger.listen)
+    }
+
+    /// Whether its door for a ledger is open.
+    pub fn serves(&self, ledger: &str) -> bool {
+        let listen = self.ledgers.iter().find(|it| it.name == ledger).map(|it| it.listen);
+        listen.is_some_and(|listen| TcpStream::connect_timeout(&listen, KNOCK).is_ok())
     }
 
     /// Whether it is still on its way into its network.

@@ -53,7 +53,7 @@ pub struct ReadyNode {
     /// The node's own RPC address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ethereum: Option<String>,
-    /// Where it serves each hosted ledger, by name.
+    /// Where it serves each hosted ledger, by name; in a network that began without ledgers, where it would.
     pub ledgers: BTreeMap<String, String>,
     pub primary: bool,
 }
@@ -82,13 +82,12 @@ impl Ethereum {
 
 impl ReadyFile {
     /// `statuses` are the nodes', in the same order.
-    pub fn new(dir: &Path, network: &Network, nodes: &[Node], statuses: &[Status]) -> Result<Self, Failure> {
+    pub fn new(dir: &Path, network: &Network, nodes: &[Node], statuses: &[Status]) -> Self {
         let layout = Layout::new(dir);
-        let missing = || Failure::new(format!("the network in {} hosts no Ethereum ledger", dir.display()));
-        let first = nodes.first().and_then(|node| node.ethereum).ok_or_else(missing)?;
-        Ok(Self {
-            ethereum: Some(Ethereum::at(first)),
-            chain_id: Some(network.chain_id().ok_or_else(missing)?),
+        let chain_id = network.chain_id();
+        Self {
+            ethereum: nodes.first().and_then(|node| node.ethereum).filter(|_| chain_id.is_some()).map(Ethereum::at),
+            chain_id,
             accounts: ACCOUNTS.to_vec(),
             members: network
                 .members
@@ -98,7 +97,7 @@ impl ReadyFile {
             nodes: nodes.iter().zip(statuses).map(|(node, status)| ReadyNode::of(node, status)).collect(),
             service_certificate: layout.service_certificate(),
             ledger_dirs: nodes.iter().map(|node| node.layout.ledger()).collect(),
-        })
+        }
     }
 
     /// Of a node that joined a network elsewhere: what is on this machine.

@@ -9,7 +9,7 @@ use load::Endpoint;
 use tempfile::TempDir;
 
 use super::plan::Where;
-use crate::cmd::up::Stops;
+use crate::cmd::up::{Stops, serve};
 use crate::failure::Failure;
 use crate::network::{self, Client, Node, Program, Started};
 use crate::printer::Printer;
@@ -77,7 +77,8 @@ impl Place {
         let nodes = network::nodes(dir.path(), &network)?;
         let mut own = Own { dir, nodes, started: Vec::new() };
         let stopped = || stops.asked();
-        match network::bring_up(&own.nodes, &program, &mut own.started, &Client::new(ASK), printer, stopped) {
+        let made = (own.dir.path(), &network, own.nodes.as_slice());
+        match serve(made, &program, &mut own.started, printer, &stopped) {
             Ok(statuses) => {
                 let running: Vec<(&Node, u32)> =
                     own.nodes.iter().zip(statuses.iter().map(|status| status.pid)).collect();
