@@ -4,7 +4,7 @@
 usage: life.py NETWORK_FILE
 
 Runs in an environment that has the package `ccf` (see crates/ledger/tests/python/python-env.sh); NETWORK_FILE is what
-`coco up --ready-file` writes, of a network on which nothing was decided yet. Every case is one thing that must hold; the last
+`coco up --bare --ready-file` writes, of a network on which nothing was decided yet. Every case is one thing that must hold; the last
 line says how many did.
 """
 
@@ -63,6 +63,7 @@ class Network:
         self.doors = [node["governance"] for node in described["nodes"]]
         self.ledger = [node["ethereum"] for node in described["nodes"]]
         self.account = described["accounts"][9]["address"]
+        self.genesis = Path(self.service).with_name("genesis.json")
 
     def curl(self, path, *options, node=0, stdin=None, version="2024-07-01"):
         separator = "&" if "?" in path else "?"
@@ -482,6 +483,39 @@ def a_constitution_is_replaced_by_vote(network, people):
         assert network.curl("/gov/service/constitution", node=node).must(200).text == new
 
     seen(network, 2, amended)
+
+
+@case
+def ledgers_are_opened_by_vote(network, people):
+    assert network.curl("/gov/coco/ledgers").must(200).body["value"] == []
+    ethereum = {"name": "ethereum", "kind": "ethereum", "genesis": json.loads(network.genesis.read_text())}
+    notes = {"name": "keyvalue", "kind": "keyvalue"}
+    assert decided(network, people, ("open_ledger", ethereum), ("open_ledger", notes)) == "Accepted"
+    assert decided(network, people, ("open_ledger", notes)) != "Accepted", "a name is used once"
+    for node in range(len(network.doors)):
+        assert seen(network, node, lambda node: network.ethereum(node, "eth_chainId"))["result"] == "0x539"
+    told = {row["name"]: (row["kind"], row["status"]) for row in network.curl("/gov/coco/ledgers").must(200).body["value"]}
+    assert told == {"ethereum": ("ethereum", "Open"), "keyvalue": ("keyvalue", "Open")}
+
+
+@case
+def who_may_connect_is_decided(network, people):
+    def connect(*networks):
+        return decided(network, people, ("set_ledger_policy", {"name": "ethereum", "policy": {"connect": networks}}))
+
+    def shut(node):
+        try:
+            network.ethereum(node, "eth_chainId")
+        except AssertionError:
+            return
+        raise AssertionError(f"node {node} lets in whom it should not")
+
+    assert connect("10.255.0.0/16") == "Accepted"
+    for node in range(len(network.doors)):
+        seen(network, node, shut)
+    assert connect("127.0.0.0/8", "::1/128") == "Accepted"
+    for node in range(len(network.doors)):
+        seen(network, node, lambda node: network.ethereum(node, "eth_chainId"))
 
 
 @case

@@ -109,7 +109,7 @@ pub struct Ledger {
     pub policy: Value,
     /// At which ports nodes serve it whose own file says nothing else, by the names of its doors.
     #[serde(default)]
-    pub listeners: BTreeMap<String, u16>,
+    pub listeners: Option<BTreeMap<String, u16>>,
 }
 
 /// What was proposed.

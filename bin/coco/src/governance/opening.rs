@@ -75,7 +75,7 @@ impl Opening {
             }
         }
         if let Some(port) = port {
-            args.insert("listeners".into(), json!({ listener(start.kind(), name): port }));
+            args.insert("listeners".into(), json!({ listener(start.kind()): port }));
         }
         if connect.is_some() {
             args.insert("policy".into(), ledger_policy(connect.as_deref()));
@@ -84,10 +84,10 @@ impl Opening {
     }
 }
 
-/// What a ledger's one door is called.
-fn listener(kind: LedgerKind, name: &str) -> &str {
+/// What the one door of a kind is called.
+const fn listener(kind: LedgerKind) -> &'static str {
     match kind {
-        LedgerKind::Ethereum => name,
+        LedgerKind::Ethereum => "rpc",
         LedgerKind::Keyvalue => "rest",
     }
 }
@@ -147,7 +147,7 @@ mod tests {
             all.action()["args"],
             json!({
                 "name": "shop", "kind": "ethereum", "genesis": { "config": { "chainId": 7 }, "alloc": {} },
-                "base_fee": 9, "blobs": true, "listeners": { "shop": 8546 }, "policy": { "connect": ["10.0.0.0/8"] },
+                "base_fee": 9, "blobs": true, "listeners": { "rpc": 8546 }, "policy": { "connect": ["10.0.0.0/8"] },
             })
         );
         assert_eq!(ledger_policy(None), json!({}));

@@ -157,8 +157,7 @@ fn ask(nodes: &[Node], ledgers: &[String], client: &Client) -> (Vec<Status>, Vec
     for node in nodes {
         match node.status(client) {
             Ok(status) if status.serving && status.primary.is_some() => {
-                let lacks = ledgers.iter().filter(|name| !node.serves(name));
-                waiting.extend(lacks.map(|name| format!("node {} (to open the ledger {name})", node.number)));
+                waiting.extend(ledgers.iter().filter_map(|name| lacks(node, &status, name)));
                 serving.push(status);
             }
             Ok(status) if status.serving => waiting.push(format!("node {} (knows no primary)", node.number)),
@@ -171,6 +170,16 @@ fn ask(nodes: &[Node], ledgers: &[String], client: &Client) -> (Vec<Status>, Vec
         waiting.push("a primary".to_owned());
     }
     (serving, waiting)
+}
+
+/// What a node that serves members still has to do for a ledger.
+fn lacks(node: &Node, status: &Status, ledger: &str) -> Option<String> {
+    let hosted = status.hosted(ledger);
+    if hosted.is_some_and(|hosted| hosted.address().is_some()) {
+        return None;
+    }
+    let why = hosted.and_then(|hosted| hosted.trouble.as_ref()).map(|why| format!(": {why}")).unwrap_or_default();
+    Some(format!("node {} (to open the ledger {ledger}{why})", node.number))
 }
 
 fn ended_while_starting(node: &Node, started: &Started, how: &str) -> Failure {

@@ -32,13 +32,13 @@ struct ShownLedger {
 
 pub fn run(place: &Place, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
     let ledgers = Service::reach(place, printer)?.ledgers()?;
-    let nodes = doors::nodes(place)?;
+    let running = doors::running(place)?;
     let shown = |ledger: Ledger| ShownLedger {
-        doors: doors::of(&ledger, &nodes),
+        doors: doors::of(&ledger.name, &running),
         name: ledger.name,
         kind: ledger.kind,
         status: ledger.status,
-        listeners: ledger.listeners,
+        listeners: ledger.listeners.unwrap_or_default(),
         policy: ledger.policy,
     };
     let ledgers: Vec<ShownLedger> = ledgers.into_iter().map(shown).collect();
@@ -57,7 +57,7 @@ pub fn run(place: &Place, json: bool, printer: &Printer) -> Result<ExitCode, Fai
 
 /// A line for each of its doors.
 fn rows(ledger: &ShownLedger) -> Vec<[String; 5]> {
-    let mut places: Vec<String> = ledger.doors.iter().map(|it| format!("{} (node {})", it.address, it.node)).collect();
+    let mut places: Vec<String> = ledger.doors.iter().map(place).collect();
     if places.is_empty() {
         places = vec![elsewhere(&ledger.listeners)];
     }
@@ -68,6 +68,15 @@ fn rows(ledger: &ShownLedger) -> Vec<[String; 5]> {
         [name, kind, status, clients, place]
     };
     places.into_iter().enumerate().map(row).collect()
+}
+
+fn place(door: &Door) -> String {
+    let node = door.node;
+    match (door.address, &door.trouble) {
+        (Some(address), _) => format!("{address} (node {node})"),
+        (None, Some(why)) => format!("nowhere (node {node}: {})", plain(why)),
+        (None, None) => format!("nowhere yet (node {node})"),
+    }
 }
 
 /// Of nodes on other machines only what members decided is known here.
@@ -100,18 +109,20 @@ mod tests {
 
     #[test]
     fn a_ledger_has_a_line_for_each_of_its_doors() {
-        let door = |node: u64| Door { node, address: ([127, 0, 0, 1], 8544 + node as u16).into() };
+        let door = |node: u64| Door { node, address: Some(([127, 0, 0, 1], 8544 + node as u16).into()), trouble: None };
+        let none = Door { node: 3, address: None, trouble: Some("port 1 is in use".into()) };
         let mut ledger = ShownLedger {
             name: "shop".into(),
             kind: "ethereum".into(),
             status: "Open".into(),
-            doors: vec![door(1), door(2)],
+            doors: vec![door(1), door(2), none],
             listeners: BTreeMap::new(),
             policy: json!({ "connect": ["10.0.0.0/8", "::1/128"] }),
         };
         let all = rows(&ledger);
         assert_eq!(all[0], ["shop", "ethereum", "open", "10.0.0.0/8, ::1/128", "127.0.0.1:8545 (node 1)"]);
         assert_eq!(all[1], ["", "", "", "", "127.0.0.1:8546 (node 2)"]);
+        assert_eq!(all[2][4], "nowhere (node 3: port 1 is in use)");
         ledger.doors.clear();
         assert_eq!(rows(&ledger)[0][4], "as each node's file says");
         ledger.listeners.insert("shop".into(), 8545);

@@ -54,8 +54,8 @@ pub fn run(options: Options, printer: &Printer) -> Result<ExitCode, Failure> {
         refuse_known(&service.ledgers()?, name)?;
         refuse_twice(&service, |it| it.name == OPEN_LEDGER && it.args["name"] == name)?;
     }
-    if opening.port.is_none() && !doors::named(&place, name)? {
-        printer.warning("no --port: a node serves it only if its own file (node.toml) says where");
+    if let Some(warning) = doors::warning(&place, name, opening.port)? {
+        printer.warning(warning);
     }
     let code = propose(&place, &signer, &json!({ "actions": [opening.action()] }).to_string(), json, printer)?;
     if !json && signer.elsewhere().is_none() {

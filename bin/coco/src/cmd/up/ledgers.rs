@@ -8,16 +8,14 @@ use serde_json::{Value, json};
 use crate::cmd::proposal::{self, Ballot};
 use crate::failure::Failure;
 use crate::governance::{Action, OPEN_LEDGER, Opening, Place, Proposal, Service, Signer, Start};
-use crate::network::Node;
+use crate::network::Status;
 use crate::printer::Printer;
 
-const CLOSED: &str = "Closed";
-
 /// Opens those that are not there yet. Returns the names of all that nodes have to serve.
-pub fn open(dir: &Path, network: &Network, nodes: &[Node], printer: &Printer) -> Result<Vec<String>, Failure> {
+pub fn open(dir: &Path, network: &Network, statuses: &[Status], printer: &Printer) -> Result<Vec<String>, Failure> {
     let names: Vec<String> = network.ledgers.iter().map(|ledger| ledger.name.clone()).collect();
-    // Where all are served there is nothing to ask members.
-    if nodes.iter().all(|node| names.iter().all(|name| node.serves(name))) {
+    // Where every node has all of them there is nothing to ask members.
+    if statuses.iter().all(|status| names.iter().all(|name| status.hosted(name).is_some())) {
         return Ok(names);
     }
     let place = Place::Dir(dir.to_owned());
@@ -37,9 +35,7 @@ pub fn open(dir: &Path, network: &Network, nodes: &[Node], printer: &Printer) ->
             }
         }
     }
-    let rows = service.ledgers()?;
-    let closed = |name: &String| rows.iter().any(|row| row.name == *name && row.status == CLOSED);
-    Ok(names.into_iter().filter(|name| !closed(name)).collect())
+    Ok(names)
 }
 
 /// What the network was made for and does not host.

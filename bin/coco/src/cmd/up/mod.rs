@@ -16,12 +16,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use development::{Network, Plan, Signing};
+use development::{LedgerKind, Network, Plan, Signing};
 
 pub use self::serve::serve;
 pub use self::watch::{Stops, watch};
 use crate::failure::Failure;
-use crate::network::{self, Lock, Node, Program, ReadyFile};
+use crate::network::{self, Lock, Program, ReadyFile, Status};
 use crate::printer::Printer;
 use crate::{cli, import};
 
@@ -84,7 +84,7 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
     let mut serve = || serve(made, &program, &mut started, printer, &|| stops.asked());
     let mut statuses = serve()?;
     if let Some(file) = &options.import {
-        let address = first_ethereum(&nodes)?;
+        let address = first_ethereum(&statuses)?;
         match import::run(file, address, printer, || stops.asked()) {
             Ok(()) => statuses = serve()?,
             // What was imported is kept; but the network is not what was asked for, so what was started for it ends.
@@ -99,7 +99,10 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
         ready.write(path)?;
     }
     drop(lock);
-    summary::print(&summary::Facts { options, network: &network, nodes: &nodes, ready: &ready }, printer);
+    summary::print(
+        &summary::Facts { options, network: &network, nodes: &nodes, statuses: &statuses, ready: &ready },
+        printer,
+    );
     if options.detach {
         return Ok(ExitCode::SUCCESS);
     }
@@ -136,9 +139,9 @@ fn count(nodes: u64) -> String {
     if nodes == 1 { "one node".into() } else { format!("{nodes} nodes") }
 }
 
-fn first_ethereum(nodes: &[Node]) -> Result<std::net::SocketAddr, Failure> {
-    nodes
+fn first_ethereum(statuses: &[Status]) -> Result<SocketAddr, Failure> {
+    statuses
         .first()
-        .and_then(|node| node.ethereum)
+        .and_then(|status| status.door(LedgerKind::Ethereum))
         .ok_or_else(|| Failure::new("the network hosts no Ethereum ledger, so there is nothing to import a chain into"))
 }

@@ -23,8 +23,8 @@ pub fn serve(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<Status>, Failure> {
     let starting = Starting { nodes, program, client: &Client::new(ASK), printer, stopped };
-    starting.bring_up(&[], started)?;
-    match ledgers::open(dir, network, nodes, printer) {
+    let statuses = starting.bring_up(&[], started)?;
+    match ledgers::open(dir, network, &statuses, printer) {
         Ok(ledgers) => starting.bring_up(&ledgers, started),
         Err(failure) => {
             network::abandon(started);

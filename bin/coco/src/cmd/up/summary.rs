@@ -3,18 +3,20 @@
 use development::{Layout, LedgerKind, Network, Signing};
 
 use super::Options;
-use crate::network::{Node, ReadyFile};
+use crate::network::{Node, ReadyFile, Status};
 use crate::printer::{Printer, Tone};
 
 pub struct Facts<'a> {
     pub options: &'a Options,
     pub network: &'a Network,
     pub nodes: &'a [Node],
+    /// What each of them says.
+    pub statuses: &'a [Status],
     pub ready: &'a ReadyFile,
 }
 
 pub fn print(facts: &Facts<'_>, printer: &Printer) {
-    let Facts { options, network, nodes, ready } = facts;
+    let Facts { options, network, nodes, statuses, ready } = facts;
     let layout = Layout::new(&options.dir);
     let title = |text: &str| printer.paint(Tone::Strong, format!("{text:<10}"));
     let dir = options.dir.display();
@@ -41,11 +43,11 @@ pub fn print(facts: &Facts<'_>, printer: &Printer) {
             described.pid
         ));
     }
-    let keyvalue = network.ledgers.iter().any(|ledger| ledger.kind == LedgerKind::Keyvalue);
-    if let Some(address) = nodes.first().and_then(|node| node.ledger(LedgerKind::Keyvalue)).filter(|_| keyvalue) {
+    let first = statuses.first();
+    if let Some(address) = first.and_then(|status| status.door(LedgerKind::Keyvalue)) {
         printer.show(format!("{} http://{address}", title("Key-value")));
     }
-    if network.ledgers.is_empty() {
+    if first.is_some_and(|status| status.ledgers.is_empty()) {
         let genesis = layout.genesis();
         let how = format!("coco ledger open ethereum --kind ethereum --genesis {}", genesis.display());
         printer.show(format!("{} as members open them   {}", title("Ledgers"), printer.paint(Tone::Faint, how)));
