@@ -3,10 +3,10 @@
 use crate::failure::Failure;
 use crate::governance::{Action, Proposal, Service, short};
 
-/// The open proposal that has such an action.
-pub fn open_with(service: &Service<'_>, same: impl Fn(&Action) -> bool) -> Result<Option<Proposal>, Failure> {
+/// The open proposal that has such actions.
+pub fn open_with(service: &Service<'_>, same: impl Fn(&[Action]) -> bool) -> Result<Option<Proposal>, Failure> {
     for proposal in service.proposals()?.into_iter().filter(Proposal::is_open) {
-        if service.actions(&proposal.proposal_id)?.iter().any(&same) {
+        if same(&service.actions(&proposal.proposal_id)?) {
             return Ok(Some(proposal));
         }
     }
@@ -15,7 +15,7 @@ pub fn open_with(service: &Service<'_>, same: impl Fn(&Action) -> bool) -> Resul
 
 /// Refuses to propose what is proposed already.
 pub fn refuse_twice(service: &Service<'_>, same: impl Fn(&Action) -> bool) -> Result<(), Failure> {
-    let Some(proposal) = open_with(service, same)? else { return Ok(()) };
+    let Some(proposal) = open_with(service, |actions| actions.iter().any(&same))? else { return Ok(()) };
     let id = short(&proposal.proposal_id);
     Err(Failure::new(format!("that was proposed already, and is not decided yet: proposal {id}"))
         .hint(format!("coco proposal vote {id} --yes")))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cmd::proposal::{self, Ballot};
 use crate::failure::Failure;
-use crate::governance::{Action, OPEN_LEDGER, Opening, Place, Proposal, Service, Signer, Start};
+use crate::governance::{Action, Opening, Place, Proposal, Service, Signer, Start};
 use crate::network::Status;
 use crate::printer::Printer;
 
@@ -78,15 +78,15 @@ impl Members {
 
     /// Proposes to open the ledgers, unless that was done, and votes until it is decided.
     fn decide(&self, service: &Service<'_>, dir: &Path, ledgers: &[&HostedLedger]) -> Result<(), Failure> {
-        let opens = |action: &Action| {
-            action.name == OPEN_LEDGER && ledgers.iter().any(|ledger| action.args["name"] == ledger.name.as_str())
+        let wanted = ledgers.iter().map(|ledger| action(dir, ledger)).collect::<Result<Vec<_>, _>>()?;
+        // Nobody votes here for what somebody else put beside it.
+        let ours = |actions: &[Action]| {
+            let asked = |Action { name, args }: &Action| wanted.contains(&json!({ "name": name, "args": args }));
+            !actions.is_empty() && actions.iter().all(asked)
         };
-        let mut proposal = match proposal::open_with(service, opens)? {
+        let mut proposal = match proposal::open_with(service, ours)? {
             Some(proposal) => proposal,
-            None => {
-                let actions = ledgers.iter().map(|ledger| action(dir, ledger)).collect::<Result<Vec<_>, _>>()?;
-                self.propose(service, &json!({ "actions": actions }).to_string())?
-            }
+            None => self.propose(service, &json!({ "actions": wanted }).to_string())?,
         };
         let voted = proposal.ballot_submitters.clone();
         for signer in self.signers.iter().filter(|signer| !voted.contains(&signer.id)) {

@@ -21,6 +21,7 @@ use development::{LedgerKind, Network, Plan, Signing};
 pub use self::serve::serve;
 pub use self::watch::{Stops, watch};
 use crate::failure::Failure;
+use crate::governance::Start;
 use crate::network::{self, Lock, Program, ReadyFile, Status};
 use crate::printer::Printer;
 use crate::{cli, import};
@@ -131,6 +132,10 @@ fn make_or_check(options: &Options, printer: &Printer) -> Result<Network, Failur
         bare: options.bare,
     };
     conflicts::check_port(listen, plan.rpc_port)?;
+    if let Some((path, genesis)) = &plan.genesis {
+        // Members could not be asked for it.
+        Start::ethereum(path, genesis, plan.base_fee, plan.blobs)?;
+    }
     printer.note(format!("making a network of {} in {}", count(plan.nodes), options.dir.display()));
     Ok(development::create(&options.dir, &plan)?)
 }
