@@ -113,4 +113,11 @@ fn a_directory_without_a_ledger_is_not_called_valid() {
     assert_eq!(json.status.code(), Some(1));
     assert!(said(&json).contains("\"valid\":false"), "{}", said(&json));
     assert_eq!(coco(&["ledger", "show", dir]).status.code(), Some(1));
+    let nothing = coco(&["ledger", "open", "notes", "--kind", "keyvalue", "--dir", dir]);
+    assert!(said(&nothing).contains("there is no network in"), "{}", said(&nothing));
+    std::fs::write(format!("{dir}/network.json"), "{}").unwrap();
+    for command in [&["ledger", "verify"][..], &["ledger", "show"], &["governance", "log"]] {
+        let said = said(&coco(&[command, &[dir]].concat()));
+        assert!(said.contains("directory of a network") && said.contains("node1/ledger"), "{said}");
+    }
 }

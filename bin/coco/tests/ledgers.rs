@@ -191,9 +191,13 @@ fn up_opens_its_ledgers_by_vote_and_once() {
     // All of it follows from the rules, and stands in the ledger.
     place.ok(&["down"]);
     let dir = place.ready["ledger_dirs"][0].as_str().unwrap();
-    let log = std::process::Command::new(env!("CARGO_BIN_EXE_coco")).args(["governance", "log", dir]).output().unwrap();
+    let log = ["governance", "log", dir, "--json"];
+    let log = std::process::Command::new(env!("CARGO_BIN_EXE_coco")).args(log).output().unwrap();
     assert!(log.status.success(), "{}", text(&log.stdout));
-    assert_eq!(text(&log.stdout).matches("open a ledger called ethereum").count(), 1, "{}", text(&log.stdout));
+    let lines: Vec<Value> = text(&log.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["follows"] == true), "{}", text(&log.stdout));
+    let decided = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
+    assert_eq!((decided("founded"), decided("proposal"), decided("ballot"), decided("ack")), (1, 1, 2, 3));
 }
 
 #[test]

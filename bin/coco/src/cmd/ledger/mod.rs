@@ -1,6 +1,7 @@
 //! `coco ledger …`: hosted ledgers as members see them, and ledger files, offline.
 
 mod change;
+mod directory;
 mod doors;
 mod find;
 mod list;
@@ -8,6 +9,8 @@ mod open;
 mod policy;
 mod show;
 mod verify;
+
+pub use directory::check as check_directory;
 
 use std::process::ExitCode;
 
