@@ -53,10 +53,10 @@ impl Parts {
     #[must_use]
     pub fn new(accounts: usize, batch: usize) -> Self {
         let traffic = Traffic::new(accounts, batch);
-        let mut tables = node::prepare().unwrap().tables;
+        let tables = node::prepare().unwrap().tables;
         let config = genesis::config(&traffic.addresses);
-        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &mut tables).unwrap());
-        let store = Store::new(Arc::new(tables), Arc::new(NoHistory));
+        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &tables).unwrap());
+        let store = Store::new(tables, Arc::new(NoHistory));
         let keys = LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap();
         let signer = Signer { service: Arc::new(KeyPair::generate().unwrap()), node: None };
         let mut parts = Self { ethereum, store, keys, signer, head: Head::new(), traffic, history: Vec::new() };

@@ -28,14 +28,14 @@ pub struct Hosted {
 
 impl Hosted {
     pub fn new() -> Self {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let genesis = include_str!("../../crates/development/src/genesis.json").replace(OWN_CHAIN, RECORDED_CHAIN);
         let genesis = Genesis::parse(&genesis).expect("it is used");
-        let ethereum = Ethereum::new("ethereum", LedgerId(0), Config::new(genesis), &mut tables).expect("the first");
+        let ethereum = Ethereum::new("ethereum", LedgerId(0), Config::new(genesis), &tables).expect("the first");
         let ethereum = Arc::new(ethereum);
         let founder = gov::Founder { name: "founder".to_owned(), certificate: Member::new("founder").pem };
         let founding = gov::Founding { members: vec![founder], constitution: DEFAULT.to_owned(), code: None };
-        let gov = gov::Gov::new(LedgerId(1), founding, gov::Joining::default(), gov::watched(), &mut tables);
+        let gov = gov::Gov::new(LedgerId(1), founding, gov::Joining::default(), gov::watched(), &tables);
         let gov = Arc::new(gov.expect("the only one"));
         let mut store = Store::new(Arc::new(tables), Arc::new(NoHistory));
         let adapters: [Arc<dyn Adapter>; 2] = [ethereum.clone(), gov];

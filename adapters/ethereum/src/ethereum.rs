@@ -58,7 +58,7 @@ impl NewBlock {
 
 impl Ethereum {
     /// Registers the ledger's tables. `id` is its place in the network's list.
-    pub fn new(name: impl Into<String>, id: LedgerId, config: Config, tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn new(name: impl Into<String>, id: LedgerId, config: Config, tables: &Tables) -> Result<Self, TableError> {
         let ledger = Arc::new(Ledger::new(name.into(), id, config, tables)?);
         Ok(Self { ledger, blocks: broadcast::channel(BLOCKS_KEPT).0 })
     }

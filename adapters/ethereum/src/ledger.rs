@@ -57,7 +57,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(name: String, id: LedgerId, config: Config, tables: &mut Tables) -> Result<Self, TableError> {
+    pub(crate) fn new(name: String, id: LedgerId, config: Config, tables: &Tables) -> Result<Self, TableError> {
         let layout = Layout::register(&name, tables)?;
         let bare_storage = config.genesis.has_bare_storage();
         Ok(Self { name, id, config, layout, codes: CodeCache::default(), bare_storage })

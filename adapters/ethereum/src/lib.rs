@@ -50,6 +50,7 @@ pub use genesis::{Genesis, GenesisAccount, GenesisError};
 pub use ledger::{Config, Ledger};
 pub use record::{Block, Outcome, Receipt, Transaction};
 pub use rows::Rows;
+pub use rpc::LISTENER;
 #[doc(hidden)]
 pub use rpc::RpcReader;
 pub use tables::Layout;

@@ -33,8 +33,8 @@ pub(crate) const HEAD: &[u8] = b"head";
 
 impl Layout {
     /// Registers the tables of the ledger called `name`.
-    pub(crate) fn register(name: &str, tables: &mut Tables) -> Result<Self, TableError> {
-        let mut add = |table: &str, kind| tables.add(format!("{name}.{table}"), kind);
+    pub(crate) fn register(name: &str, tables: &Tables) -> Result<Self, TableError> {
+        let add = |table: &str, kind| tables.add(format!("{name}.{table}"), kind);
         Ok(Self {
             accounts: add("accounts", Kind::State)?,
             storage: add("storage", Kind::State)?,

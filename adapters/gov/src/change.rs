@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn state() -> (State, TableId, TableId) {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let decisions = tables.add("public:decisions", Kind::State).unwrap();
         let rows = tables.add("public:rows", Kind::State).unwrap();
         tables.add("secret", Kind::State).unwrap();

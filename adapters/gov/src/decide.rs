@@ -8,15 +8,14 @@ use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
 use governance::engine::Effect;
 use governance::{At, Decision, MemberId, Outcome, Refusal, state};
-use kv::{Blob, Section, State, TableId, Tx, WriteSet};
-use serde_json::{Map, Value};
+use kv::{State, Tx, WriteSet};
 use tokio::sync::Mutex;
 
-use crate::Gov;
 use crate::change::Change;
 use crate::joining::{Endorsing, Verifying};
 use crate::patience::{Patience, Turn};
 use crate::scripts::Scripts;
+use crate::{Gov, ledgers};
 
 /// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
@@ -158,6 +157,7 @@ impl Deciding {
             return Err(Undecided::NotImplemented(what));
         }
         let writes = tx.finish().writes;
+        ledgers::check(&writes, &version, &*self.gov.host)?;
         if let Some(what) = beyond_this_version(&writes, &version) {
             return Err(Undecided::NotImplemented(what));
         }
@@ -197,7 +197,7 @@ fn beyond_this_node(effect: &Effect) -> Option<&'static str> {
     }
 }
 
-/// Rows that no node acts on yet. Nobody shall believe that a ledger is closed, or a node kept out, because a row says so.
+/// Rows that no node acts on yet. Nobody shall believe that a node is kept out because a row says so.
 const NOT_ACTED_ON: [(&str, &str); 5] = [
     ("public:ccf.gov.nodes.node_join_policy", "a join policy in JavaScript"),
     ("public:coco.gov.epoch", "epochs of the ledger secret"),
@@ -206,27 +206,7 @@ const NOT_ACTED_ON: [(&str, &str); 5] = [
     ("public:ccf.gov.jwt.issuers", "tokens of issuers"),
 ];
 
-/// The hosted ledgers: key = name.
-pub const LEDGERS: &str = "public:coco.gov.ledgers";
-
 fn beyond_this_version(writes: &WriteSet, version: &State) -> Option<&'static str> {
     let written = |name: &str| version.tables().find(name).and_then(|table| writes.section(table));
-    let not_acted_on = NOT_ACTED_ON.iter().find(|(name, _)| written(name).is_some());
-    let beyond_status = |section: &Section| {
-        let changes_more = |(name, row): &(Blob, Blob)| without_status(row) != stored(version, section.table, name);
-        !section.removes.is_empty() || section.puts.iter().any(changes_more)
-    };
-    let ledgers = written(LEDGERS).filter(|section| beyond_status(section));
-    ledgers.map(|_| "hosted ledgers that open by vote, or policies of theirs").or(not_acted_on.map(|(_, what)| *what))
-}
-
-/// A ledger's row, but for its status: that it is open, paused or closed is what nodes act on.
-fn without_status(row: &[u8]) -> Option<Map<String, Value>> {
-    let mut row: Map<String, Value> = serde_json::from_slice(row).ok()?;
-    row.remove("status")?;
-    Some(row)
-}
-
-fn stored(version: &State, table: TableId, name: &[u8]) -> Option<Map<String, Value>> {
-    without_status(&version.get(table, name).ok()??)
+    NOT_ACTED_ON.iter().find(|(name, _)| written(name).is_some()).map(|(_, what)| *what)
 }

@@ -16,6 +16,7 @@ mod decide;
 mod founding;
 mod http;
 mod joining;
+mod ledgers;
 mod patience;
 mod scripts;
 mod settle;
@@ -24,7 +25,8 @@ mod views;
 use std::sync::Arc;
 
 use adapter::{
-    Adapter, Batch, Blame, Closed, Committed, Fault, LedgerId, Listener, Node, Opening, Outcome, Reject, Verdict, Work,
+    Adapter, Batch, Blame, Closed, Committed, Fault, Host, LedgerId, Listener, NoHost, Node, Opening, Outcome, Reject,
+    Verdict, Work,
 };
 use governance::Governance;
 use kv::{Derived, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
@@ -42,6 +44,8 @@ pub struct Gov {
     founding: Founding,
     joining: Joining,
     scripts: Scripts,
+    /// Which ledgers members can open.
+    host: Arc<dyn Host>,
     views: Views,
 }
 
@@ -52,10 +56,16 @@ impl Gov {
         founding: Founding,
         joining: Joining,
         scripts: Scripts,
-        tables: &mut Tables,
+        tables: &Tables,
     ) -> Result<Self, TableError> {
         let governance = Governance::register(tables, &[])?;
-        Ok(Self { ledger, governance, founding, joining, scripts, views: Views::default() })
+        Ok(Self { ledger, governance, founding, joining, scripts, host: Arc::new(NoHost), views: Views::default() })
+    }
+
+    /// Members can open ledgers that this one hosts; without it none.
+    #[must_use]
+    pub fn hosting(self, host: Arc<dyn Host>) -> Self {
+        Self { host, ..self }
     }
 
     fn decisions(&self) -> TableId {

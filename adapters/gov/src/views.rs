@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn ledger(end: u64) -> (Arc<Ledger>, State) {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let signatures = tables.add(COSE_SIGNATURES, Kind::State).unwrap();
         let service = KeyPair::generate().unwrap();
         let ledger = Arc::new(Ledger { signatures, service, end, read: Mutex::default() });

@@ -19,6 +19,7 @@ use adapter::{
 };
 use kv::{Derived, Kind, Snapshot, State, TableError, TableId, Tables, Tx, WriteSet};
 
+pub use rest::LISTENER;
 pub use work::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// A hosted key-value ledger.
@@ -30,7 +31,7 @@ pub struct KeyValue {
 
 impl KeyValue {
     /// Registers the ledger's table, `<name>.rows`: private, since its name does not begin with `public:`.
-    pub fn new(name: impl Into<String>, ledger: LedgerId, tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn new(name: impl Into<String>, ledger: LedgerId, tables: &Tables) -> Result<Self, TableError> {
         let name = name.into();
         let rows = tables.add(format!("{name}.rows"), Kind::State)?;
         Ok(Self { name, ledger, rows })

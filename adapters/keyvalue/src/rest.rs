@@ -19,10 +19,13 @@ use crate::work::{Change, VALUE_BYTES_MAX};
 /// Keys in one page of a listing.
 const PAGE_MAX: usize = 1_000;
 
+/// What the one listener is called.
+pub const LISTENER: &str = "rest";
+
 pub fn listener(ledger: Arc<KeyValue>, node: Node) -> Listener {
     let router = router(ledger, node);
     let serve = |socket, stop| -> adapter::Serving { Box::pin(serve(socket, router, Limits::default(), stop)) };
-    Listener { name: "rest".into(), secured: false, serve: Box::new(serve) }
+    Listener { name: LISTENER.into(), secured: false, serve: Box::new(serve) }
 }
 
 #[derive(Clone)]

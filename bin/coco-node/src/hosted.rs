@@ -1,69 +1,62 @@
 //! Which ledgers this binary can host: the only place that knows both the node and the adapters.
 //!
-//! What a ledger starts from stands in its row, which all nodes have: founders write it from the files of their operators, whoever
-//! joins is told it. What an operator says of a ledger beside that is where it listens, and, for development, whose keys it holds.
+//! What a ledger starts from stands in its row, which members decide on and all nodes have. What an operator says of a ledger beside
+//! that is where it listens, and, for development, whose keys it holds.
 
 mod row;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adapter::{Adapter, LedgerId};
+use adapter::{Adapter, Fault, Host, LedgerId, OPENING_BYTES_MAX};
 use anyhow::{Context, anyhow, ensure};
 use development::{Founder, Identity, LedgerKind, NodeFile, Origin, Past, Signing};
 use ethereum::{Config, Ethereum, Genesis};
 use gov::{Founding, Gov, Joining};
 use keyvalue::KeyValue;
-use node::{Hosted, Tables};
+use kv::{NoHistory, State, Tables, Tx};
+use node::{Adapters, Prepared};
 use secp256k1::SecretKey;
 use serde::Deserialize;
 
 use crate::joining::evidence;
 use row::Row;
 
-/// A ledger that is to be hosted.
-struct Told {
-    name: String,
-    row: Row,
-    listen: SocketAddr,
-    /// A file with the keys of accounts, relative to the node's directory.
-    accounts: Option<PathBuf>,
+/// The kinds of ledgers that this binary knows.
+pub struct Kinds {
+    /// Keys that this node holds, by the ledger's name.
+    accounts: BTreeMap<String, Vec<SecretKey>>,
 }
 
-fn founder(Founder { name, certificate }: &Founder) -> gov::Founder {
-    gov::Founder { name: name.clone(), certificate: certificate.clone() }
-}
-
-/// Makes an adapter for each hosted ledger, and one for the network's governance.
-pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, tables: &mut Tables) -> anyhow::Result<Vec<Hosted>> {
-    let (mut told, members) = match &identity.past {
-        Past::Founded { members, .. } => (founded(dir, file)?, members.as_slice()),
-        Past::Joined(joined) => {
-            let accounts = |name: &str| file.ledgers.iter().find(|it| it.name == name)?.accounts.clone();
-            let told = joined.ledgers.iter().map(|ledger| Told {
-                name: ledger.name.clone(),
-                row: Row(ledger.row.clone()),
-                listen: joined.listen(ledger, file),
-                accounts: accounts(&ledger.name),
-            });
-            (told.collect(), &[][..])
-        }
+/// Governance, which every node has, and what members may open beside it.
+pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, prepared: &Prepared) -> anyhow::Result<Adapters> {
+    let host = Arc::new(Kinds { accounts: accounts(dir, file)? });
+    let members = match &identity.past {
+        Past::Founded { members, .. } => members.as_slice(),
+        Past::Joined(_) => &[],
     };
-    // Nodes name ledgers to each other by their place in this order.
-    told.sort_by(|a, b| a.name.cmp(&b.name));
-    let numbered = (0..).map(LedgerId).zip(told);
-    let mut adapters = numbered.map(|(id, told)| hosted(dir, id, told, tables)).collect::<anyhow::Result<Vec<_>>>()?;
-    let id = LedgerId(u16::try_from(adapters.len()).context("there are too many ledgers")?);
+    let founder =
+        |Founder { name, certificate }: &Founder| gov::Founder { name: name.clone(), certificate: certificate.clone() };
     let founding = Founding {
         members: members.iter().map(founder).collect(),
         constitution: governance::constitution::DEFAULT.to_owned(),
         code: evidence::own_code()?,
     };
     let joining = Joining { dual_signatures: signs_twice(file, identity), attester: Some(evidence::attester()) };
-    let adapter = Arc::new(Gov::new(id, founding, joining, gov::apart(), tables)?);
-    adapters.push(Hosted { row: None, adapter, listen: vec![file.governance] });
-    Ok(adapters)
+    let gov = Gov::new(LedgerId(0), founding, joining, gov::apart(), &prepared.tables)?;
+    Ok(Adapters { governance: Arc::new(gov.hosting(host.clone())), host })
+}
+
+/// Where this node serves which ledgers: as its file says, or as was chosen when it joined.
+pub fn listens(file: &NodeFile, identity: &Identity) -> BTreeMap<String, SocketAddr> {
+    let chosen = match &identity.past {
+        Past::Founded { .. } => &[],
+        Past::Joined(joined) => joined.ledgers.as_slice(),
+    };
+    let chosen = chosen.iter().map(|ledger| (ledger.name.clone(), ledger.listen));
+    chosen.chain(file.ledgers.iter().map(|ledger| (ledger.name.clone(), ledger.listen))).collect()
 }
 
 /// Whether nodes of this network sign roots too.
@@ -75,51 +68,58 @@ pub fn signs_twice(file: &NodeFile, identity: &Identity) -> bool {
     }
 }
 
-/// What a founder reads of the ledgers in its files.
-fn founded(dir: &Path, file: &NodeFile) -> anyhow::Result<Vec<Told>> {
-    ensure!(!file.ledgers.is_empty(), "node.toml names no ledger to host");
-    let told = file.ledgers.iter().map(|ledger| {
-        let row = match ledger.kind {
-            LedgerKind::Keyvalue => Ok(Row::keyvalue()),
+impl Host for Kinds {
+    fn check(&self, name: &str, row: &[u8]) -> Result<(), String> {
+        self.try_it(name, row).map_err(|error| format!("{error:#}"))
+    }
+
+    fn make(&self, name: &str, id: LedgerId, row: &[u8], tables: &Tables) -> Result<Arc<dyn Adapter>, Fault> {
+        let made = Row::read(row).and_then(|row| self.adapter(name, id, &row, tables));
+        made.map_err(|error| Fault::new(format!("{error:#}")))
+    }
+}
+
+impl Kinds {
+    fn adapter(&self, name: &str, id: LedgerId, row: &Row<'_>, tables: &Tables) -> anyhow::Result<Arc<dyn Adapter>> {
+        Ok(match row.kind()? {
+            LedgerKind::Keyvalue => Arc::new(KeyValue::new(name, id, tables)?),
             LedgerKind::Ethereum => {
-                let path = ledger.genesis.as_ref().context("it needs `genesis`, a file in geth's format")?;
-                let path = dir.join(path);
-                Row::ethereum(&read(&path)?, ledger.base_fee, ledger.blobs)
-                    .with_context(|| format!("{} is not a genesis", path.display()))
+                let genesis = Genesis::parse(row.genesis()?)?;
+                let keys = self.accounts.get(name).cloned().unwrap_or_default();
+                let config = Config { base_fee: row.base_fee(), blobs: row.blobs(), keys, ..Config::new(genesis) };
+                Arc::new(Ethereum::new(name, id, config, tables)?)
             }
-        };
-        let row = row.with_context(|| format!("ledger {} of node.toml", ledger.name))?;
-        Ok(Told { name: ledger.name.clone(), row, listen: ledger.listen, accounts: ledger.accounts.clone() })
-    });
-    told.collect()
+        })
+    }
+
+    /// Opens a ledger as it would be opened, on nothing.
+    fn try_it(&self, name: &str, row: &[u8]) -> anyhow::Result<()> {
+        let row = Row::read(row)?;
+        row.check()?;
+        let tables = Arc::new(Tables::new());
+        let adapter = self.adapter(name, LedgerId(1), &row, &tables)?;
+        let state = State::new(tables, Arc::new(NoHistory));
+        let mut tx = Tx::new(&state);
+        adapter.open(&mut tx)?;
+        let bytes = tx.finish().writes.bytes();
+        ensure!(
+            bytes <= OPENING_BYTES_MAX,
+            "what it starts from takes {bytes} bytes, and {OPENING_BYTES_MAX} is the most"
+        );
+        Ok(())
+    }
 }
 
-fn hosted(dir: &Path, id: LedgerId, told: Told, tables: &mut Tables) -> anyhow::Result<Hosted> {
-    let Told { name, row, listen, accounts } = told;
-    let adapter: Arc<dyn Adapter> = match row.kind().with_context(|| format!("ledger {name}"))? {
-        LedgerKind::Keyvalue => Arc::new(KeyValue::new(&name, id, tables)?),
-        LedgerKind::Ethereum => {
-            let config = ethereum_config(dir, &row, accounts.as_deref()).with_context(|| format!("ledger {name}"))?;
-            Arc::new(Ethereum::new(&name, id, config, tables)?)
-        }
+/// Of each ledger that this node's file names keys for. A file that cannot be read stops the node at its start, and not later.
+fn accounts(dir: &Path, file: &NodeFile) -> anyhow::Result<BTreeMap<String, Vec<SecretKey>>> {
+    let named = file.ledgers.iter().filter_map(|ledger| Some((&ledger.name, ledger.accounts.as_ref()?)));
+    let read = |(name, path): (&String, &PathBuf)| {
+        let path = dir.join(path);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let keys = keys(&text).with_context(|| format!("{} is not a list of accounts", path.display()))?;
+        Ok((name.clone(), keys))
     };
-    Ok(Hosted { row: Some(row.0), adapter, listen: vec![listen] })
-}
-
-fn ethereum_config(dir: &Path, row: &Row, accounts: Option<&Path>) -> anyhow::Result<Config> {
-    let genesis = Genesis::parse(&row.genesis()?).context("what it starts from")?;
-    let keys = match accounts {
-        Some(path) => {
-            let path = dir.join(path);
-            keys(&read(&path)?).with_context(|| format!("{} is not a list of accounts", path.display()))?
-        }
-        None => Vec::new(),
-    };
-    Ok(Config { base_fee: row.base_fee()?, blobs: row.blobs()?, keys, ..Config::new(genesis) })
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+    named.map(read).collect()
 }
 
 /// An account of `accounts.json`; its address follows from its key.
@@ -134,4 +134,49 @@ fn keys(json: &str) -> anyhow::Result<Vec<SecretKey>> {
     let key = |account: &Account| account.private_key.trim_start_matches("0x").parse().ok();
     let keys: Option<_> = accounts.iter().map(key).collect();
     keys.ok_or_else(|| anyhow!("a private key is not 32 bytes in hexadecimal"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn check(row: &Value) -> Result<(), String> {
+        Kinds { accounts: BTreeMap::new() }.check("l", row.to_string().as_bytes())
+    }
+
+    #[test]
+    fn what_can_be_opened_is_told_from_what_cannot_with_the_reason() {
+        let genesis: Value = serde_json::from_str(development::DEFAULT_GENESIS).unwrap();
+        assert_eq!(check(&json!({ "kind": "keyvalue" })), Ok(()));
+        assert_eq!(check(&json!({ "kind": "keyvalue", "listeners": { "rest": 80 }, "genesis": null })), Ok(()));
+        let ethereum = json!({ "kind": "ethereum", "genesis": genesis, "base_fee": 7, "blobs": true });
+        assert_eq!(check(&ethereum), Ok(()));
+        let with = |field: &str, value: Value| {
+            let mut row = ethereum.clone();
+            row[field] = value;
+            row
+        };
+        for (row, reason) in [
+            (json!({ "kind": "bitcoin" }), "kind bitcoin"),
+            (json!({ "kind": 7 }), "invalid type"),
+            (json!({ "kind": "ethereum" }), "genesis"),
+            (with("genesis", json!({ "config": {} })), "chainId"),
+            (with("genesis", json!("a path")), "genesis"),
+            (with("base_fee", json!(-1)), "-1"),
+            (with("blobs", json!("yes")), "yes"),
+            (with("listeners", json!({ "rest": 80 })), "rpc"),
+            (json!({ "kind": "keyvalue", "genesis": {} }), "genesis"),
+            (json!({ "kind": "keyvalue", "base_fee": 1 }), "base_fee"),
+            (json!({ "kind": "keyvalue", "listeners": { "rpc": 80 } }), "rest"),
+        ] {
+            let told = check(&row).unwrap_err();
+            assert!(told.contains(reason), "{row}: {told}");
+        }
+        let account = |n: u64| (format!("{n:040x}"), json!({ "balance": "0x1" }));
+        let mut large = ethereum.clone();
+        large["genesis"]["alloc"] = (1..=400_000).map(account).collect::<serde_json::Map<_, _>>().into();
+        assert!(check(&large).unwrap_err().contains("is the most"));
+    }
 }

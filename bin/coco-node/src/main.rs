@@ -61,10 +61,10 @@ fn run() -> anyhow::Result<()> {
             None => return Ok(()),
         },
     };
-    let mut prepared = node::prepare()?;
-    let hosted = hosted::adapters(&dir, &file, &identity, &mut prepared.tables)?;
+    let prepared = node::prepare()?;
+    let adapters = hosted::adapters(&dir, &file, &identity, &prepared)?;
     let settings = settings(&dir, &file, &identity)?;
-    node::run(&settings, secrets(identity)?, prepared, hosted, &stop)?;
+    node::run(&settings, secrets(identity)?, prepared, adapters, &stop)?;
     Ok(())
 }
 
@@ -89,6 +89,8 @@ fn settings(dir: &Path, file: &NodeFile, identity: &Identity) -> anyhow::Result<
         origin,
         peers: file.peer,
         http: file.http,
+        governance: file.governance,
+        ledgers: hosted::listens(file, identity),
         dual_signatures: hosted::signs_twice(file, identity),
         archive: file.archive,
     })

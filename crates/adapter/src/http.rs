@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::Socket;
+use crate::{Guest, Socket};
 use places::{Place, Places, UntilRead};
 
 /// Bounds of one door.
@@ -57,31 +57,23 @@ impl Default for Limits {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientCertificate(pub Arc<[u8]>);
 
+/// Who it is that asks for another protocol; an extension of such a request. Whoever takes the connection over keeps this for as
+/// long, and ends the connection when the guest must leave.
+#[derive(Clone)]
+pub struct Upgraded(pub Arc<Guest>);
+
 /// Serves until cancelled, then lets requests under way finish.
-pub async fn serve(Socket { tcp, tls }: Socket, router: Router, limits: Limits, stop: CancellationToken) {
+pub async fn serve(socket: Socket, router: Router, limits: Limits, stop: CancellationToken) {
     let places = Places::new(limits.connections_max);
     let connections = TaskTracker::new();
     loop {
-        let accepted = tokio::select! {
+        let (stream, guest) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = tcp.accept() => accepted,
+            accepted = socket.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => {
-                // Replies are written whole; waiting for more would only delay them.
-                let _ = stream.set_nodelay(true);
-                stream
-            }
-            Err(error) => {
-                // Out of descriptors, most likely: let some connections end first.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let (places, router, stop, tls) = (places.clone(), router.clone(), stop.clone(), tls.clone());
+        let (places, router, stop, tls) = (places.clone(), router.clone(), stop.clone(), socket.tls().cloned());
         connections.spawn(async move {
-            match (places.take().await, tls) {
+            match (places.take(guest).await, tls) {
                 (Some(place), None) => connection(stream, None, router, limits, stop, place).await,
                 (Some(place), Some(tls)) => secured(stream, tls, router, limits, stop, place).await,
                 (None, None) => turn_away(stream).await,
@@ -136,6 +128,9 @@ async fn connection(
         let (router, place) = (router.clone(), place.clone());
         if let Some(client) = &client {
             request.extensions_mut().insert(client.clone());
+        }
+        if request.headers().contains_key(header::UPGRADE) {
+            request.extensions_mut().insert(Upgraded(place.guest().clone()));
         }
         async move { Ok::<_, Infallible>(answer(router, request, &place).await) }
     });

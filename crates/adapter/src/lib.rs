@@ -14,25 +14,29 @@
 //!
 //! `docs/adding-an-adapter.md` builds one from nothing.
 
+mod admission;
 mod batch;
+mod host;
 pub mod http;
 mod node;
 mod reject;
 mod service;
+mod socket;
 mod work;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use kv::{Derived, Snapshot, State, TableId, Tx, WriteSet};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+pub use admission::{Admission, Guest, NoPrefix, Prefix};
 pub use batch::{Batch, Closed, Committed, Opening, Outcome, Seal, Verdict, Wait};
+pub use host::{Host, LEDGERS, LEDGERS_MAX, LedgerPolicy, LedgerRow, LedgerStatus, NoHost, OPENING_BYTES_MAX};
 pub use node::{Node, Plumbing, Role, Status, Submission};
 pub use reject::{Blame, Fault, Reject};
 pub use service::{Handover, Neighbour, NoService, Service};
+pub use socket::Socket;
 pub use work::{LedgerId, Submitted, Work};
 
 /// A kind of ledger, hosted. One value serves one hosted ledger; its tables were registered when it was made.
@@ -40,8 +44,8 @@ pub trait Adapter: Send + Sync + 'static {
     /// The hosted ledger's name: unique in the network, part of its tables' names.
     fn name(&self) -> &str;
 
-    /// Writes what the ledger starts from. Called once in the life of a service, on the primary, in its first batch.
-    /// An error stops the node: a network cannot start with half a genesis.
+    /// Writes what the ledger starts from, as an entry of its own. Once in the life of a ledger, on the primary, after members have
+    /// decided to open it; again by the next primary if that entry was not committed. An error leaves the ledger unopened.
     fn open(&self, tx: &mut Tx<'_>) -> Result<(), Fault>;
 
     /// A batch begins on top of `head`. Primary only; called when there is work for this ledger. The batch before may not be
@@ -64,25 +68,18 @@ pub trait Adapter: Send + Sync + 'static {
     /// change of them takes.
     fn terms(&self, _writes: &WriteSet, _each: &mut dyn FnMut(TableId, &[u8])) {}
 
-    /// The adapter's own doors. Called once, when the node starts to serve.
+    /// The adapter's own doors. Called once, when the node starts to serve the ledger.
     fn listeners(self: Arc<Self>, node: Node) -> Vec<Listener>;
 }
 
 /// A door: one TCP port and what is spoken there.
 pub struct Listener {
-    /// Names the port in the node's configuration and in its logs.
+    /// Names the port in the ledger's row and in the node's logs; the same for every ledger of a kind.
     pub name: String,
     /// Whether callers meet TLS first, and know the node by a certificate that its service endorsed.
     pub secured: bool,
     /// Serves until cancelled, then finishes what is under way and returns.
     pub serve: Box<dyn FnOnce(Socket, CancellationToken) -> Serving + Send>,
-}
-
-/// What a listener listens on. The node makes it: an adapter has no key.
-pub struct Socket {
-    pub tcp: TcpListener,
-    /// Comes below the listener's own protocol, if it asked for it.
-    pub tls: Option<TlsAcceptor>,
 }
 
 /// A listener at work.

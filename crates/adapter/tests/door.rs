@@ -45,7 +45,7 @@ impl Door {
         // Nobody is thrown out for being slow alone in these tests.
         let limits = Limits { connections_max: PLACES, idle_timeout: Duration::from_secs(3_600), ..Limits::default() };
         let stop = CancellationToken::new();
-        tokio::spawn(serve(Socket { tcp: listener, tls: None }, router, limits, stop.clone()));
+        tokio::spawn(serve(Socket::new(listener, None), router, limits, stop.clone()));
         Self { address, begun, done, stop }
     }
 
@@ -125,7 +125,7 @@ async fn tls_comes_first_where_it_is_asked_for() {
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/echo", post(|body: Bytes| async move { body }));
     let limits = Limits { connections_max: 1, ..Limits::default() };
-    let socket = Socket { tcp: listener, tls: Some(Arc::new(server).into()) };
+    let socket = Socket::new(listener, Some(Arc::new(server).into()));
     tokio::spawn(serve(socket, router, limits, CancellationToken::new()));
 
     // Who shakes no hands holds the only place, and loses it to who does.

@@ -78,9 +78,9 @@ type Changes = BTreeMap<(TableId, Blob), Option<Blob>>;
 
 impl<'a> Auditor<'a> {
     pub fn new(runner: &'a dyn Runner) -> Result<Self, TableError> {
-        let mut tables = Tables::new();
-        ledger::tables::register(&mut tables)?;
-        let governance = Governance::register(&mut tables, &[])?;
+        let tables = Tables::new();
+        ledger::tables::register(&tables)?;
+        let governance = Governance::register(&tables, &[])?;
         let tables = Arc::new(tables);
         let state = State::new(tables.clone(), Arc::new(NoHistory));
         Ok(Self { governance, tables, state, roots: VecDeque::new(), runner })

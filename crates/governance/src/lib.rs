@@ -92,7 +92,7 @@ impl<T> Outcome<T> {
 impl Governance {
     /// Registers the tables of governance, those that the node has registered before left as they are. `given` are names of public application tables that `apply` may write to; they
     /// are registered too. A constitution that writes to tables of its own needs them here.
-    pub fn register(tables: &mut Tables, given: &[&str]) -> Result<Self, TableError> {
+    pub fn register(tables: &Tables, given: &[&str]) -> Result<Self, TableError> {
         let of_governance = GovernanceTables::register(tables)?;
         for name in given {
             if tables.find(name).is_none() {

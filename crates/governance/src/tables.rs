@@ -121,7 +121,7 @@ pub struct GovernanceTables {
 
 impl GovernanceTables {
     /// Registers every table of governance that is not registered yet: the node has some of them already.
-    pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn register(tables: &Tables) -> Result<Self, TableError> {
         for name in OF_CCF.into_iter().chain(OF_COCO).chain([SIGNATURES]) {
             of(tables, name)?;
         }
@@ -151,7 +151,7 @@ impl GovernanceTables {
     }
 }
 
-fn of(tables: &mut Tables, name: &str) -> Result<TableId, TableError> {
+fn of(tables: &Tables, name: &str) -> Result<TableId, TableError> {
     match tables.find(name) {
         Some(id) => Ok(id),
         None => tables.add(name, Kind::State),

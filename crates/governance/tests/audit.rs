@@ -74,9 +74,9 @@ fn root(entries: usize) -> Digest {
 
 impl Ledger {
     fn founded(members: usize) -> Self {
-        let mut tables = Tables::new();
-        ledger::tables::register(&mut tables).unwrap();
-        let governance = Governance::register(&mut tables, &[]).unwrap();
+        let tables = Tables::new();
+        ledger::tables::register(&tables).unwrap();
+        let governance = Governance::register(&tables, &[]).unwrap();
         let state = State::new(Arc::new(tables), Arc::new(NoHistory));
         let members = (0..members).map(|place| Member::new(&format!("member{place}"))).collect();
         let keys = Arc::new(Keys::new());

@@ -373,41 +373,50 @@ fn actions_of_our_own_write_their_rows() {
             json!({ "name": "eth", "kind": "ethereum", "genesis": { "a": 1 } }),
             "ledgers",
             "eth",
-            Some(json!({ "kind": "ethereum", "genesis": { "a": 1 }, "status": "Open" })),
+            Some(json!({ "kind": "ethereum", "number": 1, "genesis": { "a": 1 }, "status": "Open" })),
         ),
         (
             "pause_ledger",
             json!({ "name": "eth" }),
             "ledgers",
             "eth",
-            Some(json!({ "kind": "ethereum", "genesis": { "a": 1 }, "status": "Paused" })),
+            Some(json!({ "kind": "ethereum", "number": 1, "genesis": { "a": 1 }, "status": "Paused" })),
         ),
         (
             "resume_ledger",
             json!({ "name": "eth" }),
             "ledgers",
             "eth",
-            Some(json!({ "kind": "ethereum", "genesis": { "a": 1 }, "status": "Open" })),
+            Some(json!({ "kind": "ethereum", "number": 1, "genesis": { "a": 1 }, "status": "Open" })),
         ),
         (
             "set_ledger_policy",
-            json!({ "name": "eth", "policy": { "p": 1 } }),
+            json!({ "name": "eth", "policy": { "connect": ["10.0.0.0/8"] } }),
             "ledgers",
             "eth",
-            Some(json!({ "kind": "ethereum", "genesis": { "a": 1 }, "policy": { "p": 1 }, "status": "Open" })),
+            Some(
+                json!({ "kind": "ethereum", "number": 1, "genesis": { "a": 1 }, "policy": { "connect": ["10.0.0.0/8"] }, "status": "Open" }),
+            ),
         ),
         (
             "close_ledger",
             json!({ "name": "eth" }),
             "ledgers",
             "eth",
-            Some(json!({ "kind": "ethereum", "genesis": { "a": 1 }, "policy": { "p": 1 }, "status": "Closed" })),
+            Some(
+                json!({ "kind": "ethereum", "number": 1, "genesis": { "a": 1 }, "policy": { "connect": ["10.0.0.0/8"] }, "status": "Closed" }),
+            ),
         ),
     ];
     for (name, args, table, key, row) in steps {
         assert_eq!(pass(&mut world, name, args).unwrap(), Accepted, "{name}");
         assert_eq!(world.json(&format!("public:coco.gov.{table}"), key.as_bytes()), row, "{name}");
     }
+    // The number of one that is closed is not used again, nor is its name.
+    let args = json!({ "name": "kv", "kind": "keyvalue", "listeners": { "rest": 8080 } });
+    assert_eq!(pass(&mut world, "open_ledger", args).unwrap(), Accepted);
+    let opened = json!({ "kind": "keyvalue", "number": 2, "listeners": { "rest": 8080 }, "status": "Open" });
+    assert_eq!(world.json("public:coco.gov.ledgers", b"kv"), Some(opened));
     for (name, args) in [
         ("open_ledger", json!({ "name": "eth", "kind": "ethereum" })),
         ("resume_ledger", json!({ "name": "eth" })),
@@ -418,6 +427,9 @@ fn actions_of_our_own_write_their_rows() {
     }
     for (name, args) in [
         ("open_ledger", json!({ "name": "no spaces", "kind": "ethereum" })),
+        ("open_ledger", json!({ "name": "l", "kind": "ethereum", "policy": { "read": ["org1"] } })),
+        ("open_ledger", json!({ "name": "l", "kind": "ethereum", "listeners": { "rpc": 0 } })),
+        ("set_ledger_policy", json!({ "name": "eth", "policy": { "connect": "10.0.0.0/8" } })),
         ("set_lease", json!({ "seconds": 1 })),
         ("add_code", json!({ "tee": "tdx", "measurement": "AB" })),
         ("set_participant", json!({ "cert": "no" })),

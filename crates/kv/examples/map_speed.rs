@@ -15,7 +15,7 @@ const ROWS_A_BATCH: u64 = 1_000;
 const BATCHES: u64 = 100;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     let table = tables.add("rows", Kind::State)?;
     let mut store = Store::new(Arc::new(tables), Arc::new(NoHistory));
     for batch in 0..ROWS / ROWS_A_BATCH {

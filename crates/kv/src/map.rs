@@ -296,6 +296,7 @@ impl Node {
 }
 
 /// What is still to come of a range: pieces of nodes, in order.
+#[derive(Default)]
 pub(crate) struct Range<'a>(VecDeque<Piece<'a>>);
 
 enum Piece<'a> {

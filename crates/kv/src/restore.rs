@@ -32,7 +32,13 @@ impl Restore {
     }
 
     pub fn put(&mut self, table: TableId, key: &[u8], version: Seqno, value: &[u8]) {
-        self.0.maps[table.index()].insert(key.into(), Row { version, value: value.into() });
+        self.0.map_mut(table).insert(key.into(), Row { version, value: value.into() });
+    }
+
+    /// What is there so far.
+    #[must_use]
+    pub fn so_far(&self) -> &State {
+        &self.0
     }
 
     /// The version as of `seqno`: no row is younger.
@@ -50,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_version_is_the_same_after_it_was_taken_apart_and_put_together() {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let ids = [tables.add("a", Kind::State).unwrap(), tables.add("public:b", Kind::State).unwrap()];
         let tables = Arc::new(tables);
         let mut store = Store::new(tables.clone(), Arc::new(NoHistory));

@@ -21,8 +21,8 @@ pub type Derived = Arc<dyn Any + Send + Sync>;
 pub struct State {
     pub(crate) seqno: Seqno,
     tables: Arc<Tables>,
-    /// Rows of state tables.
-    pub(crate) maps: Vec<Map>,
+    /// Rows of state tables. A table that came later, or had no row yet, may be behind the end: it is empty.
+    maps: Vec<Map>,
     /// Rows of history tables, as far as they are in memory.
     pub(crate) recent: Recent,
     pub(crate) derived: Vec<Option<Derived>>,
@@ -33,8 +33,7 @@ impl State {
     /// The version before the first entry: no rows.
     #[must_use]
     pub fn new(tables: Arc<Tables>, history: Arc<dyn History>) -> Self {
-        let maps = vec![Map::default(); tables.len()];
-        Self { seqno: Seqno(0), tables, maps, recent: Recent::default(), derived: Vec::new(), history }
+        Self { seqno: Seqno(0), tables, maps: Vec::new(), recent: Recent::default(), derived: Vec::new(), history }
     }
 
     /// The last entry whose writes are in this version.
@@ -60,7 +59,7 @@ impl State {
 
     pub(crate) fn find(&self, table: TableId, key: &[u8]) -> Result<Option<Row>, HistoryError> {
         if self.tables.get(table).kind == Kind::State {
-            return Ok(self.maps[table.index()].get(key).cloned());
+            return Ok(self.map(table).and_then(|map| map.get(key)).cloned());
         }
         if let Some(row) = self.recent.get(table, key) {
             return Ok(Some(row.clone()));
@@ -72,7 +71,7 @@ impl State {
 
     /// Whether a state table has a row.
     pub(crate) fn holds(&self, table: TableId, key: &[u8]) -> bool {
-        self.maps[table.index()].get(key).is_some()
+        self.map(table).is_some_and(|map| map.get(key).is_some())
     }
 
     /// Rows of a state table in key order. Of a history table none is seen.
@@ -87,14 +86,14 @@ impl State {
     where
         R: RangeBounds<[u8]>,
     {
-        self.maps[table.index()].range(keys.start_bound(), keys.end_bound())
+        self.map(table).map(|map| map.range(keys.start_bound(), keys.end_bound())).unwrap_or_default()
     }
 
     /// Rows of a table that are in memory.
     #[must_use]
     pub fn len(&self, table: TableId) -> usize {
         match self.tables.get(table).kind {
-            Kind::State => self.maps[table.index()].len(),
+            Kind::State => self.map(table).map_or(0, Map::len),
             Kind::History => self.recent.len(table),
         }
     }
@@ -143,13 +142,26 @@ impl State {
     }
 
     fn write(&mut self, entry: Seqno, Section { table, puts, removes }: &Section) {
-        let map = &mut self.maps[table.index()];
+        let map = self.map_mut(*table);
         for (key, value) in puts {
             map.insert(key.clone(), Row { version: entry, value: value.clone() });
         }
         for key in removes {
             map.remove(key);
         }
+    }
+
+    fn map(&self, table: TableId) -> Option<&Map> {
+        self.maps.get(table.index())
+    }
+
+    /// The rows of a state table, which has a place from here on.
+    pub(crate) fn map_mut(&mut self, table: TableId) -> &mut Map {
+        let place = table.index();
+        if self.maps.len() <= place {
+            self.maps.resize(place + 1, Map::default());
+        }
+        &mut self.maps[place]
     }
 
     /// Moves on without a write: some entries (signatures of an idle batch) change nothing that is kept here.

@@ -25,6 +25,16 @@ impl WriteSet {
         self.sections.is_empty()
     }
 
+    /// Bytes of keys and values, and a few for each row: about what it takes in the ledger.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rows = self.sections.iter().flat_map(|section| {
+            let puts = section.puts.iter().map(|(key, value)| key.len() + value.len() + 16);
+            puts.chain(section.removes.iter().map(|key| key.len() + 8))
+        });
+        rows.sum()
+    }
+
     /// These changes and then `later` ones, as one set. For small sets: it is made anew.
     #[must_use]
     pub fn then(self, later: Self) -> Self {

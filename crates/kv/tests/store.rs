@@ -71,7 +71,7 @@ struct World {
 }
 
 fn tables() -> (Tables, (TableId, TableId)) {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     let ids = (tables.add("rows", Kind::State).unwrap(), tables.add("past", Kind::History).unwrap());
     (tables, ids)
 }

@@ -47,7 +47,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn tables() -> (Arc<Tables>, [TableId; 2]) {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     let ids = [tables.add("a", Kind::State).unwrap(), tables.add("public:b", Kind::State).unwrap()];
     (Arc::new(tables), ids)
 }

@@ -22,7 +22,7 @@ pub const NODES_ENDORSED_CERTIFICATES: &str = "public:ccf.gov.nodes.endorsed_cer
 pub(crate) const OF_SIGNATURES: [&str; 3] = [COSE_SIGNATURES, SIGNATURES, TREE];
 
 /// Registers all of them. The rows of a signature replace each other batch by batch, so they take no memory to speak of.
-pub fn register(tables: &mut Tables) -> Result<(), TableError> {
+pub fn register(tables: &Tables) -> Result<(), TableError> {
     for name in OF_SIGNATURES.into_iter().chain([SERVICE_INFO, NODES_INFO, NODES_ENDORSED_CERTIFICATES]) {
         tables.add(name, Kind::State)?;
     }

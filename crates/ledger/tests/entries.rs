@@ -143,7 +143,7 @@ fn sealing_says_what_it_cannot_seal() {
 #[test]
 fn a_table_that_this_node_does_not_know_is_named() {
     let (bytes, _) = sealed(TxId::new(2, 1), &writes(&tables(), &[("private.state", b"k", Some(b"v"))]), Digest::ZERO);
-    let mut others = Tables::new();
+    let others = Tables::new();
     others.add("another", Kind::State).unwrap();
     let refused = open(&RawEntry::parse(&bytes).unwrap(), &others, &keys());
     assert_eq!(refused.err(), Some(Corrupt::UnknownTable("private.state".into())));

@@ -1,9 +1,9 @@
-//! What a service writes first: its own tables, before any hosted ledger's.
+//! What a service writes first: its own tables. Hosted ledgers come later, by vote.
 
 use base::NodeId;
 use kv::{Blob, Kind, Section, TableError, TableId, Tables, WriteSet};
 use ledger::genesis::{Interface, NodeInfo, NodeStatus, QuoteInfo, ServiceStatus, VIRTUAL, node_key, service_info};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 /// The tables of the service itself that this node writes.
 #[derive(Clone, Copy, Debug)]
@@ -13,18 +13,20 @@ pub struct ServiceTables {
     endorsed: TableId,
     leases: TableId,
     ledgers: TableId,
+    opened: TableId,
 }
 
 /// Until when nodes need not prove themselves anew: key = id, value = JSON.
 const LEASES: &str = "public:coco.gov.nodes.leases";
-/// Names the hosted ledgers: key = name, value = JSON.
-const LEDGERS: &str = "public:coco.gov.ledgers";
+/// Hosted ledgers whose beginning is in the ledger: key = name, value = JSON. The node writes it, with that beginning.
+const OPENED: &str = "public:coco.internal.ledgers_opened";
 
 impl ServiceTables {
     /// Registers every table of the framework.
-    pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn register(tables: &Tables) -> Result<Self, TableError> {
         ledger::tables::register(tables)?;
-        let ledgers = tables.add(LEDGERS, Kind::State)?;
+        let ledgers = tables.add(adapter::LEDGERS, Kind::State)?;
+        let opened = tables.add(OPENED, Kind::State)?;
         let leases = tables.add(LEASES, Kind::State)?;
         let find = |name: &str| tables.find(name).ok_or_else(|| TableError::Name(name.to_owned()));
         Ok(Self {
@@ -33,6 +35,7 @@ impl ServiceTables {
             endorsed: find(ledger::tables::NODES_ENDORSED_CERTIFICATES)?,
             leases,
             ledgers,
+            opened,
         })
     }
 }
@@ -51,6 +54,11 @@ impl ServiceTables {
     /// The hosted ledgers, by name.
     pub(crate) fn ledgers(&self) -> TableId {
         self.ledgers
+    }
+
+    /// Those that have begun, by name.
+    pub(crate) fn opened(&self) -> TableId {
+        self.opened
     }
 }
 
@@ -96,12 +104,10 @@ pub struct Genesis {
     /// PEM.
     pub service_certificate: String,
     pub nodes: Vec<First>,
-    /// The rows of the hosted ledgers, by name.
-    pub ledgers: Vec<(String, Map<String, Value>)>,
 }
 
 impl Genesis {
-    /// One entry that opens the service with its nodes and ledgers, and one that declares it open.
+    /// One entry that opens the service with its nodes, and one that declares it open.
     pub fn entries(&self) -> Vec<WriteSet> {
         let tables = &self.tables;
         let key = |id: NodeId| Blob::from(node_key(id));
@@ -109,18 +115,12 @@ impl Genesis {
         let opening = service_info(&self.service_certificate, ServiceStatus::Opening);
         let nodes = self.nodes.iter().map(|node| (key(node.id), Blob::from(node.info().write())));
         let endorsed = self.nodes.iter().map(|node| (key(node.id), row(&node.certificate)));
-        let ledgers = self.ledgers.iter().map(|(name, given)| {
-            let mut value = given.clone();
-            value.insert("status".to_owned(), "Open".into());
-            (row(name), Blob::from(Value::Object(value).to_string().into_bytes()))
-        });
         let open = service_info(&self.service_certificate, ServiceStatus::Open);
         vec![
             write_set(vec![
                 (tables.info, vec![(singleton(), opening.into())]),
                 (tables.nodes, nodes.collect()),
                 (tables.endorsed, endorsed.collect()),
-                (tables.ledgers, ledgers.collect()),
             ]),
             write_set(vec![(tables.info, vec![(singleton(), open.into())])]),
         ]

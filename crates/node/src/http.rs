@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::nodes::Nodes;
+use crate::run::Served;
 
 /// What the endpoints show.
 #[derive(Clone)]
@@ -22,7 +23,8 @@ pub struct Shown {
     pub node: Node,
     pub number: u64,
     pub nodes: watch::Receiver<Arc<Nodes>>,
-    /// Every listener is open.
+    pub ledgers: watch::Receiver<Arc<Vec<Served>>>,
+    /// Listeners are open, as far as they can be.
     pub serving: Arc<AtomicBool>,
     pub metrics: PrometheusHandle,
 }
@@ -44,6 +46,8 @@ struct StatusBody {
     nodes: usize,
     voters: Vec<u64>,
     learners: Vec<u64>,
+    /// The hosted ledgers, and where they are served here.
+    ledgers: Vec<Served>,
     pid: u32,
 }
 
@@ -77,6 +81,7 @@ async fn status(State(shown): State<Shown>) -> Json<StatusBody> {
         nodes: voters.len() + learners.len(),
         voters,
         learners,
+        ledgers: shown.ledgers.borrow().to_vec(),
         pid: std::process::id(),
     })
 }

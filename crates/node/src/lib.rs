@@ -18,6 +18,7 @@ mod claim;
 mod executor;
 mod genesis;
 pub mod history;
+mod hosting;
 mod http;
 pub mod log;
 mod nodes;
@@ -34,5 +35,6 @@ mod snapshot;
 mod work;
 
 pub use genesis::ServiceTables;
+pub use hosting::Hosting;
 pub use kv::Tables;
-pub use run::{Founder, Hosted, Origin, Prepared, Secrets, Settings, prepare, run};
+pub use run::{Adapters, Founder, Origin, Prepared, Secrets, Settings, prepare, run};

@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn rows_say_who_votes_and_none_stops_the_node() {
-        let mut tables = Tables::new();
-        let service = ServiceTables::register(&mut tables).unwrap();
+        let tables = Tables::new();
+        let service = ServiceTables::register(&tables).unwrap();
         let mut state = State::new(Arc::new(tables), Arc::new(NoHistory));
         let id = |number: u8| NodeId(Digest([number; 32]));
         let row = |number: u8, status: &str| {

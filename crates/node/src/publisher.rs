@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use adapter::{Adapter, Committed, Plumbing, Reject, Submitted};
+use adapter::{Committed, Plumbing, Reject, Submitted};
 use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, select};
 use kv::Snapshot;
+use tokio::sync::watch;
 
 use crate::history::{Keep, Room};
+use crate::hosting::{Hosting, Visible};
 use crate::peers::Peers;
 use crate::work::ReplyTo;
 
@@ -32,6 +34,8 @@ pub struct Published {
     pub bytes: Bytes,
     /// Answers to work in this batch.
     pub answers: Vec<Answer>,
+    /// It says something about hosted ledgers.
+    pub of_ledgers: bool,
 }
 
 /// What somebody is told once `txid` is committed and visible.
@@ -44,7 +48,9 @@ pub struct Answer {
 
 pub struct Publisher {
     pub plumbing: Arc<Plumbing>,
-    pub adapters: Vec<Arc<dyn Adapter>>,
+    pub hosting: Arc<Hosting>,
+    /// What readers see of the hosted ledgers.
+    pub ledgers: watch::Sender<Arc<Vec<Visible>>>,
     pub peers: Peers,
     pub history: Sender<Keep>,
     pub room: Arc<Room>,
@@ -76,15 +82,18 @@ impl Publisher {
         let _ = self.history.send(Keep::Stop);
     }
 
-    fn publish(&self, Published { snapshot, committed, root, bytes, answers }: Published) {
+    fn publish(&self, Published { snapshot, committed, root, bytes, answers, of_ledgers }: Published) {
         let last = committed.last;
         self.plumbing.publish(snapshot.clone());
+        if of_ledgers {
+            self.ledgers.send_replace(Arc::new(self.hosting.show(snapshot.state())));
+        }
         self.plumbing.status.send_modify(|status| {
             status.committed = last;
             status.root = root;
             status.transactions += committed.entries.len() as u64;
         });
-        for adapter in &self.adapters {
+        for adapter in self.hosting.ledgers().iter().filter_map(|ledger| ledger.adapter()) {
             adapter.published(&snapshot, &committed);
         }
         self.plumbing.announce(committed.clone());

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn shared_among_threads_it_is_the_same_as_in_a_row() {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let table = tables.add("rows", Kind::State).unwrap();
         let state = State::new(Arc::new(tables), Arc::new(NoHistory));
         let drafts: Vec<Draft> = (0..3 * CHUNK as u64 + 7)

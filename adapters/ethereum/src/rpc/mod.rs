@@ -104,12 +104,14 @@ impl Rpc {
     }
 }
 
+/// What the one listener is called.
+pub const LISTENER: &str = "rpc";
+
 /// The doors of an Ethereum ledger: one port, `/`, for HTTP POST and for WebSocket.
 pub(crate) fn listen(ethereum: Arc<Ethereum>, node: Node) -> Vec<Listener> {
-    let name = adapter::Adapter::name(&*ethereum).to_owned();
     let rpc = Arc::new(Rpc::new(ethereum, node));
     vec![Listener {
-        name,
+        name: LISTENER.into(),
         secured: false,
         serve: Box::new(move |socket, stop| {
             let router = server::router(rpc, stop.clone());

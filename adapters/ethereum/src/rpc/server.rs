@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::http::Upgraded;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::WebSocketUpgrade;
@@ -110,13 +111,14 @@ async fn upgrade(server: &Server, request: Request) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many WebSocket connections\n").into_response();
     };
     let (mut parts, _) = request.into_parts();
+    let guest = parts.extensions.get().map(|Upgraded(guest): &Upgraded| guest.clone());
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => {
             let (rpc, stop) = (server.rpc.clone(), server.stop.clone());
             upgrade
                 .max_message_size(websocket::MESSAGE_MAX)
                 .max_frame_size(websocket::MESSAGE_MAX)
-                .on_upgrade(move |socket| websocket::serve(rpc, socket, place, stop))
+                .on_upgrade(move |socket| websocket::serve(rpc, socket, websocket::Seat { _place: place, guest }, stop))
         }
         Err(refused) => refused.into_response(),
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::Guest;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures::StreamExt;
@@ -46,20 +47,38 @@ impl Sessions {
     }
 }
 
+/// A connection's place, and whose it is.
+pub(super) struct Seat {
+    pub(super) _place: OwnedSemaphorePermit,
+    pub(super) guest: Option<Arc<Guest>>,
+}
+
 /// Why a connection ends before the client ends it.
 enum End {
     /// The client is gone, or does not speak WebSocket.
     Gone,
     Behind,
     Stopping,
+    /// Members have decided that it may not be connected.
+    Unwanted,
 }
 
-pub(super) async fn serve(rpc: Arc<Rpc>, mut socket: WebSocket, _place: OwnedSemaphorePermit, stop: CancellationToken) {
-    let end = session(&rpc, &mut socket, stop).await;
+pub(super) async fn serve(rpc: Arc<Rpc>, mut socket: WebSocket, seat: Seat, stop: CancellationToken) {
+    let unwanted = async {
+        match &seat.guest {
+            Some(guest) => guest.leaves().cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    let end = tokio::select! {
+        end = session(&rpc, &mut socket, stop) => end,
+        () = unwanted => End::Unwanted,
+    };
     let (code, reason) = match end {
         End::Gone => return,
         End::Behind => (close_code::POLICY, "too many notifications are waiting to be read"),
         End::Stopping => (close_code::AWAY, "the node is stopping"),
+        End::Unwanted => (close_code::POLICY, "members do not let this address connect"),
     };
     let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     let _ = tokio::time::timeout(Duration::from_secs(1), socket.send(close)).await;

@@ -81,8 +81,8 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(config: Config) -> Self {
-        let mut tables = Tables::new();
-        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &mut tables).unwrap());
+        let tables = Tables::new();
+        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &tables).unwrap());
         let mut store = Store::new(Arc::new(tables), Arc::new(NoHistory));
         let mut tx = store.tx();
         ethereum.open(&mut tx).unwrap();

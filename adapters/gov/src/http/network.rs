@@ -1,7 +1,7 @@
 //! `/gov/coco/nodes` and `/gov/coco/ledgers`: the network as its rows and its consensus have it. CCF's answers have no place for
 //! numbers, owners and hosted ledgers.
 
-use adapter::Role;
+use adapter::{LEDGERS, Role};
 use axum::extract::State;
 use axum::response::Response;
 use governance::Governance;
@@ -14,7 +14,6 @@ use super::Door;
 use super::answer::{Problem, placed};
 use super::service::read;
 
-const LEDGERS: &str = "public:coco.gov.ledgers";
 const OWNERS: &str = "public:coco.gov.nodes.owners";
 /// The door of a node that members use.
 const GOVERNANCE: &str = "governance";

@@ -1,6 +1,6 @@
 //! What a node that members trust is told: everything that makes it one of the service.
 
-use adapter::{Blame, Handover, Reject};
+use adapter::{Blame, Handover, LEDGERS, Reject};
 use base::NodeId;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::state as not_so;
-use crate::decide::{Deciding, LEDGERS, Undecided};
+use crate::decide::{Deciding, Undecided};
 
 /// Only for who has the key of this id. Everything is of one committed version.
 pub fn answer(deciding: &Deciding, id: NodeId) -> Result<Answer, Undecided> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use adapter::{Adapter, LedgerId, Plumbing, Role, Status};
+use adapter::{Adapter, LedgerId, NoHost, Plumbing, Role, Status};
 use alloy_consensus::{EthereumTxEnvelope, Header, SignableTransaction, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, Log, Signature, U256};
@@ -82,18 +82,20 @@ struct Door {
 impl Chain {
     /// A ledger in `dir`: a new one with its genesis, or the one that is there, read back as a node does at start.
     pub fn open(dir: &Path) -> Self {
-        let mut tables = Tables::new();
+        let prepared = node::prepare().unwrap();
+        let tables = prepared.tables.clone();
         let genesis =
             Genesis::parse(r#"{"config": {"chainId": 7}, "gasLimit": "0x1c9c380", "difficulty": "0x0", "alloc": {}}"#)
                 .unwrap();
-        let ethereum = Ethereum::new("ethereum", LedgerId(0), Config::new(genesis), &mut tables).unwrap();
-        let (ethereum, tables) = (Arc::new(ethereum), Arc::new(tables));
+        let ethereum = Ethereum::new("ethereum", LedgerId(0), Config::new(genesis), &tables).unwrap();
+        let ethereum = Arc::new(ethereum);
         let keys = Arc::new(LedgerKeys::new(&Secret::from_slice(&[3; 32]).unwrap()).unwrap());
-        let adapters: Vec<Arc<dyn Adapter>> = vec![ethereum.clone()];
+        // In governance's place: there are no rows here.
+        let alone = node::Adapters { governance: ethereum.clone(), host: Arc::new(NoHost) };
+        let hosting = Arc::new(prepared.hosting(alone));
         let (ledger, index) = (dir.join("ledger"), dir.join("index"));
         let key = MacKey::new(b"index");
-        let (archive, recovered) =
-            Archive::open(&ledger, &index, keys.clone(), tables.clone(), &key, adapters).unwrap();
+        let (archive, recovered) = Archive::open(&ledger, &index, keys.clone(), tables.clone(), key, hosting).unwrap();
         let count = AtomicU64::default;
         let history = Arc::new(Counting { archive, rows: count(), entries: count(), finds: count() });
         let store = Store::new(tables.clone(), history.clone());
@@ -275,7 +277,7 @@ impl Door {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = socket.local_addr().unwrap();
-        runtime.spawn((listener.serve)(adapter::Socket { tcp: socket, tls: None }, CancellationToken::new()));
+        runtime.spawn((listener.serve)(adapter::Socket::new(socket, None), CancellationToken::new()));
         Self { address, plumbing, _runtime: runtime }
     }
 

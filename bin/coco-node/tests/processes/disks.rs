@@ -116,8 +116,7 @@ fn a_full_disk_stops_the_node_and_loses_nothing() {
         println!("SKIPPED: a full disk cannot be had, since this process may not mount a file system");
         return;
     };
-    (1..=3).for_each(|number| network.start_node(number));
-    network.primary(1);
+    network.start_all();
     let mut acknowledged = Vec::new();
     let mut put = |n: usize| {
         if network.node(2).try_put(&format!("k{n}"), &vec![n as u8; 100_000]) == Some(200) {
@@ -159,8 +158,7 @@ fn a_full_disk_of_a_single_node_loses_nothing_that_was_acknowledged() {
         println!("SKIPPED: a full disk cannot be had, since this process may not mount a file system");
         return;
     };
-    network.start_node(1);
-    network.primary(1);
+    network.start_all();
     disk.fill(3 << 20);
     let mut acknowledged = 0;
     // Nobody is told that a write is done that is not on disk.

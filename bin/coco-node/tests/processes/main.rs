@@ -5,6 +5,8 @@
 mod away;
 mod crowds;
 mod disks;
+mod govern;
+mod ledgers;
 mod network;
 mod offices;
 mod secrets;

@@ -1,4 +1,4 @@
-//! A network of real processes for tests, in a temporary directory.
+//! A network of real processes for tests, in a temporary directory. Its members open its ledgers, as anybody's would.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -7,17 +7,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use development::{LedgerKind, NodeFile, Plan};
-use serde_json::Value;
+use development::{Joining, JoiningState, Layout, LedgerFile, LedgerKind, Newcomer, NodeFile, Plan, Ports};
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::govern::Members;
 
 /// Long enough for a loaded machine; what is waited for usually takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Network {
     /// Deleted with the network.
-    _dir: TempDir,
+    dir: TempDir,
     nodes: Vec<Node>,
+    members: Members,
+    /// The ledgers that it is to host from the beginning.
+    kinds: &'static [LedgerKind],
 }
 
 pub struct Node {
@@ -27,20 +32,21 @@ pub struct Node {
     /// Set if the network hosts it.
     pub ethereum: Option<SocketAddr>,
     pub peer: SocketAddr,
+    pub governance: SocketAddr,
     process: Option<Child>,
 }
 
 impl Network {
     pub fn start(nodes: u64) -> Self {
         let mut network = Self::make(nodes);
-        (1..=network.nodes.len()).for_each(|number| network.start_node(number));
+        network.start_all();
         network
     }
 
     /// With Ethereum on it too.
     pub fn start_with_ethereum(nodes: u64) -> Self {
         let mut network = Self::make_hosting(nodes, &[LedgerKind::Ethereum, LedgerKind::Keyvalue]);
-        (1..=network.nodes.len()).for_each(|number| network.start_node(number));
+        network.start_all();
         network
     }
 
@@ -49,11 +55,101 @@ impl Network {
         Self::make_hosting(nodes, &[LedgerKind::Keyvalue])
     }
 
-    fn make_hosting(nodes: u64, kinds: &[LedgerKind]) -> Self {
+    fn make_hosting(nodes: u64, kinds: &'static [LedgerKind]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         development::create(dir.path(), &Plan::new(nodes)).unwrap();
         let nodes = (1..=nodes).map(|number| Node::new(dir.path().join(format!("node{number}")), kinds)).collect();
-        Self { _dir: dir, nodes }
+        let members = Members::of(dir.path());
+        Self { dir, nodes, members, kinds }
+    }
+
+    /// Nodes have doors for these ledgers, too, once they are open.
+    pub fn with_doors(self, names: &[&str]) -> Self {
+        let mut ports = Ports::new([127, 0, 0, 1].into());
+        for node in &self.nodes {
+            let file = NodeFile::read(&node.dir).unwrap();
+            let taken = [file.http, file.governance, file.peer].into_iter();
+            taken.chain(file.ledgers.iter().map(|it| it.listen)).for_each(|door| ports.reserve(door.port()));
+        }
+        self.nodes.iter().for_each(|node| node.add_doors(names, &mut ports));
+        self
+    }
+
+    /// Starts every node, and lets the members open the ledgers that the network is for.
+    pub fn start_all(&mut self) {
+        (1..=self.nodes.len()).for_each(|number| self.start_node(number));
+        self.open_ledgers();
+    }
+
+    /// For those who started the nodes in their own way.
+    pub fn open_ledgers(&self) {
+        self.primary(1);
+        let door = self.node(1).governance;
+        self.members.acknowledge(door);
+        let action = |kind: &LedgerKind| {
+            let mut args = json!({ "name": kind.name(), "kind": kind.name() });
+            if *kind == LedgerKind::Ethereum {
+                let genesis = std::fs::read(Layout::new(self.dir.path()).genesis()).unwrap();
+                args["genesis"] = serde_json::from_slice(&genesis).unwrap();
+            }
+            json!({ "name": "open_ledger", "args": args })
+        };
+        self.members.pass(door, &self.kinds.iter().map(action).collect());
+        self.serves(&self.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>());
+    }
+
+    /// Waits until every node that has doors for these ledgers serves them.
+    pub fn serves(&self, names: &[&str]) {
+        for (node, name) in self.nodes.iter().flat_map(|node| names.iter().map(move |name| (node, *name))) {
+            let named = NodeFile::read(&node.dir).unwrap().ledgers.iter().any(|ledger| ledger.name == name);
+            let served = || {
+                let status = node.status()?;
+                let ledger = status["ledgers"].as_array()?.iter().find(|ledger| ledger["name"] == name)?;
+                ledger["listeners"][0]["address"].as_str().map(drop)
+            };
+            if named && node.process.is_some() && wait("a ledger to be served", served).is_none() {
+                panic!(
+                    "{name} is not served: {:?}\n{}",
+                    node.status(),
+                    std::fs::read_to_string(node.dir.join("node.log")).unwrap()
+                );
+            }
+        }
+    }
+
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Starts one more node, which asks to be let in and has doors for these ledgers; its number here.
+    pub fn join(&mut self, doors: &[&str]) -> usize {
+        let number = self.nodes.len() + 1;
+        let dir = self.dir.path().join(format!("node{number}"));
+        let new = Newcomer {
+            network: vec![format!("https://{}", self.node(1).governance)],
+            service_certificate: std::fs::read_to_string(Layout::new(self.dir.path()).service_certificate()).unwrap(),
+            listen: [127, 0, 0, 1].into(),
+            governance_port: None,
+            published: None,
+            constitution: None,
+            node_data: None,
+        };
+        let file = development::newcomer(&dir, &new).unwrap();
+        let mut ports = Ports::new([127, 0, 0, 1].into());
+        [file.http, file.governance, file.peer].into_iter().for_each(|door| ports.reserve(door.port()));
+        add_doors(&dir, doors, &mut ports);
+        self.nodes.push(Node::new(dir, &[LedgerKind::Keyvalue]));
+        self.start_node(number);
+        number
+    }
+
+    /// Waits until a node that asks to be let in is known to the network, and gives its id.
+    pub fn joins(&self, number: usize) -> String {
+        let asked = wait("the network to know the node", || {
+            let joining = Joining::read(self.dir(number)).unwrap()?;
+            (joining.state == JoiningState::Pending).then(|| joining.id.to_string())
+        });
+        asked.unwrap_or_else(|| panic!("node {number} is not known:\n{}", self.log(number)))
     }
 
     pub fn node(&self, number: usize) -> &Node {
@@ -201,7 +297,17 @@ impl Node {
         let listens = |kind| file.ledger(kind).map(|ledger| ledger.listen);
         let keyvalue = listens(LedgerKind::Keyvalue).unwrap();
         let ethereum = listens(LedgerKind::Ethereum);
-        Self { dir, http: file.http, keyvalue, ethereum, peer: file.peer, process: None }
+        let (http, peer, governance) = (file.http, file.peer, file.governance);
+        Self { dir, http, keyvalue, ethereum, peer, governance, process: None }
+    }
+
+    fn add_doors(&self, names: &[&str], ports: &mut Ports) {
+        add_doors(&self.dir, names, ports);
+    }
+
+    /// Where it serves a ledger.
+    pub fn door(&self, name: &str) -> SocketAddr {
+        NodeFile::read(&self.dir).unwrap().ledgers.iter().find(|ledger| ledger.name == name).unwrap().listen
     }
 
     /// One call of JSON-RPC that must succeed.
@@ -263,6 +369,22 @@ impl Node {
         let shown = wait(&format!("{key} to be shown"), || (self.get(key).as_deref() == Some(value)).then_some(()));
         assert!(shown.is_some(), "{key} is not shown");
     }
+}
+
+fn add_doors(dir: &Path, names: &[&str], ports: &mut Ports) {
+    let mut file = NodeFile::read(dir).unwrap();
+    for name in names {
+        file.ledgers.push(LedgerFile {
+            kind: LedgerKind::Keyvalue,
+            name: (*name).to_owned(),
+            listen: ports.take(dir).unwrap(),
+            genesis: None,
+            accounts: None,
+            base_fee: 0,
+            blobs: false,
+        });
+    }
+    file.write(dir).unwrap();
 }
 
 /// Asks until there is an answer.

@@ -150,8 +150,7 @@ fn a_full_disk_costs_a_snapshot_and_nothing_else() {
         println!("SKIPPED: a full disk cannot be had, since this process may not mount a file system");
         return;
     };
-    network.start_node(1);
-    network.primary(1);
+    network.start_all();
     fill(&network, 20);
     network.stop(1);
     assert_eq!(said(&network, "no snapshot of the state could be taken"), 1, "{}", network.log(1));

@@ -11,6 +11,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::Guest;
+
 /// A place that was asked for is free at once, unless the machine has no time at all.
 const LEAVING_MAX: Duration = Duration::from_secs(1);
 
@@ -34,7 +36,7 @@ impl Places {
     }
 
     /// A place, taken from another connection if it must be. `None`: the node works for every one of them.
-    pub async fn take(&self) -> Option<Place> {
+    pub async fn take(&self, guest: Guest) -> Option<Place> {
         let permit = match self.room.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -44,8 +46,9 @@ impl Places {
                 tokio::time::timeout(LEAVING_MAX, left).await.ok()?.ok()?
             }
         };
-        let place =
-            Place { places: self.clone(), wanted: CancellationToken::new(), turn: Mutex::new(None), _permit: permit };
+        let wanted = guest.leaves().child_token();
+        let (places, guest) = (self.clone(), Arc::new(guest));
+        let place = Place { places, guest, wanted, turn: Mutex::new(None), _permit: permit };
         place.wait();
         Some(place)
     }
@@ -59,6 +62,7 @@ impl Places {
 /// One connection's place.
 pub struct Place {
     places: Places,
+    guest: Arc<Guest>,
     wanted: CancellationToken,
     /// Its turn in the queue, while the client is waited for.
     turn: Mutex<Option<u64>>,
@@ -66,7 +70,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// Cancelled when the connection must make room.
+    /// Whose it is.
+    pub fn guest(&self) -> &Arc<Guest> {
+        &self.guest
+    }
+
+    /// Cancelled when the connection must make room, or its client may not be connected any more.
     pub fn wanted(&self) -> CancellationToken {
         self.wanted.clone()
     }

@@ -19,6 +19,7 @@ function table(name) {
     set: (id, row) => map.set(key(id), ccf.jsonCompatibleToBuf(row)),
     setText: (id, text) => map.set(key(id), ccf.strToBuf(text)),
     remove: (id) => map.delete(key(id)),
+    count: () => map.size,
     rows() {
       const found = [];
       map.forEach((row, id) => found.push([ccf.bufToStr(id), ccf.bufToJsonCompatible(row)]));

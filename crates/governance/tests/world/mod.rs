@@ -117,8 +117,8 @@ pub struct World {
 impl World {
     /// An open service with some active members.
     pub fn new(constitution: &str, members: usize) -> Self {
-        let mut tables = Tables::new();
-        let governance = Governance::register(&mut tables, &["public:app"]).unwrap();
+        let tables = Tables::new();
+        let governance = Governance::register(&tables, &["public:app"]).unwrap();
         let service_pem = certificate::service(&KeyPair::generate().unwrap(), "service", YEARS).unwrap().to_pem();
         let mut world = Self {
             store: Store::new(Arc::new(tables), Arc::new(NoHistory)),

@@ -37,12 +37,12 @@ pub struct Sample {
 }
 
 pub fn tables() -> Tables {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     // Not in the order of their names, so that the order in an entry is seen to come from the names.
     tables.add("private.state", Kind::State).unwrap();
     tables.add("a.private.history", Kind::History).unwrap();
     tables.add("public:app.state", Kind::State).unwrap();
-    ledger::tables::register(&mut tables).unwrap();
+    ledger::tables::register(&tables).unwrap();
     tables
 }
 

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use adapter::{Adapter, Batch, Closed, Fault, Opening, Outcome, Reject, Seal, Verdict, Wait};
+use adapter::{Batch, Closed, Fault, Opening, Outcome, Reject, Seal, Verdict, Wait};
 use base::limits::{BATCH_BYTES_TARGET, BATCH_ENTRIES_MAX};
 use base::{Digest, Seqno, TxId};
-use kv::{Finished, Store, WriteSet};
+use kv::{Finished, Store};
 
+use super::hosting::being_opened;
+use crate::hosting::Ledger;
 use crate::publisher::Answer;
 use crate::sealer::{Draft, End};
 use crate::work::{Pending, ReplyTo};
+
+/// What an entry takes beside its rows, about.
+const ENTRY_BYTES: usize = 200;
 
 /// The open batch.
 pub struct Open {
@@ -56,21 +61,21 @@ impl Open {
     }
 
     /// Runs one piece of work on the head.
-    pub fn execute(
-        &mut self,
-        pending: Pending,
-        store: &mut Store,
-        adapters: &[Arc<dyn Adapter>],
-    ) -> Result<Executed, Fault> {
+    pub fn execute(&mut self, pending: Pending, store: &mut Store, ledgers: &[Arc<Ledger>]) -> Result<Executed, Fault> {
         let slot = usize::from(pending.work.ledger.0);
-        let Some(adapter) = adapters.get(slot) else {
+        let Some(ledger) = ledgers.get(slot) else {
             let reject = Reject::caller(0, "this network hosts no such ledger");
             return Ok(Executed::Refused(pending.reply, reject));
         };
         let seen = TxId { view: self.opening.view, seqno: store.head().seqno() };
-        if let Some(reject) = &self.refusals[slot] {
-            return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject.clone()) }));
-        }
+        let adapter = match (self.refusals.get(slot), &ledger.adapter) {
+            (Some(None), Ok(adapter)) => adapter,
+            (Some(Some(reject)), _) => {
+                return Ok(Executed::Idle(Answer { to: pending.reply, txid: seen, reply: Err(reject.clone()) }));
+            }
+            // It came after this batch had begun.
+            _ => return Ok(Executed::Refused(pending.reply, being_opened(&ledger.name))),
+        };
         let lane = match &mut self.lanes[slot] {
             Some(lane) => lane,
             empty => empty.insert(adapter.begin(store.head(), &self.opening)?),
@@ -128,7 +133,7 @@ impl Open {
     pub fn keep(&mut self, store: &mut Store, draft: Draft) -> TxId {
         let seqno = Seqno(self.opening.first.0 + self.drafts.len() as u64);
         store.apply(seqno, &draft.writes);
-        self.bytes += size(&draft.writes);
+        self.bytes += draft.writes.bytes() + ENTRY_BYTES;
         self.drafts.push(draft);
         TxId { view: self.opening.view, seqno }
     }
@@ -140,13 +145,4 @@ fn as_it_is(claims: Digest) -> Seal {
         tx.set_claims(claims);
         Ok(())
     })
-}
-
-/// About what the writes take in the ledger.
-fn size(writes: &WriteSet) -> usize {
-    let rows = writes.sections.iter().flat_map(|section| {
-        let puts = section.puts.iter().map(|(key, value)| key.len() + value.len() + 16);
-        puts.chain(section.removes.iter().map(|key| key.len() + 8))
-    });
-    rows.sum::<usize>() + 200
 }

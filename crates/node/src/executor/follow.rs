@@ -15,7 +15,7 @@ use crate::publisher::{Answer, Publication, Published};
 impl Executor {
     /// A batch is committed.
     pub(super) fn committed(&mut self, batch: &Bytes, head: Head) -> Result<(), Fault> {
-        if self.settle_own(batch, &head) {
+        if self.settle_own(batch, &head)? {
             self.forget_history();
             return Ok(());
         }
@@ -28,6 +28,7 @@ impl Executor {
         let entries = open_batch(batch, self.store.head().tables(), &self.tools.keys).map_err(Fault::new)?;
         self.apply(&entries, head)?;
         let snapshot = self.store.commit(self.committed.seqno());
+        let of_ledgers = self.follow_ledgers(&entries);
         let answers = self.unsettled();
         let committed = Arc::new(Committed { last: self.committed.txid, entries });
         let root = self.committed.root();
@@ -37,6 +38,7 @@ impl Executor {
             root,
             bytes: batch.clone(),
             answers,
+            of_ledgers,
         })));
         self.forget_history();
         Ok(())
@@ -48,9 +50,10 @@ impl Executor {
             self.store.apply(*seqno, writes);
         }
         let writes: Vec<WriteSet> = entries.iter().map(|(_, writes)| writes.clone()).collect();
-        for slot in 0..self.tools.adapters.len() {
+        for (slot, ledger) in self.ledgers.iter().enumerate() {
+            let Some(adapter) = ledger.adapter() else { continue };
             let state = self.store.head();
-            let derived = self.tools.adapters[slot].derive(state.derived(slot), state, &writes)?;
+            let derived = adapter.derive(state.derived(slot), state, &writes)?;
             self.store.set_derived(slot, derived);
         }
         self.store.skip_to(head.seqno());
@@ -59,10 +62,22 @@ impl Executor {
         Ok(())
     }
 
+    /// Hosted ledgers follow the rows of what was just committed, before the next batch is opened. Whether it had any.
+    pub(super) fn follow_ledgers(&mut self, entries: &[(Seqno, WriteSet)]) -> bool {
+        let hosting = &self.tools.hosting;
+        let concerned = hosting.concerned(entries.iter().map(|(_, writes)| writes));
+        if concerned {
+            hosting.follow(self.store.committed());
+            self.ledgers = hosting.ledgers();
+        }
+        concerned
+    }
+
     /// Lets the adapters derive from the whole state.
     pub(super) fn derive_anew(&mut self) -> Result<(), Fault> {
-        for slot in 0..self.tools.adapters.len() {
-            let derived = self.tools.adapters[slot].derive(None, self.store.head(), &[])?;
+        for (slot, ledger) in self.ledgers.iter().enumerate() {
+            let Some(adapter) = ledger.adapter() else { continue };
+            let derived = adapter.derive(None, self.store.head(), &[])?;
             self.store.set_derived(slot, derived);
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use adapter::{Adapter, Committed, Fault, Opening, Reject};
+use adapter::{Committed, Fault, Opening, Reject};
 use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
@@ -13,7 +13,7 @@ use ledger::Head;
 
 use super::Executor;
 use super::batch::{Executed, Open};
-use super::hosting::refusal;
+use super::hosting::Refusals;
 use crate::peers::Peers;
 use crate::publisher::{Answer, Publication, Published};
 use crate::sealer::{ClosedBatch, Draft, SealedBatch};
@@ -37,11 +37,14 @@ const REST_ENTRIES: usize = 40;
 /// What a primary has beside the store.
 pub struct Leading {
     view: View,
-    open: Option<Open>,
+    pub(super) open: Option<Open>,
     in_flight: VecDeque<InFlight>,
     ready: Ready,
     /// Work that waits, by hosted ledger.
     waiting: Vec<Waiting>,
+    refusals: Refusals,
+    /// Hosted ledgers that members decided to open and that have not begun.
+    pub(super) unopened: VecDeque<usize>,
     /// Milliseconds since 1970 of the last batch.
     time: u64,
     /// The next batch closes then, at the earliest.
@@ -60,7 +63,7 @@ struct InFlight {
 impl Leading {
     /// Whether the next piece of work begins a batch. One that nothing came of is begun anew: it would tell a time
     /// that is long over.
-    fn needs_opening(&self) -> bool {
+    pub(super) fn needs_opening(&self) -> bool {
         self.open.as_ref().is_none_or(|open| open.is_empty() && open.opening.time < now())
     }
 
@@ -100,24 +103,27 @@ impl Executor {
     /// This node is the primary from here on.
     pub(super) fn lead(&mut self, view: View) -> Result<(), Fault> {
         tracing::info!(view = view.0, seqno = self.committed.seqno().0, "this node is the primary");
-        let waiting = self.tools.adapters.iter().map(|_| Waiting::default()).collect();
         self.leading = Some(Leading {
             view,
             open: None,
             in_flight: VecDeque::new(),
             ready: Ready::default(),
-            waiting,
+            waiting: Vec::new(),
+            refusals: Refusals::default(),
+            unopened: VecDeque::new(),
             time: 0,
             rests_until: Instant::now(),
         });
+        self.note_ledgers(1);
         if self.committed.seqno() == Seqno(0) {
             self.found()?;
         }
+        self.open_ledgers()?;
         self.open_to_work();
         Ok(())
     }
 
-    /// Writes the first batch of a service: its own tables, then what each hosted ledger starts from.
+    /// Writes the first batch of a service: its own tables, then what governance starts from.
     fn found(&mut self) -> Result<(), Fault> {
         let opening = self.opening()?;
         let mut open = Open::new(opening, self.refusals()?);
@@ -127,7 +133,7 @@ impl Executor {
         for writes in genesis.entries() {
             open.keep(&mut self.store, Draft { writes, claims: base::Digest::ZERO, slot: None });
         }
-        for adapter in self.tools.adapters.clone() {
+        for adapter in self.ledgers.iter().filter_map(|ledger| ledger.adapter()) {
             let mut tx = self.store.tx();
             adapter.open(&mut tx)?;
             let finished = tx.finish();
@@ -141,13 +147,12 @@ impl Executor {
     }
 
     /// What each hosted ledger tells those who bring it work, if it takes none.
-    fn refusals(&self) -> Result<Vec<Option<Reject>>, Fault> {
-        let tables = &self.tools.tables;
-        let of = |adapter: &Arc<dyn Adapter>| refusal(tables, self.store.head(), &**adapter);
-        self.tools.adapters.iter().map(of).collect()
+    pub(super) fn refusals(&mut self) -> Result<Vec<Option<Reject>>, Fault> {
+        let Some(leading) = &mut self.leading else { return Ok(Vec::new()) };
+        leading.refusals.at(self.store.head(), &self.tools.tables, &self.ledgers)
     }
 
-    fn opening(&mut self) -> Result<Opening, Fault> {
+    pub(super) fn opening(&mut self) -> Result<Opening, Fault> {
         let first = self.store.head().seqno().next();
         let leading = self.leading.as_mut().ok_or_else(|| Fault::new("a batch was opened on a backup"))?;
         leading.time = leading.time.max(now());
@@ -201,7 +206,8 @@ impl Executor {
             return Ok(());
         };
         let slot = usize::from(pending.work.ledger.0);
-        match open.execute(pending, &mut self.store, &self.tools.adapters)? {
+        waiting.resize_with(self.ledgers.len(), Waiting::default);
+        match open.execute(pending, &mut self.store, &self.ledgers)? {
             Executed::Kept { wakes } => {
                 let woken = wakes.and_then(|key| waiting[slot].take(&key));
                 woken.into_iter().for_each(|(work, room)| ready.wake(work, room));
@@ -230,6 +236,7 @@ impl Executor {
         }
         let Some(open) = leading.open.take_if(|open| !open.is_empty()) else { return Ok(false) };
         self.close(open)?;
+        self.open_ledgers()?;
         Ok(true)
     }
 
@@ -264,14 +271,16 @@ impl Executor {
     }
 
     /// If the committed batch is the oldest of this primary's own, publishes it. Its writes are on the head already.
-    pub(super) fn settle_own(&mut self, bytes: &Bytes, head: &Head) -> bool {
-        let Some(leading) = &mut self.leading else { return false };
+    pub(super) fn settle_own(&mut self, bytes: &Bytes, head: &Head) -> Result<bool, Fault> {
+        let Some(leading) = &mut self.leading else { return Ok(false) };
         let Some(InFlight { entries, answers, .. }) = leading.in_flight.pop_front_if(|batch| batch.txid == head.txid)
         else {
-            return false;
+            return Ok(false);
         };
         self.committed = head.clone();
         let snapshot = self.store.commit(self.committed.seqno());
+        let known = self.ledgers.len();
+        let of_ledgers = self.follow_ledgers(&entries);
         let committed = Arc::new(Committed { last: self.committed.txid, entries });
         let root = self.committed.root();
         self.publish(Publication::Batch(Box::new(Published {
@@ -280,8 +289,11 @@ impl Executor {
             root,
             bytes: bytes.clone(),
             answers,
+            of_ledgers,
         })));
-        true
+        self.note_ledgers(known);
+        self.open_ledgers()?;
+        Ok(true)
     }
 }
 
@@ -298,6 +310,8 @@ mod tests {
             in_flight: VecDeque::new(),
             ready: Ready::default(),
             waiting: Vec::new(),
+            refusals: Refusals::default(),
+            unopened: VecDeque::new(),
             time: 1,
             rests_until: Instant::now() + Duration::from_secs(3_600),
         };

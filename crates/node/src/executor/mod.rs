@@ -14,13 +14,16 @@ mod batch;
 mod follow;
 mod hosting;
 mod lead;
+mod open;
 mod start;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use adapter::{Adapter, Fault};
+use adapter::Fault;
 use base::{Seqno, TxId, View};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, never, select};
@@ -28,6 +31,7 @@ use kv::Store;
 use ledger::{Head, LedgerKeys};
 
 use crate::genesis::{Genesis, ServiceTables};
+use crate::hosting::{Hosting, Ledgers};
 use crate::peers::Peers;
 use crate::publisher::{Answer, Publication};
 use crate::route::{Destination, Route};
@@ -56,7 +60,7 @@ pub enum Command {
 
 /// What the executor works with.
 pub struct Tools {
-    pub adapters: Vec<Arc<dyn Adapter>>,
+    pub hosting: Arc<Hosting>,
     pub keys: Arc<LedgerKeys>,
     pub tables: ServiceTables,
     /// What the service begins with, on a node that may begin one.
@@ -73,6 +77,8 @@ pub struct Tools {
 pub struct Executor {
     tools: Tools,
     store: Store,
+    /// As of the newest committed version.
+    ledgers: Ledgers,
     /// Where the ledger stands at the newest committed version.
     committed: Head,
     /// Set while this node is the primary.

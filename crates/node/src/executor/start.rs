@@ -77,6 +77,10 @@ pub fn replay(archive: &Archive, begun: Replayed, service: &crypto::PublicKey) -
             store.skip_to(now.seqno());
             store.close();
             store.commit(now.seqno());
+            // Before the next batch is opened: it may have rows of the new ledger's tables.
+            if archive.hosting.concerned(entries.iter().map(|(_, writes)| writes)) {
+                archive.hosting.follow(store.committed());
+            }
             head = now;
         }
         store.forget_history(head.seqno());
@@ -130,7 +134,14 @@ fn ahead<'scope, T: Send + 'scope>(
 impl Executor {
     /// An executor on top of what was replayed. Adapters derive what they need from the state.
     pub fn new(tools: Tools, Replayed { store, head }: Replayed) -> Result<Self, Fault> {
-        let mut executor = Self { tools, store, committed: head, leading: None, unsettled: VecDeque::new() };
+        let mut executor = Self {
+            ledgers: tools.hosting.ledgers(),
+            tools,
+            store,
+            committed: head,
+            leading: None,
+            unsettled: VecDeque::new(),
+        };
         if executor.committed.seqno() > Seqno(0) {
             executor.derive_anew()?;
             executor.store.close();

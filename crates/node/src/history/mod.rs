@@ -17,11 +17,12 @@ mod room;
 use std::path::Path;
 use std::sync::Arc;
 
-use adapter::{Adapter, Fault};
+use adapter::Fault;
 use base::{Seqno, TxId};
 use kv::{Blob, Found, History, HistoryError, TableId, Tables, Wanted, WriteSet};
 use ledger::{Disk, Files, LedgerKeys, RawEntry};
 
+use crate::hosting::Hosting;
 pub use index::{Index, IndexError};
 pub use keeper::{Keep, Keeper};
 pub use room::{Room, Taken};
@@ -32,8 +33,8 @@ pub struct Archive {
     pub index: Index,
     pub keys: Arc<LedgerKeys>,
     pub tables: Arc<Tables>,
-    /// Say by what entries are found.
-    pub adapters: Vec<Arc<dyn Adapter>>,
+    /// Their adapters say by what entries are found.
+    pub hosting: Arc<Hosting>,
 }
 
 impl Archive {
@@ -43,20 +44,21 @@ impl Archive {
         index: &Path,
         keys: Arc<LedgerKeys>,
         tables: Arc<Tables>,
-        index_key: &crypto::MacKey,
-        adapters: Vec<Arc<dyn Adapter>>,
+        index_key: crypto::MacKey,
+        hosting: Arc<Hosting>,
     ) -> Result<(Self, ledger::Recovered), Fault> {
         let directory = Disk::open(ledger).map_err(Fault::new)?;
         let (files, recovered) = Files::open(directory, Some(&keys)).map_err(Fault::new)?;
-        let index = Index::open(index, index_key, &tables).map_err(Fault::new)?;
-        Ok((Self { files, index, keys, tables, adapters }, recovered))
+        let index = Index::open(index, index_key, tables.clone()).map_err(Fault::new)?;
+        Ok((Self { files, index, keys, tables, hosting }, recovered))
     }
 
     /// Notes what is in these entries, which are in the ledger file and follow on those before. What is noted already
     /// is left alone.
     pub fn index(&self, entries: &[(Seqno, WriteSet)], last: Seqno) -> Result<(), IndexError> {
+        let ledgers = self.hosting.ledgers();
         self.index.add(&self.tables, entries, last, |writes, each| {
-            self.adapters.iter().for_each(|adapter| adapter.terms(writes, each));
+            ledgers.iter().filter_map(|ledger| ledger.adapter()).for_each(|adapter| adapter.terms(writes, each));
         })
     }
 

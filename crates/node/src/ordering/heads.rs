@@ -207,7 +207,7 @@ mod tests {
 
     impl Maker {
         fn new() -> Self {
-            let mut tables = Tables::new();
+            let tables = Tables::new();
             let table = tables.add("t", Kind::State).unwrap();
             let keys = LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap();
             let signer = Signer { service: Arc::new(KeyPair::generate().unwrap()), node: None };

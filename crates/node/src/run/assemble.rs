@@ -17,10 +17,11 @@ use super::disks::{ReadBack, open_archive, open_log, read_back};
 use super::doors::bind;
 use super::inbox::Inbox;
 use super::threads::{Ended, thread};
-use super::{Hosted, Origin, Prepared, Secrets, Settings};
+use super::{Adapters, Origin, Prepared, Secrets, Settings};
 use crate::executor::{self, Executor};
 use crate::genesis::{First, Genesis, ServiceTables};
 use crate::history::{self, Keeper};
+use crate::hosting::Visible;
 use crate::nodes::Nodes;
 use crate::ordering::{self, Event, Membership, Orderer};
 use crate::peers::{Credentials, Peers};
@@ -60,6 +61,7 @@ pub(super) struct Assembly {
     route: Arc<Route>,
     level: watch::Sender<Option<Seqno>>,
     nodes: watch::Receiver<Arc<Nodes>>,
+    ledgers: watch::Receiver<Arc<Vec<Visible>>>,
 }
 
 impl Assembly {
@@ -67,19 +69,19 @@ impl Assembly {
         settings: &Settings,
         secrets: Secrets,
         credentials: Credentials,
-        Prepared { tables, service }: Prepared,
-        hosted: &[Hosted],
+        prepared: Prepared,
+        adapters: Adapters,
         stop: &CancellationToken,
         peers_runtime: &tokio::runtime::Runtime,
     ) -> Result<Self, Fault> {
         let own = credentials.key.public().node_id();
-        let tables = Arc::new(tables);
+        let hosting = Arc::new(prepared.hosting(adapters));
+        let Prepared { tables, service } = prepared;
         let keys = Arc::new(LedgerKeys::new(&secrets.ledger_secret).map_err(Fault::new)?);
-        let genesis = genesis(settings, &secrets, service, hosted)?;
+        let genesis = genesis(settings, &secrets, service)?;
         let told = Arc::new(settings.origin.nodes()?);
         let service_key = secrets.service_certificate.public_key().map_err(Fault::new)?;
-        let adapters: Vec<_> = hosted.iter().map(|hosted| hosted.adapter.clone()).collect();
-        let archive = open_archive(settings, &secrets, keys.clone(), tables.clone(), adapters.clone())?;
+        let archive = open_archive(settings, &secrets, keys.clone(), tables, hosting.clone())?;
 
         let ReadBack { replayed, snapshots, last } = read_back(settings, &archive, &service_key)?;
         let (orderer_log, heads, driver) = open_log(settings, &archive, replayed.head.clone())?;
@@ -111,7 +113,7 @@ impl Assembly {
             ledger_secret: secrets.ledger_secret,
         };
         let tools = executor::Tools {
-            adapters: adapters.clone(),
+            hosting: hosting.clone(),
             keys: keys.clone(),
             tables: service,
             genesis,
@@ -140,6 +142,7 @@ impl Assembly {
         let submit = move |submission| submit.submit(submission);
         let plumbing = Arc::new(Plumbing::new(executor.snapshot(), status, Arc::new(at_work), submit));
 
+        let (ledgers, seen_ledgers) = watch::channel(Arc::new(hosting.show(executor.snapshot().state())));
         let (level, _) = watch::channel(None);
         let (nodes, seen_nodes) = watch::channel(told.clone());
         let tools = ordering::Tools {
@@ -156,7 +159,8 @@ impl Assembly {
         let orderer = Orderer::new(tools, heads, archive.files.durable());
         let publisher = Publisher {
             plumbing: plumbing.clone(),
-            adapters,
+            hosting,
+            ledgers,
             peers: peers.clone(),
             history: keep_sender,
             room: Arc::default(),
@@ -183,6 +187,7 @@ impl Assembly {
             route,
             level,
             nodes: seen_nodes,
+            ledgers: seen_ledgers,
         })
     }
 
@@ -230,6 +235,7 @@ impl Assembly {
             route: self.route,
             level: self.level,
             nodes: self.nodes,
+            ledgers: self.ledgers,
             threads,
             snapshots,
         })
@@ -243,18 +249,14 @@ pub(super) struct Running {
     pub(super) route: Arc<Route>,
     pub(super) level: watch::Sender<Option<Seqno>>,
     pub(super) nodes: watch::Receiver<Arc<Nodes>>,
+    pub(super) ledgers: watch::Receiver<Arc<Vec<Visible>>>,
     /// All but the one that takes snapshots.
     pub(super) threads: Vec<JoinHandle<()>>,
     /// If there is such a thread. Dropping this tells it that the others have ended: there is time for a last one then.
     pub(super) snapshots: Option<Sender<()>>,
 }
 
-fn genesis(
-    settings: &Settings,
-    secrets: &Secrets,
-    tables: ServiceTables,
-    hosted: &[Hosted],
-) -> Result<Option<Genesis>, Fault> {
+fn genesis(settings: &Settings, secrets: &Secrets, tables: ServiceTables) -> Result<Option<Genesis>, Fault> {
     let Origin::Founded(founders) = &settings.origin else { return Ok(None) };
     let mut nodes = Vec::new();
     for founder in founders {
@@ -267,13 +269,7 @@ fn genesis(
             governance: founder.governance.clone(),
         });
     }
-    let row = |hosted: &Hosted| Some((hosted.adapter.name().to_owned(), hosted.row.clone()?));
-    Ok(Some(Genesis {
-        tables,
-        service_certificate: secrets.service_certificate.to_pem(),
-        nodes,
-        ledgers: hosted.iter().filter_map(row).collect(),
-    }))
+    Ok(Some(Genesis { tables, service_certificate: secrets.service_certificate.to_pem(), nodes }))
 }
 
 /// Listens for other nodes. Whom it knows, the ordering thread says.

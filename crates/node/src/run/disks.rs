@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use adapter::{Adapter, Fault};
+use adapter::Fault;
 use consensus::{Config, Driver, Member};
 use crypto::{MacKey, PublicKey};
-use kv::{History, Store, Tables};
+use kv::{History, State, Store, Tables};
 use ledger::{Head, LedgerKeys};
 
 use super::{Origin, Secrets, Settings};
 use crate::executor::{Replayed, replay};
 use crate::history::Archive;
+use crate::hosting::Hosting;
 use crate::log::{self, Log, Recovered};
 use crate::ordering::{Heads, last_seqno, last_txid};
-use crate::snapshot::{Folder, Last, Opened};
+use crate::snapshot::{Folder, Ground, Last, Opened};
 
 const INDEX_LABEL: &[u8] = b"coco history index";
 
@@ -23,12 +24,12 @@ pub(super) fn open_archive(
     secrets: &Secrets,
     keys: Arc<LedgerKeys>,
     tables: Arc<Tables>,
-    adapters: Vec<Arc<dyn Adapter>>,
+    hosting: Arc<Hosting>,
 ) -> Result<Arc<Archive>, Fault> {
     let index_key = MacKey::new(&MacKey::new(secrets.ledger_secret.expose()).mac(INDEX_LABEL));
     let (ledger, index) = (settings.dir.join("ledger"), settings.dir.join("index"));
     std::fs::create_dir_all(&ledger).map_err(Fault::new)?;
-    let (archive, recovered) = Archive::open(&ledger, &index, keys, tables, &index_key, adapters)?;
+    let (archive, recovered) = Archive::open(&ledger, &index, keys, tables, index_key, hosting)?;
     if recovered.cut_bytes > 0 {
         tracing::warn!(bytes = recovered.cut_bytes, "a crash had left half a batch in the ledger file; it was cut off");
     }
@@ -51,7 +52,9 @@ pub(super) fn read_back(settings: &Settings, archive: &Arc<Archive>, service: &P
         let store = Store::new(archive.tables.clone(), history).archive();
         (None, Replayed { store, head: Head::new() })
     } else {
-        match snapshots.newest(&archive.files, &archive.keys, service, &archive.tables, &history) {
+        let follow = |version: &State| archive.hosting.follow(version);
+        let ground = || Ground { tables: archive.tables.clone(), history: history.clone(), follow: &follow };
+        match snapshots.newest(&archive.files, &archive.keys, service, ground) {
             Some(Opened { state, head, bytes }) => {
                 tracing::info!(seqno = head.seqno().0, bytes, "the state begins with a snapshot");
                 (Some(Last { seqno: head.seqno(), bytes }), Replayed { store: Store::on(state), head })

@@ -2,69 +2,98 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use adapter::{Fault, Plumbing, Socket, Status};
+use adapter::{Adapter, Fault, Listener, Node, Socket, Status};
 use base::Seqno;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::Hosted;
+use super::hosted::{Named, RETRY_AFTER, Served};
+use crate::hosting::Visible;
 use crate::http::Shown;
 
-/// What is to be opened.
+/// What is to be opened, and for how long.
 pub(super) struct Doors {
     /// The node's own endpoints.
     pub http: SocketAddr,
-    pub hosted: Vec<Hosted>,
+    /// Where members reach it.
+    pub governance: SocketAddr,
+    /// Where it serves hosted ledgers, by their names.
+    pub named: Named,
     /// For those who ask for TLS.
     pub tls: TlsAcceptor,
+    pub node: Node,
+    /// Is told which ledgers are served.
+    pub served: watch::Sender<Arc<Vec<Served>>>,
+    pub stop: CancellationToken,
 }
 
-/// Opens the node's own endpoints at once, and the adapters' once there is something to serve, and nothing older than was
-/// served before.
+/// Listeners at work; none ends before it is told to.
+pub(super) struct Open {
+    serving: JoinSet<()>,
+    tls: TlsAcceptor,
+    stop: CancellationToken,
+}
+
+impl Open {
+    pub(super) fn serve(&mut self, listener: Listener, socket: Socket) {
+        self.serving.spawn((listener.serve)(socket, self.stop.clone()));
+    }
+
+    pub(super) fn socket(&self, listener: &Listener, tcp: TcpListener) -> Socket {
+        Socket::new(tcp, listener.secured.then(|| self.tls.clone()))
+    }
+}
+
+/// Opens the node's own endpoints at once, governance's and the hosted ledgers' once there is something to serve, and nothing older
+/// than was served before; and then those of each ledger that opens. Ends when told to, and all that listened has ended.
 pub(super) async fn open_doors(
-    Doors { http, hosted, tls }: Doors,
+    doors: Doors,
     shown: Shown,
-    plumbing: Arc<Plumbing>,
+    governance: Arc<dyn Adapter>,
+    mut ledgers: watch::Receiver<Arc<Vec<Visible>>>,
     leveled: impl Future<Output = Result<(), Fault>>,
     serving: Arc<AtomicBool>,
-    stop: CancellationToken,
 ) -> Result<(), Fault> {
-    let listener = bind(http).await?;
-    let own = tokio::spawn(adapter::http::serve(
-        Socket { tcp: listener, tls: None },
-        crate::http::router(shown),
-        adapter::http::Limits::default(),
-        stop.clone(),
-    ));
+    let Doors { http, governance: address, named, tls, node, served, stop } = doors;
+    let mut open = Open { serving: JoinSet::new(), tls, stop: stop.clone() };
+    let own = Socket::new(bind(http).await?, None);
+    let limits = adapter::http::Limits::default();
+    open.serving.spawn(adapter::http::serve(own, crate::http::router(shown), limits, stop.clone()));
     tokio::select! {
         leveled = leveled => leveled?,
-        () = stop.cancelled() => return own.await.map_err(Fault::new),
+        () = stop.cancelled() => return all_ended(open.serving).await,
     }
-    let mut doors = vec![own];
-    for Hosted { adapter, listen, .. } in hosted {
-        let name = adapter.name().to_owned();
-        let listeners = adapter.listeners(plumbing.node.clone());
-        if listeners.len() != listen.len() {
-            return Err(Fault::new(format!(
-                "{name} has {} listeners, but {} addresses",
-                listeners.len(),
-                listen.len()
-            )));
-        }
-        for (listener, address) in listeners.into_iter().zip(listen) {
-            let tls = listener.secured.then(|| tls.clone());
-            let socket = Socket { tcp: bind(address).await?, tls };
-            tracing::info!(ledger = name, listener = listener.name, %address, "listening");
-            doors.push(tokio::spawn((listener.serve)(socket, stop.clone())));
+    for listener in governance.listeners(node.clone()) {
+        let tcp = bind(address).await?;
+        let socket = open.socket(&listener, tcp);
+        tracing::info!(ledger = "governance", listener = listener.name, %address, "listening");
+        open.serve(listener, socket);
+    }
+    let mut hosted = super::hosted::Doors::new(named, address.ip(), node, served);
+    loop {
+        let seen = ledgers.borrow_and_update().clone();
+        hosted.follow(&seen, &mut open).await;
+        serving.store(true, Ordering::Release);
+        tokio::select! {
+            () = stop.cancelled() => return all_ended(open.serving).await,
+            changed = ledgers.changed() => changed.map_err(Fault::new)?,
+            () = tokio::time::sleep(RETRY_AFTER), if hosted.waits() => {}
+            Some(ended) = open.serving.join_next() => {
+                ended.map_err(Fault::new)?;
+                return Err(Fault::new("a listener ended by itself"));
+            }
         }
     }
-    serving.store(true, std::sync::atomic::Ordering::Release);
-    for door in doors {
-        door.await.map_err(Fault::new)?;
+}
+
+async fn all_ended(mut serving: JoinSet<()>) -> Result<(), Fault> {
+    while let Some(ended) = serving.join_next().await {
+        ended.map_err(Fault::new)?;
     }
     Ok(())
 }

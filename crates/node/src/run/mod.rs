@@ -8,10 +8,12 @@
 //! | `inbox.rs` | where frames from peers go |
 //! | `threads.rs` | how threads start and end |
 //! | `doors.rs` | what listens, and from when on |
+//! | `hosted.rs` | the same for hosted ledgers, which come while the node runs |
 
 mod assemble;
 mod disks;
 mod doors;
+mod hosted;
 mod inbox;
 mod settings;
 mod threads;
@@ -21,20 +23,23 @@ use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use adapter::Fault;
+use adapter::{Adapter, Fault, Host};
 use crossbeam_channel::unbounded;
 use kv::{TableError, Tables};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::claim::claim;
 use crate::genesis::ServiceTables;
+use crate::hosting::Hosting;
 use crate::http::Shown;
 use crate::ordering::Event;
 use crate::peers::{Credentials, tls};
 
-pub use settings::{Founder, Hosted, Origin, Secrets, Settings};
+pub use hosted::Served;
+pub use settings::{Founder, Origin, Secrets, Settings};
 
 use assemble::{Assembly, Running};
 use doors::{Doors, level_at, open_doors};
@@ -43,17 +48,31 @@ use threads::{ended_well, first_cause};
 /// What waited too long on the route is let go this often.
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
 
-/// The tables of the framework, registered; adapters add theirs.
+/// The tables of the framework, registered; governance adds its own, and each hosted ledger when it opens.
 pub struct Prepared {
-    pub tables: Tables,
+    pub tables: Arc<Tables>,
     service: ServiceTables,
+}
+
+/// What the node serves: governance, which is its own, and whatever members open that this program can host.
+pub struct Adapters {
+    pub governance: Arc<dyn Adapter>,
+    pub host: Arc<dyn Host>,
+}
+
+impl Prepared {
+    /// The adapters on these tables. No ledger is hosted before a row says so.
+    #[must_use]
+    pub fn hosting(&self, Adapters { governance, host }: Adapters) -> Hosting {
+        Hosting::new(governance, host, self.tables.clone(), self.service)
+    }
 }
 
 /// The first step of composing a node.
 pub fn prepare() -> Result<Prepared, TableError> {
-    let mut tables = Tables::new();
-    let service = ServiceTables::register(&mut tables)?;
-    Ok(Prepared { tables, service })
+    let tables = Tables::new();
+    let service = ServiceTables::register(&tables)?;
+    Ok(Prepared { tables: Arc::new(tables), service })
 }
 
 /// Runs a node until `stop` is cancelled and everything has ended in good order, or until something failed that it
@@ -62,7 +81,7 @@ pub fn run(
     settings: &Settings,
     secrets: Secrets,
     prepared: Prepared,
-    hosted: Vec<Hosted>,
+    adapters: Adapters,
     stop: &CancellationToken,
 ) -> Result<(), Fault> {
     claim(&settings.dir)?;
@@ -70,23 +89,27 @@ pub fn run(
     let (serve, peers_runtime) = (runtime("listeners", listeners())?, runtime("peers", 1)?);
     let credentials = Credentials { certificate: secrets.node_certificate.clone(), key: secrets.node_key.clone() };
     let tls = TlsAcceptor::from(Arc::new(tls::public(&credentials).map_err(Fault::new)?));
-    let node = Assembly::new(settings, secrets, credentials, prepared, &hosted, stop, &peers_runtime)?;
+    let governance = adapters.governance.clone();
+    let node = Assembly::new(settings, secrets, credentials, prepared, adapters, stop, &peers_runtime)?;
     let (ended, ends) = unbounded();
-    let Running { events, plumbing, route, level, nodes, threads, snapshots } = node.start(&ended)?;
+    let Running { events, plumbing, route, level, nodes, ledgers, threads, snapshots } = node.start(&ended)?;
 
     let serving = Arc::new(AtomicBool::new(false));
     let listeners = CancellationToken::new();
-    let shown =
-        Shown { node: plumbing.node.clone(), number: settings.number, nodes, serving: serving.clone(), metrics };
+    let (served, seen) = watch::channel(Arc::default());
+    let node = plumbing.node.clone();
+    let shown = Shown { node, number: settings.number, nodes, ledgers: seen, serving: serving.clone(), metrics };
     let leveled = level_at(plumbing.node.watch(), level.subscribe());
-    let doors = serve.spawn(open_doors(
-        Doors { http: settings.http, hosted, tls },
-        shown,
-        plumbing,
-        leveled,
-        serving,
-        listeners.clone(),
-    ));
+    let doors = Doors {
+        http: settings.http,
+        governance: settings.governance,
+        named: settings.ledgers.clone(),
+        tls,
+        node: plumbing.node.clone(),
+        served,
+        stop: listeners.clone(),
+    };
+    let doors = serve.spawn(open_doors(doors, shown, governance, ledgers, leveled, serving));
 
     let outcome = serve.block_on(async {
         let mut expire = tokio::time::interval(EXPIRE_EVERY);

@@ -1,14 +1,14 @@
 //! What a node is made from.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use adapter::{Adapter, Fault, Neighbour};
+use adapter::{Fault, Neighbour};
 use base::NodeId;
 use crypto::{Certificate, KeyPair, Secret};
 use ledger::genesis::NodeStatus;
-use serde_json::{Map, Value};
 
 use crate::nodes::{Listed, Nodes};
 
@@ -23,6 +23,10 @@ pub struct Settings {
     pub peers: SocketAddr,
     /// The node's own endpoints.
     pub http: SocketAddr,
+    /// Where members reach it.
+    pub governance: SocketAddr,
+    /// Where it serves hosted ledgers, by their names. Of others their rows say the port.
+    pub ledgers: BTreeMap<String, SocketAddr>,
     /// Puts the node's own signature beside the service's, for tools of CCF before 7.0.
     pub dual_signatures: bool,
     /// Keeps every version of the state in memory.
@@ -75,14 +79,4 @@ impl Founder {
     pub(super) fn id(&self) -> Result<NodeId, Fault> {
         self.certificate.public_key().map(|key| key.node_id()).map_err(Fault::new)
     }
-}
-
-/// A hosted ledger and where it listens.
-pub struct Hosted {
-    /// What members know of it: its kind, and what it starts from. `None`: it is the framework's own, and no ledger that anyone
-    /// could close.
-    pub row: Option<Map<String, Value>>,
-    pub adapter: Arc<dyn Adapter>,
-    /// One address for each of the adapter's listeners, in its order.
-    pub listen: Vec<SocketAddr>,
 }

@@ -2,16 +2,16 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use base::Seqno;
 use crypto::PublicKey;
-use kv::{History, State, Tables};
+use kv::State;
 use ledger::{Directory, Disk, Files, Head, LedgerKeys, RawEntry};
 
 use super::header::Header;
 use super::parts::{Opener, Pace, Sealer};
-use super::{SnapshotError, io_error, rows};
+use super::rows::{self, Ground};
+use super::{SnapshotError, io_error};
 
 /// What a snapshot is called while it is written.
 const WRITING: &str = ".writing";
@@ -82,16 +82,15 @@ impl<D: Directory> Folder<D> {
 
     /// The newest snapshot that opens whole and ends at a signature of this ledger. What is wrong with the others is
     /// said in the log.
-    pub fn newest<L: Directory>(
+    pub fn newest<'g, L: Directory>(
         &self,
         ledger: &Files<L>,
         keys: &LedgerKeys,
         service: &PublicKey,
-        tables: &Arc<Tables>,
-        history: &Arc<dyn History>,
+        ground: impl Fn() -> Ground<'g>,
     ) -> Option<Opened> {
         self.all().into_iter().rev().find_map(|seqno| {
-            let opened = self.read(seqno, ledger, keys, service, tables, history);
+            let opened = self.read(seqno, ledger, keys, service, ground());
             opened
                 .inspect_err(|error| {
                     tracing::warn!(seqno = seqno.0, %error, "a snapshot of the state is of no use and passed over");
@@ -107,8 +106,7 @@ impl<D: Directory> Folder<D> {
         ledger: &Files<L>,
         keys: &LedgerKeys,
         service: &PublicKey,
-        tables: &Arc<Tables>,
-        history: &Arc<dyn History>,
+        ground: Ground<'_>,
     ) -> Result<Opened, SnapshotError> {
         let name = name_of(seqno);
         let header = Opener::header(&self.disk, &name)?;
@@ -128,7 +126,7 @@ impl<D: Directory> Folder<D> {
             return Err(SnapshotError::Foreign);
         }
         let mut opener = Opener::new(&self.disk, &name, &header, keys)?;
-        let state = rows::read(&mut opener, seqno, tables.clone(), history.clone())?;
+        let state = rows::read(&mut opener, seqno, ground)?;
         Ok(Opened { state, head, bytes: opener.finish()? })
     }
 

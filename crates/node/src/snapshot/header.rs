@@ -7,7 +7,7 @@ use ledger::{Head, LedgerKeys};
 use super::SnapshotError;
 
 const MAGIC: &[u8; 8] = b"cocosnap";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const SALT_BYTES: usize = 32;
 pub const HEADER_BYTES: usize = 8 + 4 + 8 + 8 + 32 + SALT_BYTES;
 

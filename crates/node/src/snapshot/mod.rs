@@ -23,6 +23,7 @@ use std::io;
 
 pub use folder::{Folder, Opened};
 pub use parts::Pace;
+pub use rows::Ground;
 pub use taker::{Last, Taker};
 
 /// Why a snapshot is not there, or of no use.
@@ -36,12 +37,8 @@ pub enum SnapshotError {
     Sealed(u64),
     #[error("its content is broken: {0}")]
     Content(&'static str),
-    #[error(
-        "it has a table {0:?}, which is none of this node's state: was it written with another set of hosted ledgers?"
-    )]
+    #[error("it has a table {0:?}, which is none of this node's state: was it written by another version?")]
     Table(String),
-    #[error("table {0:?} of this node's state is missing in it")]
-    Missing(String),
     #[error("it is newer than the ledger file, which ends at {0}")]
     Newer(base::Seqno),
     #[error("it is not of this ledger: another entry stands at its place, or the service did not sign it")]

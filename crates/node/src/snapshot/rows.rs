@@ -16,18 +16,32 @@ const END: u8 = 0;
 /// Version, length of the key, length of the value.
 const ROW_BYTES: usize = 8 + 4 + 4;
 
-/// The tables that a snapshot holds, by name: their order in a registry means nothing outside its process.
-fn by_name(tables: &Tables) -> Vec<(&str, TableId)> {
-    let state = tables.iter().filter(|(_, table)| table.kind == Kind::State);
-    let mut named: Vec<_> = state.map(|(id, table)| (table.name.as_str(), id)).collect();
-    named.sort_unstable();
+/// What a version is read back onto.
+pub struct Ground<'a> {
+    pub tables: Arc<Tables>,
+    pub history: Arc<dyn History>,
+    /// Is shown the rows of hosted ledgers, and adds their tables.
+    pub follow: &'a dyn Fn(&State),
+}
+
+/// Where a table stands among others: hosted ledgers have the first place, since their rows say which others there are.
+fn place(name: &str) -> (bool, &str) {
+    (name != adapter::LEDGERS, name)
+}
+
+/// The tables that a snapshot holds, in order; theirs in a registry means nothing outside its process. One without rows is in no
+/// version, whether this process knows it or not.
+fn in_order(state: &State) -> Vec<(&str, TableId)> {
+    let tables = state.tables().iter().filter(|(id, table)| table.kind == Kind::State && !state.is_empty(*id));
+    let mut named: Vec<_> = tables.map(|(id, table)| (table.name.as_str(), id)).collect();
+    named.sort_unstable_by(|(a, _), (b, _)| place(a).cmp(&place(b)));
     named
 }
 
 /// Writes every row of every state table.
 pub fn write<D: Directory>(state: &State, out: &mut Sealer<'_, D>) -> Result<(), SnapshotError> {
     let too_long = |_| SnapshotError::Content("a row is too long");
-    for (name, table) in by_name(state.tables()) {
+    for (name, table) in in_order(state) {
         out.put(&[TABLE])?;
         out.put(&u16::try_from(name.len()).map_err(too_long)?.to_le_bytes())?;
         out.put(name.as_bytes())?;
@@ -45,41 +59,40 @@ pub fn write<D: Directory>(state: &State, out: &mut Sealer<'_, D>) -> Result<(),
     out.put(&[END])
 }
 
-/// Reads them back: exactly the state tables of this node, rows in order, none younger than `seqno`.
+/// Reads them back: tables and rows in order, each once, none empty, no row younger than `seqno`.
 pub fn read<D: Directory>(
     from: &mut Opener<'_, D>,
     seqno: Seqno,
-    tables: Arc<Tables>,
-    history: Arc<dyn History>,
+    Ground { tables, history, follow }: Ground<'_>,
 ) -> Result<State, SnapshotError> {
     let mut restore = Restore::new(tables.clone(), history);
     let mut reader = Reader { from, bytes: Vec::new() };
-    for (expected, table) in by_name(&tables) {
-        if reader.array()? != [TABLE] {
-            return Err(SnapshotError::Missing(expected.to_owned()));
+    let mut before: Option<String> = None;
+    loop {
+        match reader.array()? {
+            [TABLE] => {}
+            [END] => return Ok(restore.finish(seqno)),
+            _ => return Err(SnapshotError::Content("neither a table nor the end follows")),
         }
         let length = usize::from(u16::from_le_bytes(reader.array()?));
         if length > TABLE_NAME_BYTES_MAX {
             return Err(SnapshotError::Content("a table's name is too long"));
         }
-        let name = reader.take(length)?;
-        if name != expected.as_bytes() {
-            // Names ascend: one that comes before what is expected is not known here.
-            return Err(match String::from_utf8_lossy(name).into_owned() {
-                name if name.as_str() < expected => SnapshotError::Table(name),
-                _ => SnapshotError::Missing(expected.to_owned()),
-            });
+        let name = String::from_utf8_lossy(reader.take(length)?).into_owned();
+        if before.as_ref().is_some_and(|before| place(before) >= place(&name)) {
+            return Err(SnapshotError::Content("its tables are not in order"));
         }
+        let known = tables.find(&name).filter(|table| tables.get(*table).kind == Kind::State);
+        let Some(table) = known else { return Err(SnapshotError::Table(name)) };
         let rows = u64::from_le_bytes(reader.array()?);
-        reader.rows(rows, seqno, |key, version, value| restore.put(table, key, version, value))?;
-    }
-    match reader.array()? {
-        [END] => Ok(restore.finish(seqno)),
-        _ => {
-            let length = usize::from(u16::from_le_bytes(reader.array()?));
-            let name = reader.take(length.min(TABLE_NAME_BYTES_MAX))?;
-            Err(SnapshotError::Table(String::from_utf8_lossy(name).into_owned()))
+        if rows == 0 {
+            return Err(SnapshotError::Content("a table has no rows"));
         }
+        reader.rows(rows, seqno, |key, version, value| restore.put(table, key, version, value))?;
+        if name == adapter::LEDGERS {
+            follow(restore.so_far());
+        }
+        before = Some(name);
     }
 }
 

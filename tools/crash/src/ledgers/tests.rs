@@ -12,7 +12,7 @@ use super::*;
 
 /// Writes the same `batches` into each of `directories`, as nodes do.
 fn write(directories: &[(&TempDir, usize)]) {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     let table = tables.add("state", Kind::State).unwrap();
     let keys = LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap();
     let signer = Signer { service: Arc::new(KeyPair::generate().unwrap()), node: None };

@@ -33,8 +33,8 @@ struct Network {
 
 impl Network {
     fn new(config: Config) -> Self {
-        let mut tables = Tables::new();
-        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &mut tables).unwrap());
+        let tables = Tables::new();
+        let ethereum = Arc::new(Ethereum::new("ethereum", LedgerId(0), config, &tables).unwrap());
         let mut executor = Executor::new(ethereum.clone(), tables);
         let (submit, submitted) = mpsc::channel();
         let id = NodeId(Digest::ZERO);

@@ -25,8 +25,7 @@ async fn serve() -> Served {
     let door = listen(network.ethereum.clone(), network.node.clone()).pop().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let task =
-        AbortOnDropHandle::new(tokio::spawn((door.serve)(adapter::Socket { tcp: listener, tls: None }, stop.clone())));
+    let task = AbortOnDropHandle::new(tokio::spawn((door.serve)(adapter::Socket::new(listener, None), stop.clone())));
     Served { network, address, stop, task }
 }
 

@@ -284,9 +284,9 @@ fn what_both_documents_say_they_say_alike() {
 
 /// A network with a row of everything that is shown.
 fn network() -> Deciding {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     let founding = Founding { members: Vec::new(), constitution: "export function validate () {}".into(), code: None };
-    let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &mut tables).unwrap();
+    let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &tables).unwrap();
     let one = "\0".repeat(8);
     let pem = "-----BEGIN CERTIFICATE-----";
     let rows = [

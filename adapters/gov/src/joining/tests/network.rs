@@ -78,10 +78,10 @@ impl Network {
         let founder = crate::founding::Founder { name: "member".to_owned(), certificate: pem };
         let constitution = governance::constitution::DEFAULT.to_owned();
         let founding = Founding { members: vec![founder], constitution, code: Some(CODE) };
-        let mut tables = Tables::new();
-        ledger::tables::register(&mut tables).unwrap();
+        let tables = Tables::new();
+        ledger::tables::register(&tables).unwrap();
         let joining = Joining { dual_signatures: true, attester: None };
-        let gov = Arc::new(Gov::new(adapter::LedgerId(0), founding, joining, crate::watched(), &mut tables).unwrap());
+        let gov = Arc::new(Gov::new(adapter::LedgerId(0), founding, joining, crate::watched(), &tables).unwrap());
         let key = KeyPair::generate().unwrap();
         let certificate = certificate::service(&key, "service", YEARS).unwrap();
         let keys = Arc::new(Keys { key, certificate: certificate.clone() });

@@ -101,7 +101,7 @@ struct Live {
 }
 
 impl Index {
-    pub fn open(dir: &Path, key: &MacKey, tables: &Tables) -> Result<Self, IndexError> {
+    pub fn open(dir: &Path, key: MacKey, tables: Arc<Tables>) -> Result<Self, IndexError> {
         let (database, groups) = open_current(dir)?;
         let rows = KeyspaceCreateOptions::default()
             .filter_policy(FilterPolicy::all(fjall::config::FilterPolicyEntry::Bloom(

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use crypto::{MacKey, SealingKey, Secret, TAG_BYTES};
 use kv::{TableId, Tables};
 
@@ -46,18 +48,41 @@ impl Hasher for ByName {
     }
 }
 
-/// The keys of every table.
-pub struct Names(BTreeMap<TableId, (MacKey, MacKey)>);
+/// The keys of every table, each made when its table is first asked for.
+pub struct Names {
+    key: MacKey,
+    tables: Arc<Tables>,
+    known: ArcSwap<BTreeMap<TableId, Arc<Keys>>>,
+}
+
+/// The keys of one table.
+struct Keys {
+    rows: MacKey,
+    terms: MacKey,
+}
 
 impl Names {
-    pub fn new(key: &MacKey, tables: &Tables) -> Self {
-        let derive = |label: u8, table: &str| MacKey::new(&key.mac(&[VERSION, &[label], table.as_bytes()].concat()));
-        let keys = |table: &str| (derive(OF_ROWS, table), derive(OF_TERMS, table));
-        Self(tables.iter().map(|(id, table)| (id, keys(&table.name))).collect())
+    pub fn new(key: MacKey, tables: Arc<Tables>) -> Self {
+        Self { key, tables, known: ArcSwap::default() }
+    }
+
+    fn of(&self, id: TableId) -> Arc<Keys> {
+        if let Some(keys) = self.known.load().get(&id) {
+            return keys.clone();
+        }
+        let table = &self.tables.get(id).name;
+        let derive = |label: u8| MacKey::new(&self.key.mac(&[VERSION, &[label], table.as_bytes()].concat()));
+        let keys = Arc::new(Keys { rows: derive(OF_ROWS), terms: derive(OF_TERMS) });
+        self.known.rcu(|known| {
+            let mut known = BTreeMap::clone(known);
+            known.insert(id, keys.clone());
+            known
+        });
+        keys
     }
 
     pub fn row(&self, table: TableId, key: &[u8]) -> Name {
-        name(&self.0[&table].0.mac(key))
+        name(&self.of(table).rows.mac(key))
     }
 
     /// A term has another name in every group, so that nobody sees it twice.
@@ -66,7 +91,7 @@ impl Names {
         message.extend_from_slice(&group.first.0.to_be_bytes());
         message.extend_from_slice(&group.last.0.to_be_bytes());
         message.extend_from_slice(term);
-        TermKey(self.0[&table].1.mac(&message))
+        TermKey(self.of(table).terms.mac(&message))
     }
 }
 
@@ -125,9 +150,9 @@ mod tests {
 
     #[test]
     fn lists_of_any_length_come_back_and_stand_nowhere_in_clear() {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let table = tables.add("a.rows", Kind::History).unwrap();
-        let names = Names::new(&MacKey::new(b"key"), &tables);
+        let names = Names::new(MacKey::new(b"key"), Arc::new(tables));
         let group = Group { first: Seqno(1), last: Seqno(9) };
         for length in [0, 1, PAD_BYTES, PAD_BYTES + 1, 1_000] {
             let key = names.term(table, &group, b"term");
@@ -142,9 +167,9 @@ mod tests {
 
     #[test]
     fn a_name_is_of_one_table_and_one_group() {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let (a, b) = (tables.add("a", Kind::History).unwrap(), tables.add("b", Kind::History).unwrap());
-        let names = Names::new(&MacKey::new(b"key"), &tables);
+        let names = Names::new(MacKey::new(b"key"), Arc::new(tables));
         let group = |first, last| Group { first: Seqno(first), last: Seqno(last) };
         let mut all = vec![
             names.row(a, b"x"),

@@ -11,7 +11,7 @@ use super::*;
 /// An index on disk, and what must be found in it.
 struct Bench {
     dir: TempDir,
-    tables: Tables,
+    tables: Arc<Tables>,
     rows: TableId,
     index: Option<Index>,
     /// What every entry carries.
@@ -23,10 +23,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let rows = tables.add("a.rows", Kind::History).unwrap();
         tables.add("a.state", Kind::State).unwrap();
         let dir = tempfile::tempdir().unwrap();
+        let tables = Arc::new(tables);
         let mut bench = Self { dir, tables, rows, index: None, entries: BTreeMap::new(), ends: Vec::new(), last: 0 };
         bench.reopen();
         bench
@@ -39,7 +40,7 @@ impl Bench {
     fn reopen(&mut self) {
         // First the old one must go: it locks its folder.
         self.index = None;
-        self.index = Some(Index::open(&self.path(), &MacKey::new(b"key"), &self.tables).unwrap());
+        self.index = Some(Index::open(&self.path(), MacKey::new(b"key"), self.tables.clone()).unwrap());
     }
 
     fn index(&self) -> &Index {

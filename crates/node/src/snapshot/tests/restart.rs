@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use adapter::NoHost;
 use crypto::MacKey;
-use kv::{History, Store};
+use kv::{History, Store, Tables};
 use ledger::{Disk, Head};
 
-use super::super::Last;
+use super::super::{Ground, Last};
 use super::*;
+use crate::executor::tests::Governing;
 use crate::executor::{Replayed, replay};
+use crate::genesis::ServiceTables;
 use crate::history::Archive;
+use crate::hosting::Hosting;
 
 struct Node {
     world: World<Disk>,
@@ -40,7 +44,10 @@ impl Node {
         let path = |name: &str| self.dir.path().join(name);
         let (tables, keys) = (self.world.tables.clone(), self.world.keys.clone());
         let key = MacKey::new(b"index");
-        let (archive, _) = Archive::open(&path("ledger"), &path("index"), keys, tables, &key, Vec::new()).unwrap();
+        // This service has no row of a hosted ledger, and not even a table for them.
+        let service = ServiceTables::register(&Tables::new()).unwrap();
+        let hosting = Arc::new(Hosting::new(Arc::new(Governing), Arc::new(NoHost), tables.clone(), service));
+        let (archive, _) = Archive::open(&path("ledger"), &path("index"), keys, tables, key, hosting).unwrap();
         Arc::new(archive)
     }
 
@@ -54,7 +61,11 @@ impl Node {
     fn restart(&self, archive: &Arc<Archive>) -> (Replayed, Seqno) {
         let history: Arc<dyn History> = archive.clone();
         let service = self.world.signer.service.public();
-        let opened = self.folder.newest(&archive.files, &archive.keys, service, &archive.tables, &history);
+        let opened = self.folder.newest(&archive.files, &archive.keys, service, || Ground {
+            tables: archive.tables.clone(),
+            history: history.clone(),
+            follow: &|_| {},
+        });
         let begun = match opened {
             Some(Opened { state, head, .. }) => Replayed { store: Store::on(state), head },
             None => Replayed { store: Store::new(archive.tables.clone(), history), head: Head::new() },

@@ -8,6 +8,8 @@ use crypto::{KeyPair, Secret};
 use kv::{History, Kind, NoHistory, State, Store, TableId, Tables};
 use ledger::{Directory, Files, Head, LedgerKeys, Signer};
 
+use super::super::Ground;
+
 pub struct World<D> {
     pub tables: Arc<Tables>,
     pub keys: Arc<LedgerKeys>,
@@ -19,7 +21,7 @@ pub struct World<D> {
 
 /// As a node registers them: not in the order of their names.
 pub fn tables(more: &[(&str, Kind)]) -> Arc<Tables> {
-    let mut tables = Tables::new();
+    let tables = Tables::new();
     let always = [("z.accounts", Kind::State), ("public:settings", Kind::State), ("blocks", Kind::History)];
     for (name, kind) in always.iter().chain(more) {
         tables.add(*name, *kind).unwrap();
@@ -77,6 +79,11 @@ impl<D: Directory> World<D> {
 
 pub fn no_history() -> Arc<dyn History> {
     Arc::new(NoHistory)
+}
+
+/// A process without history and without hosted ledgers.
+pub fn ground(tables: &Arc<Tables>) -> Ground<'static> {
+    Ground { tables: tables.clone(), history: no_history(), follow: &|_| {} }
 }
 
 /// Key, the entry that wrote the row, value.
