@@ -23,8 +23,8 @@ const MEMBERS: [&str; 3] = ["member0", "member1", "member2"];
 /// Certificates are valid from a day before their making (clocks differ) for ten years.
 const DAY: u64 = 24 * 60 * 60;
 const VALIDITY: u64 = 3_650 * DAY;
-/// The ledgers of a development network, and what nodes have doors for from the beginning.
-const ETHEREUM: &str = "ethereum";
+/// The names of a development network's ledgers: its nodes have doors for them from the beginning.
+pub const ETHEREUM: &str = "ethereum";
 const KEYVALUE: &str = "keyvalue";
 /// The form of `network.json`.
 const FORMAT: u32 = 3;
@@ -271,24 +271,8 @@ fn write_nodes(layout: &Layout, plan: &Plan, people: &People) -> Result<(), Erro
             archive: false,
             origin: Origin::Founder(founder),
             ledgers: vec![
-                LedgerFile {
-                    kind: LedgerKind::Ethereum,
-                    name: ETHEREUM.into(),
-                    listen: ethereum,
-                    genesis: Some("../genesis.json".into()),
-                    accounts: Some("../accounts.json".into()),
-                    base_fee: plan.base_fee,
-                    blobs: plan.blobs,
-                },
-                LedgerFile {
-                    kind: LedgerKind::Keyvalue,
-                    name: KEYVALUE.into(),
-                    listen: ports.take(layout.dir())?,
-                    genesis: None,
-                    accounts: None,
-                    base_fee: 0,
-                    blobs: false,
-                },
+                LedgerFile { name: ETHEREUM.into(), listen: ethereum, accounts: Some("../accounts.json".into()) },
+                LedgerFile { name: KEYVALUE.into(), listen: ports.take(layout.dir())?, accounts: None },
             ],
         };
         file.write(node.dir())?;

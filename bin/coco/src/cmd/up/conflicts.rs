@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
-use development::{Layout, LedgerKind, Network, NodeFile};
+use development::{ETHEREUM, Layout, LedgerKind, Network, NodeFile};
 
 use super::{Options, count};
 use crate::failure::Failure;
@@ -45,7 +45,7 @@ pub fn check(options: &Options, network: &Network) -> Result<(), Failure> {
     if options.blobs && !blobs {
         return Err(conflict("takes no blob transactions".into(), "--blobs"));
     }
-    let Some(ledger) = first.file.ledger(LedgerKind::Ethereum) else { return Ok(()) };
+    let Some(ledger) = first.file.ledger(ETHEREUM) else { return Ok(()) };
     match options.rpc_port {
         None | Some(0) => Ok(()),
         Some(port) if port == ledger.listen.port() => Ok(()),
@@ -72,7 +72,7 @@ fn same_address(options: &Options, first: &Node) -> Result<(), Failure> {
 fn move_to(node: &Node, port: u16) -> Result<(), Failure> {
     check_port(node.file.governance.ip(), port)?;
     let mut file: NodeFile = node.file.clone();
-    for ledger in file.ledgers.iter_mut().filter(|ledger| ledger.kind == LedgerKind::Ethereum) {
+    for ledger in file.ledgers.iter_mut().filter(|ledger| ledger.name == ETHEREUM) {
         ledger.listen.set_port(port);
     }
     Ok(file.write(node.layout.dir())?)
