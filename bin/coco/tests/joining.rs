@@ -156,7 +156,7 @@ fn two_nodes_join_and_one_leaves() {
         (&first["name"], &first["kind"], &first["status"]),
         (&json!("ethereum"), &json!("ethereum"), &json!("Open"))
     );
-    assert_eq!(first["doors"], json!([{ "node": 1, "address": rpc.trim_start_matches("http://") }]));
+    assert_eq!(first["doors"], json!([{ "node": 1, "address": rpc.trim_start_matches("http://"), "trouble": null }]));
 
     let second = place.joins("node2");
     let third = place.joins("node3");

@@ -87,11 +87,12 @@ fn a_ledger_is_opened_by_vote_and_its_policy_set() {
     wait("the ledger is served", || call(&url, "eth_chainId") == Some(json!("0x1092")));
     let shop = listed(&place, "shop");
     assert_eq!((&shop["status"], &shop["policy"]), (&json!("Open"), &json!(null)));
-    assert_eq!(shop["doors"], json!([{ "node": 1, "address": format!("127.0.0.1:{port}") }]));
+    assert_eq!(shop["doors"], json!([{ "node": 1, "address": format!("127.0.0.1:{port}"), "trouble": null }]));
     assert!(place.fails(&open).contains("hosts a ledger shop already"));
 
     // Who may connect.
-    let shut = place.json(&["ledger", "policy", "shop", "--connect", "10.1.0.0/16"]);
+    let shut = place.json(&["ledger", "policy", "shop", "--connect", "10.1.0.0/16", "--as", "member2"]);
+    assert_eq!(shut["proposer"]["name"], "member2");
     let shown = place.ok(&["proposal", "show", shut["id"].as_str().unwrap()]);
     assert!(shown.contains("let only clients from 10.1.0.0/16 connect to the ledger shop"), "{shown}");
     agreed(&place, &shut);
