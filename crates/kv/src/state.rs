@@ -58,7 +58,7 @@ impl State {
     }
 
     pub(crate) fn find(&self, table: TableId, key: &[u8]) -> Result<Option<Row>, HistoryError> {
-        if self.tables.get(table).kind == Kind::State {
+        if table.kind() == Kind::State {
             return Ok(self.map(table).and_then(|map| map.get(key)).cloned());
         }
         if let Some(row) = self.recent.get(table, key) {
@@ -92,7 +92,7 @@ impl State {
     /// Rows of a table that are in memory.
     #[must_use]
     pub fn len(&self, table: TableId) -> usize {
-        match self.tables.get(table).kind {
+        match table.kind() {
             Kind::State => self.map(table).map_or(0, Map::len),
             Kind::History => self.recent.len(table),
         }
@@ -121,7 +121,7 @@ impl State {
         debug_assert!(seqno > self.seqno, "entries are applied in order");
         self.seqno = seqno;
         for section in &writes.sections {
-            match self.tables.get(section.table).kind {
+            match section.table.kind() {
                 Kind::State => self.write(seqno, section),
                 Kind::History => self.recent.put(seqno, section),
             }
@@ -133,7 +133,7 @@ impl State {
         debug_assert!(entry <= self.seqno, "the entry is part of this version");
         let mut of_history = Vec::new();
         for section in &writes.sections {
-            match self.tables.get(section.table).kind {
+            match section.table.kind() {
                 Kind::State => self.write(entry, section),
                 Kind::History => of_history.push(section),
             }

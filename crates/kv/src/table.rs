@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use base::limits::TABLE_NAME_BYTES_MAX;
 
 /// What becomes of a row after its batch is committed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
     /// The current value stays in memory.
     State,
@@ -35,11 +35,19 @@ pub struct Table {
 
 /// A table's place in this process's registry. Never leaves the process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct TableId(u16);
+pub struct TableId {
+    place: u16,
+    /// Of the table: whoever has the id need not look it up.
+    kind: Kind,
+}
 
 impl TableId {
     pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
+        usize::from(self.place)
+    }
+
+    pub(crate) fn kind(self) -> Kind {
+        self.kind
     }
 }
 
@@ -85,7 +93,7 @@ impl Tables {
         if by_name.contains_key(&name) {
             return Err(TableError::Twice(name));
         }
-        let id = TableId(*count);
+        let id = TableId { place: *count, kind };
         let next = count.checked_add(1).ok_or(TableError::TooMany)?;
         let (part, place) = place_of(id);
         let part = self.parts[part].get_or_init(|| (0..FIRST_PART << part).map(|_| OnceLock::new()).collect());
@@ -122,7 +130,8 @@ impl Tables {
 
     /// Those that there are now, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (TableId, &Table)> {
-        (0u16..).map(TableId).zip(self.parts.iter().map_while(OnceLock::get).flatten().map_while(OnceLock::get))
+        let tables = self.parts.iter().map_while(OnceLock::get).flatten().map_while(OnceLock::get);
+        (0..).zip(tables).map(|(place, table)| (TableId { place, kind: table.kind }, table))
     }
 }
 
@@ -141,7 +150,7 @@ impl Default for Tables {
 
 impl fmt::Debug for Tables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(id, table)| (id.0, table))).finish()
+        f.debug_map().entries(self.iter().map(|(id, table)| (id.place, table))).finish()
     }
 }
 
@@ -172,7 +181,11 @@ mod tests {
         let first = tables.add("t0", Kind::State).unwrap();
         let seen: *const Table = tables.get(first);
         std::thread::scope(|scope| {
-            scope.spawn(|| (1..5_000).for_each(|n| drop(tables.add(format!("t{n}"), Kind::State).unwrap())));
+            scope.spawn(|| {
+                for n in 1..5_000 {
+                    tables.add(format!("t{n}"), Kind::State).unwrap();
+                }
+            });
             for _ in 0..200 {
                 // Whoever finds a name finds the table behind it.
                 let known = tables.len();
@@ -187,10 +200,9 @@ mod tests {
 
     #[test]
     fn there_is_room_for_every_id_and_for_no_more() {
-        assert_eq!(place_of(TableId(0)), (0, 0));
-        assert_eq!(place_of(TableId(63)), (0, 63));
-        assert_eq!(place_of(TableId(64)), (1, 0));
-        let (part, place) = place_of(TableId(u16::MAX));
+        let place = |place| place_of(TableId { place, kind: Kind::State });
+        assert_eq!([place(0), place(63), place(64)], [(0, 0), (0, 63), (1, 0)]);
+        let (part, place) = place(u16::MAX);
         assert!(part == PARTS - 1 && place < FIRST_PART << part);
         let tables = Tables { adding: Mutex::new(u16::MAX), ..Tables::new() };
         assert_eq!(tables.add("one more", Kind::State), Err(TableError::TooMany));

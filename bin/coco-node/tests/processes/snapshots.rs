@@ -27,7 +27,8 @@ fn shows(network: &Network, rounds: usize) {
 fn snapshots(network: &Network) -> Vec<PathBuf> {
     let mut all: Vec<_> =
         fs::read_dir(network.dir(1).join("snapshots")).unwrap().map(|file| file.unwrap().path()).collect();
-    all.sort();
+    // By their seqnos, which have no leading zeros.
+    all.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
     all
 }
 

@@ -211,7 +211,12 @@ impl Alone {
     /// The open batch closes, if there is one with anything in it, and is sealed: what would go to the log.
     fn propose(&mut self) -> Option<Proposal> {
         // The road may rest first.
-        while !self.executor.close_if_due().unwrap() && self.closed.is_empty() && self.executor.nap().is_some() {}
+        while self.executor.nap().is_some() && self.closed.is_empty() {
+            self.executor.close_if_due().unwrap();
+        }
+        if self.closed.is_empty() {
+            self.executor.close_if_due().unwrap();
+        }
         let batch = self.closed.try_recv().ok()?;
         let (sender, batches) = unbounded();
         sender.send(batch).unwrap();
