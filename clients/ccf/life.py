@@ -61,7 +61,7 @@ class Network:
         described = json.loads(Path(file).read_text())
         self.service = described["service_certificate"]
         self.doors = [node["governance"] for node in described["nodes"]]
-        self.ledger = [node["ethereum"] for node in described["nodes"]]
+        self.status = [node["http"] + "/node/status" for node in described["nodes"]]
         self.account = described["accounts"][9]["address"]
         self.genesis = Path(self.service).with_name("genesis.json")
 
@@ -81,7 +81,14 @@ class Network:
     def ethereum(self, node, method, *params):
         request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         options = ("--header", "Content-Type: application/json", "--data-binary", "@-")
-        return json.loads(run("curl", "--silent", "--show-error", *options, self.ledger[node], stdin=request))
+        return json.loads(run("curl", "--silent", "--show-error", *options, self.ledger(node), stdin=request))
+
+    def ledger(self, node):
+        """Where a node serves the Ethereum ledger, once members have opened it."""
+        told = json.loads(run("curl", "--silent", "--show-error", self.status[node]))["ledgers"]
+        doors = [door["address"] for ledger in told if ledger["name"] == "ethereum" for door in ledger["listeners"]]
+        assert doors, f"node {node} serves no ledger called ethereum: {told}"
+        return f"http://{doors[0]}"
 
     def transfer(self, node=0):
         """The error of a transfer that the node signs itself, if there is one."""
