@@ -4,7 +4,7 @@
 usage: life.py NETWORK_FILE
 
 Runs in an environment that has the package `ccf` (see crates/ledger/tests/python/python-env.sh); NETWORK_FILE is what
-`coco up --ready-file` writes, of a network on which nothing was decided yet. Every case is one thing that must hold; the last
+`coco up --bare --ready-file` writes, of a network on which nothing was decided yet. Every case is one thing that must hold; the last
 line says how many did.
 """
 
@@ -74,8 +74,9 @@ class Network:
         described = json.loads(Path(file).read_text())
         self.service = described["service_certificate"]
         self.doors = [node["governance"] for node in described["nodes"]]
-        self.ledger = [node["ethereum"] for node in described["nodes"]]
+        self.status = [node["http"] + "/node/status" for node in described["nodes"]]
         self.account = described["accounts"][9]["address"]
+        self.genesis = Path(self.service).with_name("genesis.json")
 
     def curl(self, path, *options, node=0, stdin=None, version="2024-07-01"):
         separator = "&" if "?" in path else "?"
@@ -93,7 +94,14 @@ class Network:
     def ethereum(self, node, method, *params):
         request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         options = ("--header", "Content-Type: application/json", "--data-binary", "@-")
-        return json.loads(run("curl", "--silent", "--show-error", *options, self.ledger[node], stdin=request))
+        return json.loads(run("curl", "--silent", "--show-error", *options, self.ledger(node), stdin=request))
+
+    def ledger(self, node):
+        """Where a node serves the Ethereum ledger, once members have opened it."""
+        told = json.loads(run("curl", "--silent", "--show-error", self.status[node]))["ledgers"]
+        doors = [door["address"] for ledger in told if ledger["name"] == "ethereum" for door in ledger["listeners"]]
+        assert doors, f"node {node} serves no ledger called ethereum: {told}"
+        return f"http://{doors[0]}"
 
     def transfer(self, node=0):
         """The error of a transfer that the node signs itself, if there is one."""
@@ -589,6 +597,40 @@ def a_constitution_is_replaced_by_vote(network, people):
         assert network.curl("/gov/service/constitution", node=node).must(200).text == new
 
     seen(network, 2, amended)
+
+
+@case
+def ledgers_are_opened_by_vote(network, people):
+    assert network.curl("/gov/coco/ledgers").must(200).body["value"] == []
+    for unheard in {"kind": "bitcoin"}, {"kind": "ethereum"}, {"kind": "keyvalue", "policy": {"read": ["us"]}}:
+        people[0].propose(network, ("open_ledger", {"name": "second", **unheard})).must(400, "ProposalFailedToValidate")
+    ethereum = {"name": "ethereum", "kind": "ethereum", "genesis": json.loads(network.genesis.read_text())}
+    notes = {"name": "keyvalue", "kind": "keyvalue"}
+    assert decided(network, people, ("open_ledger", ethereum), ("open_ledger", notes)) == "Accepted"
+    for node in range(len(network.doors)):
+        assert seen(network, node, lambda node: network.ethereum(node, "eth_chainId"))["result"] == "0x539"
+    told = {row["name"]: (row["kind"], row["status"]) for row in network.curl("/gov/coco/ledgers").must(200).body["value"]}
+    assert told == {"ethereum": ("ethereum", "Open"), "keyvalue": ("keyvalue", "Open")}
+
+
+@case
+def who_may_connect_is_decided(network, people):
+    def connect(*networks):
+        return decided(network, people, ("set_ledger_policy", {"name": "ethereum", "policy": {"connect": networks}}))
+
+    def shut(node):
+        try:
+            network.ethereum(node, "eth_chainId")
+        except AssertionError:
+            return
+        raise AssertionError(f"node {node} lets in whom it should not")
+
+    assert connect("10.255.0.0/16") == "Accepted"
+    for node in range(len(network.doors)):
+        seen(network, node, shut)
+    assert connect("127.0.0.0/8", "::1/128") == "Accepted"
+    for node in range(len(network.doors)):
+        seen(network, node, lambda node: network.ethereum(node, "eth_chainId"))
 
 
 @case

@@ -3,6 +3,7 @@
 mod attest;
 mod bench;
 mod governance;
+mod ledger;
 mod node;
 
 use std::net::IpAddr;
@@ -14,7 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::attest::{Attest, AttestVerify};
 pub use self::bench::{Attack, BenchBeside, BenchGovernance};
 pub use self::governance::{At, Constitution, Governance, Member, Proposal, Request, Signer};
-pub use self::node::{LedgerChange, LedgerList, Listen, Node, NodeJoin};
+pub use self::ledger::{ANYWHERE, Ledger, LedgerChange, LedgerKind, LedgerOpen};
+pub use self::node::{Listen, Node, NodeJoin};
 use crate::printer::Color;
 
 /// Consortium ledgers at database speed: a development network, its state, its ledgers, its members.
@@ -80,8 +82,9 @@ pub enum Command {
 
 /// Start a development network on this machine, or go on with one
 ///
-/// Starts the nodes of the network in DIR that do not run yet, and makes the network first if there is none. The TEE is virtual:
-/// whoever can read DIR can read everything, so use it for development only.
+/// Starts the nodes of the network in DIR that do not run yet, and makes the network first if there is none: its three members sign
+/// the state, and vote for an Ethereum ledger and a key-value ledger. The TEE is virtual: whoever can read DIR can read everything,
+/// so use it for development only.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -125,6 +128,9 @@ pub struct Up {
     /// Let a new network take blob transactions; the blobs themselves are not kept
     #[arg(long)]
     pub blobs: bool,
+    /// Let a new network begin without a ledger and without a vote: its members sign the state and open ledgers themselves
+    #[arg(long, conflicts_with_all = ["genesis", "import", "base_fee", "blobs"])]
+    pub bare: bool,
 }
 
 /// Stop the nodes of a development network
@@ -153,59 +159,6 @@ pub struct Status {
     #[arg(long)]
     pub watch: bool,
     /// Print JSON (one line each time with --watch)
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Subcommand)]
-pub enum Ledger {
-    List(LedgerList),
-    /// Propose that a hosted ledger takes no more transactions until it is resumed; what it has stays readable
-    Pause(LedgerChange),
-    /// Propose that a paused ledger takes transactions again
-    Resume(LedgerChange),
-    /// Propose that a hosted ledger takes no more transactions, ever
-    Close(LedgerChange),
-    Verify(LedgerVerify),
-    Show(LedgerShow),
-}
-
-/// Check a whole ledger: every digest, every root, every signature
-///
-/// Needs no node and no key: the ledger brings the service's certificate along. Exits with 1, and says where and why, if
-/// anything does not fit.
-#[derive(Args)]
-#[command(after_help = "Example:\n  coco ledger verify coco-network/node1/ledger")]
-pub struct LedgerVerify {
-    /// A node's ledger directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// The service certificate (PEM) that the ledger must belong to [default: the one it names itself]
-    #[arg(long, value_name = "FILE")]
-    pub service: Option<PathBuf>,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Print the entries of a ledger in a form that people can read
-///
-/// Private tables are sealed and shown by their size.
-#[derive(Args)]
-#[command(
-    after_help = "Examples:\n  coco ledger show coco-network/node1/ledger --to 10\n  coco ledger show DIR --from 100 --json | jq .txid"
-)]
-pub struct LedgerShow {
-    /// A node's ledger directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// The first entry
-    #[arg(long, value_name = "SEQNO", default_value_t = 1)]
-    pub from: u64,
-    /// The last entry [default: the newest]
-    #[arg(long, value_name = "SEQNO")]
-    pub to: Option<u64>,
-    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }

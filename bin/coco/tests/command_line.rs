@@ -39,6 +39,8 @@ fn every_command_explains_itself_with_defaults_and_examples() {
         &["node", "trust"],
         &["node", "retire"],
         &["ledger", "list"],
+        &["ledger", "open"],
+        &["ledger", "policy"],
         &["ledger", "pause"],
         &["ledger", "resume"],
         &["ledger", "close"],
@@ -102,9 +104,20 @@ fn a_wrong_command_line_is_told_apart_from_a_failure() {
         &["node", "join", "--data", "{"],
         &["node", "retire"],
         &["ledger", "open"],
+        &["ledger", "open", "shop"],
+        &["ledger", "open", "shop", "--kind", "bitcoin"],
+        &["ledger", "open", "shop", "--kind", "ethereum"],
+        &["ledger", "open", "../x", "--kind", "keyvalue"],
+        &["ledger", "open", "shop", "--kind", "keyvalue", "--port", "0"],
+        &["ledger", "open", "shop", "--kind", "keyvalue", "--connect", "10.1.2.3/16"],
+        &["ledger", "policy", "shop"],
+        &["ledger", "policy", "shop", "--connect", "here"],
+        &["up", "--bare", "--blobs"],
     ] {
         assert_eq!(coco(wrong).status.code(), Some(2), "{wrong:?}");
     }
+    let near = said(&coco(&["ledger", "policy", "shop", "--connect", "10.1.2.3/16"]));
+    assert!(near.contains("10.1.0.0/16"), "{near}");
     let dir = tempfile::tempdir().unwrap();
     let none = coco(&["status", "--dir", dir.path().to_str().unwrap()]);
     assert_eq!(none.status.code(), Some(1));
@@ -122,4 +135,11 @@ fn a_directory_without_a_ledger_is_not_called_valid() {
     assert_eq!(json.status.code(), Some(1));
     assert!(said(&json).contains("\"valid\":false"), "{}", said(&json));
     assert_eq!(coco(&["ledger", "show", dir]).status.code(), Some(1));
+    let nothing = coco(&["ledger", "open", "notes", "--kind", "keyvalue", "--dir", dir]);
+    assert!(said(&nothing).contains("there is no network in"), "{}", said(&nothing));
+    std::fs::write(format!("{dir}/network.json"), "{}").unwrap();
+    for command in [&["ledger", "verify"][..], &["ledger", "show"], &["governance", "log"]] {
+        let said = said(&coco(&[command, &[dir]].concat()));
+        assert!(said.contains("directory of a network") && said.contains("node1/ledger"), "{said}");
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 #[test]
 fn members_take_a_new_one_in() {
-    let Some(place) = Place::new("3") else { return };
+    let Some(place) = Place::bare("3") else { return };
     let before = place.fails(&["proposal", "new", "--action", "remove_user", "--arg", &format!("user_id={:064}", 1)]);
     assert!(before.contains("not an active member") && before.contains("signed by member0"), "{before}");
     assert!(before.contains("coco member ack"), "{before}");
@@ -80,7 +80,7 @@ fn members_take_a_new_one_in() {
 
 #[test]
 fn a_vote_is_lost_and_a_proposal_taken_back() {
-    let Some(place) = Place::new("1") else { return };
+    let Some(place) = Place::bare("1") else { return };
     place.ok(&["member", "ack", "--all"]);
     assert!(place.ok(&["proposal", "list"]).is_empty());
     let member1 = place.member("member1")["id"].as_str().unwrap().to_owned();

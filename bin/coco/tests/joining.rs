@@ -14,7 +14,12 @@ use newcomers::{Place, ethereum, wait};
 fn two_nodes_join_and_one_leaves() {
     let Some(place) = Place::new("1") else { return };
     let ledgers = place.json(&["ledger", "list"]);
-    assert_eq!(ledgers["ledgers"][0], json!({ "name": "ethereum", "kind": "ethereum", "status": "Open" }));
+    let (first, rpc) = (&ledgers["ledgers"][0], place.ready["nodes"][0]["ethereum"].as_str().unwrap());
+    assert_eq!(
+        (&first["name"], &first["kind"], &first["status"]),
+        (&json!("ethereum"), &json!("ethereum"), &json!("Open"))
+    );
+    assert_eq!(first["doors"], json!([{ "node": 1, "address": rpc.trim_start_matches("http://"), "trouble": null }]));
 
     let second = place.joins("node2");
     let third = place.joins("node3");

@@ -368,7 +368,7 @@ fn what_is_wrong_with_a_token_is_told() {
 #[test]
 fn a_network_is_governed_with_keys_elsewhere() {
     let Some(mut desk) = Desk::new(&["openssl", "ssh-agent", "ssh-add", "base64"]) else { return };
-    let Some(place) = Place::new("1") else { return };
+    let Some(place) = Place::bare("1") else { return };
     let _running = agent(&mut desk);
     let members = place.network().join("members");
     let key = |name: &str| members.join(format!("{name}_privk.pem")).to_str().unwrap().to_owned();

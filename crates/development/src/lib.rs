@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! D/network.json            what the network is made of; written last, so that its presence means "complete"
-//! D/genesis.json            of its Ethereum ledger
+//! D/genesis.json            what its members open its Ethereum ledger with
 //! D/accounts.json           whose keys the nodes hold ("unlocked")
 //! D/service_cert.pem        the service's certificate
 //! D/members/                member0_cert.pem, member0_privk.pem, ...
@@ -43,7 +43,7 @@ pub use identity::{Admission, Candidate, Founder, Identity, LedgerSecrets, Past,
 pub use join_file::{Door, JoinFile};
 pub use joined::{Fetched, Joined, JoinedLedger, Joining, JoiningState, Membership, Neighbour, Served};
 pub use layout::{Layout, NodeLayout};
-pub use network::{HostedLedger, Network, NetworkNode, Plan, create};
+pub use network::{ETHEREUM, HostedLedger, Network, NetworkNode, Plan, create};
 pub use newcomer::{Newcomer, newcomer};
 pub use node_file::{FounderFile, LedgerFile, LedgerKind, NodeFile, Origin, PeerFile, Signing};
 pub use ports::{Ports, in_use};

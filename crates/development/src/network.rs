@@ -23,8 +23,11 @@ const MEMBERS: [&str; 3] = ["member0", "member1", "member2"];
 /// Certificates are valid from a day before their making (clocks differ) for ten years.
 const DAY: u64 = 24 * 60 * 60;
 const VALIDITY: u64 = 3_650 * DAY;
+/// The names of a development network's ledgers: its nodes have doors for them from the beginning.
+pub const ETHEREUM: &str = "ethereum";
+const KEYVALUE: &str = "keyvalue";
 /// The form of `network.json`.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What a new network shall be.
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ pub struct Plan {
     pub base_fee: u64,
     /// Whether blob transactions are taken.
     pub blobs: bool,
+    /// Whether it is to begin without ledgers.
+    pub bare: bool,
 }
 
 impl Plan {
@@ -55,6 +60,7 @@ impl Plan {
             genesis: None,
             base_fee: 0,
             blobs: false,
+            bare: false,
         }
     }
 }
@@ -70,6 +76,7 @@ pub struct Network {
     pub nodes: Vec<NetworkNode>,
     /// Their names; certificates and keys are in `members/`.
     pub members: Vec<String>,
+    /// Those that its members open first. What they open later is in the network alone.
     pub ledgers: Vec<HostedLedger>,
 }
 
@@ -86,6 +93,12 @@ pub struct HostedLedger {
     /// Ethereum: what its transactions are signed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_id: Option<u64>,
+    /// Ethereum: the base fee of every block, in wei.
+    #[serde(default)]
+    pub base_fee: u64,
+    /// Ethereum: whether blob transactions are taken.
+    #[serde(default)]
+    pub blobs: bool,
 }
 
 impl Network {
@@ -137,15 +150,20 @@ pub fn create(dir: &Path, plan: &Plan) -> Result<Network, Error> {
         signing: plan.signing,
         nodes: (1..).zip(&people.nodes).map(|(number, (id, _))| NetworkNode { number, id: id.to_string() }).collect(),
         members: MEMBERS.map(String::from).to_vec(),
-        ledgers: vec![
-            HostedLedger { kind: LedgerKind::Ethereum, name: "ethereum".into(), chain_id: Some(chain_id) },
-            HostedLedger { kind: LedgerKind::Keyvalue, name: "keyvalue".into(), chain_id: None },
-        ],
+        ledgers: if plan.bare { Vec::new() } else { hosted(plan, chain_id) },
     };
     let json = serde_json::to_vec_pretty(&network).map_err(|e| Error::content(&layout.network(), e.to_string()))?;
     files::write(&layout.network(), &json, Readers::Everyone)?;
     fs::remove_file(layout.unfinished()).map_err(|e| Error::io("remove", &layout.unfinished(), e))?;
     Ok(network)
+}
+
+fn hosted(plan: &Plan, chain_id: u64) -> Vec<HostedLedger> {
+    let Plan { base_fee, blobs, .. } = *plan;
+    vec![
+        HostedLedger { kind: LedgerKind::Ethereum, name: ETHEREUM.into(), chain_id: Some(chain_id), base_fee, blobs },
+        HostedLedger { kind: LedgerKind::Keyvalue, name: KEYVALUE.into(), chain_id: None, base_fee: 0, blobs: false },
+    ]
 }
 
 /// The directory must be empty (but for the lock), or hold what an interrupted making left.
@@ -253,24 +271,8 @@ fn write_nodes(layout: &Layout, plan: &Plan, people: &People) -> Result<(), Erro
             archive: false,
             origin: Origin::Founder(founder),
             ledgers: vec![
-                LedgerFile {
-                    kind: LedgerKind::Ethereum,
-                    name: "ethereum".into(),
-                    listen: ethereum,
-                    genesis: Some("../genesis.json".into()),
-                    accounts: Some("../accounts.json".into()),
-                    base_fee: plan.base_fee,
-                    blobs: plan.blobs,
-                },
-                LedgerFile {
-                    kind: LedgerKind::Keyvalue,
-                    name: "keyvalue".into(),
-                    listen: ports.take(layout.dir())?,
-                    genesis: None,
-                    accounts: None,
-                    base_fee: 0,
-                    blobs: false,
-                },
+                LedgerFile { name: ETHEREUM.into(), listen: ethereum, accounts: Some("../accounts.json".into()) },
+                LedgerFile { name: KEYVALUE.into(), listen: ports.take(layout.dir())?, accounts: None },
             ],
         };
         file.write(node.dir())?;

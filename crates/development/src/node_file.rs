@@ -22,7 +22,7 @@ pub struct NodeFile {
     /// Whether the node keeps every version of its state.
     pub archive: bool,
     pub origin: Origin,
-    /// The ledgers the network hosts, and where this node serves them. A node that joins need name none: it is told which there are.
+    /// Where this node serves which ledger. One that is not named is served where members decided, or where a node that joined chose.
     pub ledgers: Vec<LedgerFile>,
 }
 
@@ -60,27 +60,16 @@ pub struct PeerFile {
     pub governance: Option<SocketAddr>,
 }
 
-/// One hosted ledger on one node.
+/// One hosted ledger on one node. What it is and starts from, members decide; it may name one that they have not opened yet.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerFile {
-    pub kind: LedgerKind,
     pub name: String,
     /// Where this node serves the ledger's clients.
     pub listen: SocketAddr,
-    /// Ethereum: the first state. A path relative to the node's directory. Founders only, as all that follows but accounts:
-    /// it becomes the ledger's row, and whoever joins later reads it there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub genesis: Option<PathBuf>,
     /// Ethereum: accounts whose keys the node holds. A path relative to the node's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<PathBuf>,
-    /// Ethereum: the base fee of every block, in wei.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub base_fee: u64,
-    /// Ethereum: whether blob transactions are taken.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub blobs: bool,
 }
 
 /// Which adapter serves a hosted ledger.
@@ -159,10 +148,10 @@ impl NodeFile {
         files::write(&path, text.as_bytes(), Readers::Everyone)
     }
 
-    /// The first hosted ledger of a kind.
+    /// What it says of a hosted ledger.
     #[must_use]
-    pub fn ledger(&self, kind: LedgerKind) -> Option<&LedgerFile> {
-        self.ledgers.iter().find(|ledger| ledger.kind == kind)
+    pub fn ledger(&self, name: &str) -> Option<&LedgerFile> {
+        self.ledgers.iter().find(|ledger| ledger.name == name)
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -173,16 +162,6 @@ impl NodeFile {
         for (i, ledger) in self.ledgers.iter().enumerate() {
             if self.ledgers[..i].iter().any(|other| other.name == ledger.name) {
                 return Err(format!("two of `ledgers` are named `{}`", ledger.name));
-            }
-            let founds = matches!(self.origin, Origin::Founder(_));
-            if founds && ledger.kind == LedgerKind::Ethereum && ledger.genesis.is_none() {
-                return Err(format!("the Ethereum ledger `{}` needs a `genesis`", ledger.name));
-            }
-            if !founds && (ledger.genesis.is_some() || ledger.base_fee != 0 || ledger.blobs) {
-                return Err(format!(
-                    "what the ledger `{}` starts from is in the network that the node joins: leave `genesis`, `base_fee` and `blobs` out",
-                    ledger.name
-                ));
             }
         }
         Ok(())
@@ -248,16 +227,6 @@ impl Written {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
 pub(crate) fn write_id<S: Serializer>(id: &NodeId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
@@ -294,10 +263,9 @@ number = 1
 id = "abababababababababababababababababababababababababababababababab"
 peer = "127.0.0.1:43210"
 [[ledgers]]
-kind = "ethereum"
 name = "ethereum"
 listen = "127.0.0.1:8545"
-genesis = "../genesis.json"
+accounts = "../accounts.json"
 "#;
 
     const JOINS: &str = r#"
@@ -310,7 +278,6 @@ service_certificate = "service_cert.pem"
 constitution = "ababababABababababababababababababababababababababababababababab"
 node_data = '{"name": "four"}'
 [[ledgers]]
-kind = "ethereum"
 name = "ethereum"
 listen = "10.0.0.4:8545"
 "#;
@@ -318,7 +285,8 @@ listen = "10.0.0.4:8545"
     #[test]
     fn a_founder_is_told_the_others_and_its_place_among_them() {
         let file = read(GOOD).unwrap();
-        assert_eq!((file.ledgers[0].base_fee, file.peer.port()), (0, 43210));
+        assert_eq!((file.ledger("ethereum").unwrap().listen.port(), file.peer.port()), (8545, 43210));
+        assert_eq!(file.ledger("keyvalue"), None);
         assert!(matches!(file.origin, Origin::Founder(FounderFile { number: 1, signing: Signing::Cose, .. })));
     }
 
@@ -339,14 +307,16 @@ listen = "10.0.0.4:8545"
     #[test]
     fn a_wrong_node_file_is_refused_with_the_reason() {
         assert!(refused(&GOOD.replacen("number = 1", "number = 2", 1)).contains("`number` is 2"));
-        assert!(refused(&GOOD.replace("ethereum\"\nname", "bitcoin\"\nname")).contains("bitcoin"));
+        assert!(refused(&GOOD.replace("accounts =", "genesis =")).contains("genesis"));
+        assert!(
+            refused(&format!("{GOOD}[[ledgers]]\nname = \"ethereum\"\nlisten = \"[::1]:1\""))
+                .contains("two of `ledgers`")
+        );
         assert!(refused(&GOOD.replace("abab", "ab")).contains("64 hexadecimal"));
-        assert!(refused(&GOOD.replace("genesis = \"../genesis.json\"", "")).contains("needs a `genesis`"));
         assert!(refused(&GOOD.replace("signing = \"cose\"", "")).contains("`signing` is missing"));
         assert!(refused(&format!("speed = 1\n{GOOD}")).contains("speed"));
         assert!(refused(&format!("number = 4\n{JOINS}")).contains("keep one"));
         assert!(refused(&JOINS.replace("peer = ", "# ")).contains("needs `peer`"));
-        assert!(refused(&format!("{JOINS}genesis = \"g.json\"")).contains("leave `genesis`"));
         assert!(refused(&JOINS.replace("https://node2", "http://node2")).contains("http://node2"));
         assert!(
             refused(&JOINS.replace("[\"https://10.0.0.1:2\", \"https://node2.example\"]", "[]")).contains("`network`")

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use development::{
-    FounderFile, Identity, Layout, LedgerKind, Network, Newcomer, NodeFile, Origin, Past, Plan, create, newcomer,
+    ETHEREUM, FounderFile, Identity, Layout, Network, Newcomer, NodeFile, Origin, Past, Plan, create, newcomer,
 };
 
 fn founder(file: &NodeFile) -> &FounderFile {
@@ -20,6 +20,8 @@ fn every_node_opens_its_own_identity_of_one_service() {
     let network = create(dir.path(), &Plan::new(3)).unwrap();
     assert_eq!(Network::read(dir.path()).unwrap(), Some(network.clone()));
     assert_eq!(network.chain_id(), Some(1337));
+    let names: Vec<&str> = network.ledgers.iter().map(|ledger| ledger.name.as_str()).collect();
+    assert_eq!(names, ["ethereum", "keyvalue"]);
     let layout = Layout::new(dir.path());
     let mut ports = BTreeSet::new();
     for node in &network.nodes {
@@ -34,8 +36,8 @@ fn every_node_opens_its_own_identity_of_one_service() {
         assert_eq!(identity.service_certificate, fs::read_to_string(layout.service_certificate()).unwrap());
         let Past::Founded { node_certificates, members } = &identity.past else { panic!("it is a founder") };
         assert_eq!((node_certificates.len(), members.len()), (3, 3));
-        let genesis = file.ledger(LedgerKind::Ethereum).unwrap().genesis.as_ref().unwrap();
-        assert_eq!(fs::read_to_string(node_dir.dir().join(genesis)).unwrap(), development::DEFAULT_GENESIS);
+        let accounts = file.ledger(ETHEREUM).unwrap().accounts.as_ref().unwrap();
+        assert!(node_dir.dir().join(accounts).is_file());
         ports.extend(file.ledgers.iter().map(|ledger| ledger.listen.port()));
         ports.extend([file.http.port(), file.governance.port(), file.peer.port()]);
     }
@@ -85,6 +87,15 @@ fn a_genesis_of_ones_own_is_kept_byte_for_byte() {
     let own = Plan { genesis: Some(("g.json".into(), genesis.clone())), ..Plan::new(1) };
     assert_eq!(create(dir.path(), &own).unwrap().chain_id(), Some(4242));
     assert_eq!(fs::read(Layout::new(dir.path()).genesis()).unwrap(), genesis);
+}
+
+#[test]
+fn a_bare_network_has_doors_for_ledgers_and_is_made_for_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = create(dir.path(), &Plan { bare: true, ..Plan::new(1) }).unwrap();
+    assert_eq!((network.ledgers.len(), network.chain_id()), (0, None));
+    let file = NodeFile::read(Layout::new(dir.path()).node(1).dir()).unwrap();
+    assert!(file.ledger("ethereum").is_some() && file.ledger("keyvalue").is_some());
 }
 
 #[test]

@@ -117,6 +117,8 @@ fn rows(tx: &Tx<'_>) -> Vec<Value> {
             "kind": text("kind"),
             "status": text("status"),
             "policy": row["policy"],
+            "number": row["number"],
+            "listeners": row["listeners"],
         })
     };
     tx.range(table, ..).map(shown).collect()

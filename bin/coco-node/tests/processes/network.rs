@@ -292,9 +292,9 @@ impl Drop for Network {
 impl Node {
     fn new(dir: PathBuf, kinds: &[LedgerKind]) -> Self {
         let mut file = NodeFile::read(&dir).unwrap();
-        file.ledgers.retain(|ledger| kinds.contains(&ledger.kind));
+        file.ledgers.retain(|ledger| kinds.iter().any(|kind| kind.name() == ledger.name));
         file.write(&dir).unwrap();
-        let listens = |kind| file.ledger(kind).map(|ledger| ledger.listen);
+        let listens = |kind: LedgerKind| file.ledger(kind.name()).map(|ledger| ledger.listen);
         let keyvalue = listens(LedgerKind::Keyvalue).unwrap();
         let ethereum = listens(LedgerKind::Ethereum);
         let (http, peer, governance) = (file.http, file.peer, file.governance);
@@ -374,15 +374,7 @@ impl Node {
 fn add_doors(dir: &Path, names: &[&str], ports: &mut Ports) {
     let mut file = NodeFile::read(dir).unwrap();
     for name in names {
-        file.ledgers.push(LedgerFile {
-            kind: LedgerKind::Keyvalue,
-            name: (*name).to_owned(),
-            listen: ports.take(dir).unwrap(),
-            genesis: None,
-            accounts: None,
-            base_fee: 0,
-            blobs: false,
-        });
+        file.ledgers.push(LedgerFile { name: (*name).to_owned(), listen: ports.take(dir).unwrap(), accounts: None });
     }
     file.write(dir).unwrap();
 }

@@ -1,4 +1,4 @@
-//! The commands about nodes, and about hosted ledgers as members see them.
+//! The commands about nodes.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -81,27 +81,6 @@ pub struct NodeChange {
     /// The node's id, or how it begins, or its number
     #[arg(value_name = "ID|NUMBER")]
     pub node: String,
-    #[command(flatten)]
-    pub signer: Signer,
-    #[command(flatten)]
-    pub at: At,
-}
-
-/// List the ledgers that a network hosts
-#[derive(Args)]
-#[command(after_help = "Example:\n  coco ledger list")]
-pub struct LedgerList {
-    #[command(flatten)]
-    pub at: At,
-}
-
-/// A change of one hosted ledger.
-#[derive(Args)]
-#[command(after_help = "Example:\n  coco ledger pause ethereum --as member0")]
-pub struct LedgerChange {
-    /// The ledger's name
-    #[arg(value_name = "NAME")]
-    pub name: String,
     #[command(flatten)]
     pub signer: Signer,
     #[command(flatten)]

@@ -18,7 +18,6 @@ use std::process::ExitCode;
 
 use crate::cli::{self, Command};
 use crate::failure::Failure;
-use crate::governance::Place;
 use crate::network;
 use crate::printer::Printer;
 
@@ -39,16 +38,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
             let cli::AttestVerify { evidence, policy, report_data } = args;
             attest::verify(&evidence.file, &policy, report_data.0, evidence.at, evidence.json, printer)
         }
-        Command::Ledger(cli::Ledger::List(args)) => ledger::list::run(&Place::settle(&args.at)?, args.at.json, printer),
-        Command::Ledger(cli::Ledger::Pause(args)) => ledger::change::run("pause_ledger", args, printer),
-        Command::Ledger(cli::Ledger::Resume(args)) => ledger::change::run("resume_ledger", args, printer),
-        Command::Ledger(cli::Ledger::Close(args)) => ledger::change::run("close_ledger", args, printer),
-        Command::Ledger(cli::Ledger::Verify(args)) => {
-            ledger::verify::run(&args.dir, args.service.as_deref(), args.json, printer)
-        }
-        Command::Ledger(cli::Ledger::Show(args)) => {
-            ledger::show::run(&args.dir, args.from..=args.to.unwrap_or(u64::MAX), args.json, printer)
-        }
+        Command::Ledger(command) => ledger::run(command, printer),
         Command::Bench(cli::Bench::Ethereum(args)) => bench::run(&bench::settle_ethereum(args)?, printer),
         Command::Bench(cli::Bench::Keyvalue(args)) => bench::run(&bench::settle_keyvalue(args)?, printer),
         Command::Bench(cli::Bench::Governance(args)) => bench::run(&bench::settle_governance(args)?, printer),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use development::Origin;
+use development::{LedgerKind, Origin};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -90,7 +90,7 @@ fn compare(nodes: &[Node], before: &Look, now: &Look) -> Shown {
             running: node.process().is_some() || now.statuses[i].is_some(),
             joining: node.is_joining(),
             http: node.file.http,
-            ethereum: node.ethereum,
+            ethereum: now.statuses[i].as_ref().and_then(|status| status.door(LedgerKind::Ethereum)),
             status: now.statuses[i].clone(),
             transactions_per_second: speed(i),
         })

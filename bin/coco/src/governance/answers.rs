@@ -104,6 +104,12 @@ pub struct Ledger {
     pub name: String,
     pub kind: String,
     pub status: String,
+    /// Who may connect, as members wrote it.
+    #[serde(default)]
+    pub policy: Value,
+    /// At which ports nodes serve it whose own file says nothing else, by the names of its doors.
+    #[serde(default)]
+    pub listeners: Option<BTreeMap<String, u16>>,
 }
 
 /// What was proposed.

@@ -5,6 +5,7 @@
 //!               │            ▲ │
 //!               │            │ └▶ prepared             what is to be signed, if the key is somewhere else
 //!               │            └─── signature            what came of that
+//!               │            └──── opening              what is proposed to open a ledger
 //!               ├─▶ answers ─▶ people, words           who is meant, and what an action would change
 //!               └─▶ refusal                            why not, and what to do about it
 //! ```
@@ -12,6 +13,7 @@
 //! What comes from the service may have been written by a member who means ill: it is shown without control characters.
 
 mod answers;
+mod opening;
 mod people;
 mod place;
 mod plain;
@@ -23,7 +25,8 @@ mod signature;
 mod signer;
 pub mod words;
 
-pub use answers::{Action, Member, Node, Policies, Proposal, Times};
+pub use answers::{Action, Ledger, Member, Node, Policies, Proposal, Times};
+pub use opening::{OPEN_LEDGER, Opening, SET_LEDGER_POLICY, Start, ledger_policy};
 pub use people::People;
 pub use place::Place;
 pub use plain::{plain, plain_lines, short};

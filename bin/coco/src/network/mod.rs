@@ -16,7 +16,7 @@ pub use node::{Node, Role, Status};
 pub use output::last_lines;
 pub use process::become_node;
 pub use ready::ReadyFile;
-pub use start::{Program, Started, abandon, bring_up, start};
+pub use start::{Program, Started, Starting, abandon, start};
 pub use stop::stop;
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use development::{Joining, LedgerFile, LedgerKind, Membership, NodeFile, NodeLayout, Origin, Served};
+use development::{Joining, LedgerKind, Membership, NodeFile, NodeLayout, Origin};
 use serde::{Deserialize, Serialize};
 
 use super::http::Client;
@@ -17,10 +17,6 @@ pub struct Node {
     pub id: String,
     pub layout: NodeLayout,
     pub file: NodeFile,
-    /// The ledgers that it serves.
-    pub ledgers: Vec<Served>,
-    /// Where it serves Ethereum clients.
-    pub ethereum: Option<SocketAddr>,
 }
 
 /// What a node answers to `GET /node/status`. More may be in the answer than `coco` knows.
@@ -42,7 +38,51 @@ pub struct Status {
     /// Those that follow and do not vote, or not yet.
     #[serde(default)]
     pub learners: Vec<u64>,
+    /// The hosted ledgers, in the order in which they were opened.
+    #[serde(default)]
+    pub ledgers: Vec<Hosted>,
     pub pid: u32,
+}
+
+/// A hosted ledger, as one node has it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hosted {
+    pub name: String,
+    /// Absent where the node cannot read what members decided.
+    pub kind: Option<String>,
+    pub status: String,
+    /// Its doors that are open.
+    pub listeners: Vec<Listener>,
+    /// Why it is not served, or not wholly.
+    #[serde(default)]
+    pub trouble: Option<String>,
+}
+
+/// A door.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listener {
+    pub name: String,
+    pub address: SocketAddr,
+}
+
+impl Hosted {
+    /// Where its clients find it.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listeners.first().map(|listener| listener.address)
+    }
+}
+
+impl Status {
+    /// A hosted ledger, by its name.
+    pub fn hosted(&self, name: &str) -> Option<&Hosted> {
+        self.ledgers.iter().find(|ledger| ledger.name == name)
+    }
+
+    /// Where it serves the first ledger of a kind that it serves.
+    pub fn door(&self, kind: LedgerKind) -> Option<SocketAddr> {
+        let of_kind = self.ledgers.iter().filter(|ledger| ledger.kind.as_deref() == Some(kind.name()));
+        of_kind.filter_map(Hosted::address).next()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -71,14 +111,7 @@ impl Node {
             Origin::Founder(founder) => founder.number,
             Origin::Joiner(_) => 0,
         };
-        let served = |ledger: &LedgerFile| Served {
-            name: ledger.name.clone(),
-            kind: ledger.kind,
-            listen: ledger.listen,
-            chain_id: None,
-        };
-        let ledgers = file.ledgers.iter().map(served).collect();
-        Ok(Self::new(number, id, layout, file, ledgers))
+        Ok(Self { number, id, layout, file })
     }
 
     /// One that joined, or is about to. `None` if the directory is not such a one's.
@@ -90,21 +123,11 @@ impl Node {
         if matches!(file.origin, Origin::Founder(_)) {
             return Ok(None);
         }
-        if let Some(Membership { number, id, ledgers }) = Membership::read(layout.dir())? {
-            return Ok(Some(Self::new(number, id.to_string(), layout, file, ledgers)));
+        if let Some(Membership { number, id, .. }) = Membership::read(layout.dir())? {
+            return Ok(Some(Self { number, id: id.to_string(), layout, file }));
         }
         let id = Joining::read(layout.dir())?.map(|joining| joining.id.to_string()).unwrap_or_default();
-        Ok(Some(Self::new(0, id, layout, file, Vec::new())))
-    }
-
-    fn new(number: u64, id: String, layout: NodeLayout, file: NodeFile, ledgers: Vec<Served>) -> Self {
-        let ethereum = ledgers.iter().find(|ledger| ledger.kind == LedgerKind::Ethereum).map(|ledger| ledger.listen);
-        Self { number, id, layout, file, ledgers, ethereum }
-    }
-
-    /// Where it serves the first ledger of a kind.
-    pub fn ledger(&self, kind: LedgerKind) -> Option<SocketAddr> {
-        self.ledgers.iter().find(|ledger| ledger.kind == kind).map(|ledger| ledger.listen)
+        Ok(Some(Self { number: 0, id, layout, file }))
     }
 
     /// Whether it is still on its way into its network.
@@ -128,7 +151,7 @@ impl Node {
 
     /// Every address it listens on, with what it is for.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
-        let ledgers = self.ledgers.iter().map(|ledger| (format!("the ledger `{}`", ledger.name), ledger.listen));
+        let ledgers = self.file.ledgers.iter().map(|ledger| (format!("the ledger `{}`", ledger.name), ledger.listen));
         let own = [
             ("its status".to_owned(), self.file.http),
             ("its members".to_owned(), self.file.governance),

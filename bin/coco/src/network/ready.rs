@@ -6,9 +6,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use development::{ACCOUNTS, Account, Layout, Network};
+use development::{ACCOUNTS, Account, Layout, LedgerKind, Network};
 use serde::Serialize;
+use serde_json::json;
 
+use super::http::Client;
 use super::node::{Node, Role, Status};
 use crate::failure::Failure;
 
@@ -67,8 +69,12 @@ impl ReadyNode {
             dir: node.layout.dir().to_owned(),
             http: format!("http://{}", node.file.http),
             governance: format!("https://{}", node.file.governance),
-            ethereum: node.ethereum.map(|address| format!("http://{address}")),
-            ledgers: node.ledgers.iter().map(|it| (it.name.clone(), format!("http://{}", it.listen))).collect(),
+            ethereum: status.door(LedgerKind::Ethereum).map(|address| format!("http://{address}")),
+            ledgers: status
+                .ledgers
+                .iter()
+                .filter_map(|it| Some((it.name.clone(), format!("http://{}", it.address()?))))
+                .collect(),
             primary: status.role == Role::Primary,
         }
     }
@@ -82,13 +88,11 @@ impl Ethereum {
 
 impl ReadyFile {
     /// `statuses` are the nodes', in the same order.
-    pub fn new(dir: &Path, network: &Network, nodes: &[Node], statuses: &[Status]) -> Result<Self, Failure> {
+    pub fn new(dir: &Path, network: &Network, nodes: &[Node], statuses: &[Status]) -> Self {
         let layout = Layout::new(dir);
-        let missing = || Failure::new(format!("the network in {} hosts no Ethereum ledger", dir.display()));
-        let first = nodes.first().and_then(|node| node.ethereum).ok_or_else(missing)?;
-        Ok(Self {
-            ethereum: Some(Ethereum::at(first)),
-            chain_id: Some(network.chain_id().ok_or_else(missing)?),
+        Self {
+            ethereum: statuses.first().and_then(|status| status.door(LedgerKind::Ethereum)).map(Ethereum::at),
+            chain_id: network.chain_id(),
             accounts: ACCOUNTS.to_vec(),
             members: network
                 .members
@@ -98,15 +102,16 @@ impl ReadyFile {
             nodes: nodes.iter().zip(statuses).map(|(node, status)| ReadyNode::of(node, status)).collect(),
             service_certificate: layout.service_certificate(),
             ledger_dirs: nodes.iter().map(|node| node.layout.ledger()).collect(),
-        })
+        }
     }
 
     /// Of a node that joined a network elsewhere: what is on this machine.
-    pub fn joined(node: &Node, status: &Status) -> Self {
+    pub fn joined(node: &Node, status: &Status, client: &Client) -> Self {
         let layout = Layout::new(node.layout.dir());
+        let ethereum = status.door(LedgerKind::Ethereum);
         Self {
-            ethereum: node.ethereum.map(Ethereum::at),
-            chain_id: node.ledgers.iter().find_map(|ledger| ledger.chain_id),
+            ethereum: ethereum.map(Ethereum::at),
+            chain_id: ethereum.and_then(|door| chain_id(door, client)),
             accounts: Vec::new(),
             members: Vec::new(),
             nodes: vec![ReadyNode::of(node, status)],
@@ -117,16 +122,22 @@ impl ReadyFile {
 
     /// Whoever waits for the file finds it whole.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let json = serde_json::to_vec_pretty(self)
+        let text = serde_json::to_vec_pretty(self)
             .map_err(|e| Failure::from_error("cannot describe the network as JSON", &e))?;
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
         let written = || -> std::io::Result<()> {
             let mut file = File::create(&beside)?;
-            file.write_all(&json)?;
+            file.write_all(&text)?;
             file.write_all(b"\n")?;
             fs::rename(&beside, path)
         };
         written().map_err(|e| Failure::file("write", path, &e).hint("its directory must exist and be writable"))
     }
+}
+
+/// What an Ethereum ledger's transactions are signed for, as it says itself.
+fn chain_id(door: SocketAddr, client: &Client) -> Option<u64> {
+    let said = client.call(door, "eth_chainId", &json!([])).ok()?;
+    u64::from_str_radix(said.as_str()?.strip_prefix("0x")?, 16).ok()
 }

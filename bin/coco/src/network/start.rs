@@ -87,44 +87,52 @@ pub fn start(node: &Node, program: &Program) -> Result<Started, Failure> {
     Ok(started)
 }
 
-/// Starts the nodes that do not run, waits until every node serves, and returns what each says.
-///
-/// What is started is added to `started`. If a node that was started ends, or `stopped` says so, all of `started` are stopped.
-pub fn bring_up(
-    nodes: &[Node],
-    program: &Program,
-    started: &mut Vec<Started>,
-    client: &Client,
-    printer: &Printer,
-    stopped: impl Fn() -> bool,
-) -> Result<Vec<Status>, Failure> {
-    let begun = Instant::now();
-    let mut mentioned = false;
-    let result = loop {
-        if let Err(failure) = start_missing(nodes, program, started) {
-            break Err(failure);
+/// Nodes that are to serve, and what it takes to get them there.
+pub struct Starting<'a> {
+    pub nodes: &'a [Node],
+    pub program: &'a Program,
+    pub client: &'a Client,
+    pub printer: &'a Printer,
+    /// Whether somebody wants no more of it.
+    pub stopped: &'a dyn Fn() -> bool,
+}
+
+impl Starting<'_> {
+    /// Starts the nodes that do not run, waits until every node serves, and has opened its doors for `ledgers`, and returns what
+    /// each says.
+    ///
+    /// What is started is added to `started`. If a node that was started ends, or `stopped` says so, all of `started` are stopped.
+    pub fn bring_up(&self, ledgers: &[String], started: &mut Vec<Started>) -> Result<Vec<Status>, Failure> {
+        let result = self.wait(ledgers, started);
+        if result.is_err() {
+            abandon(started);
         }
-        let (serving, waiting) = ask(nodes, client);
-        if waiting.is_empty() {
-            break Ok(serving);
-        }
-        if stopped() {
-            break Err(Failure::new("stopped before the network was serving"));
-        }
-        if begun.elapsed() > PATIENCE {
-            let what = format!("after {} s still not serving: {}", PATIENCE.as_secs(), waiting.join(", "));
-            break Err(Failure::new(what).hint("the nodes' logs (node.log in each node's directory) may say why"));
-        }
-        if !mentioned && begun.elapsed() > MENTION {
-            mentioned = true;
-            printer.note(format!("still waiting for {}", waiting.join(", ")));
-        }
-        thread::sleep(POLL);
-    };
-    if result.is_err() {
-        abandon(started);
+        result
     }
-    result
+
+    fn wait(&self, ledgers: &[String], started: &mut Vec<Started>) -> Result<Vec<Status>, Failure> {
+        let begun = Instant::now();
+        let mut mentioned = false;
+        loop {
+            start_missing(self.nodes, self.program, started)?;
+            let (serving, waiting) = ask(self.nodes, ledgers, self.client);
+            if waiting.is_empty() {
+                return Ok(serving);
+            }
+            if (self.stopped)() {
+                return Err(Failure::new("stopped before the network was serving"));
+            }
+            if begun.elapsed() > PATIENCE {
+                let what = format!("after {} s still not serving: {}", PATIENCE.as_secs(), waiting.join(", "));
+                return Err(Failure::new(what).hint("the nodes' logs (node.log in each node's directory) may say why"));
+            }
+            if !mentioned && begun.elapsed() > MENTION {
+                mentioned = true;
+                self.printer.note(format!("still waiting for {}", waiting.join(", ")));
+            }
+            thread::sleep(POLL);
+        }
+    }
 }
 
 /// A node that was just killed may look alive for a moment; so this is asked again and again.
@@ -144,11 +152,14 @@ fn start_missing(nodes: &[Node], program: &Program, started: &mut Vec<Started>) 
 }
 
 /// What the nodes say that serve under a primary, and which do not yet.
-fn ask(nodes: &[Node], client: &Client) -> (Vec<Status>, Vec<String>) {
+fn ask(nodes: &[Node], ledgers: &[String], client: &Client) -> (Vec<Status>, Vec<String>) {
     let (mut serving, mut waiting) = (Vec::new(), Vec::new());
     for node in nodes {
         match node.status(client) {
-            Ok(status) if status.serving && status.primary.is_some() => serving.push(status),
+            Ok(status) if status.serving && status.primary.is_some() => {
+                waiting.extend(ledgers.iter().filter_map(|name| lacks(node, &status, name)));
+                serving.push(status);
+            }
             Ok(status) if status.serving => waiting.push(format!("node {} (knows no primary)", node.number)),
             Ok(status) => waiting.push(format!("node {} ({})", node.number, status.role.name())),
             Err(_) => waiting.push(format!("node {} (no answer)", node.number)),
@@ -159,6 +170,16 @@ fn ask(nodes: &[Node], client: &Client) -> (Vec<Status>, Vec<String>) {
         waiting.push("a primary".to_owned());
     }
     (serving, waiting)
+}
+
+/// What a node that serves members still has to do for a ledger.
+fn lacks(node: &Node, status: &Status, ledger: &str) -> Option<String> {
+    let hosted = status.hosted(ledger);
+    if hosted.is_some_and(|hosted| hosted.address().is_some()) {
+        return None;
+    }
+    let why = hosted.and_then(|hosted| hosted.trouble.as_ref()).map(|why| format!(": {why}")).unwrap_or_default();
+    Some(format!("node {} (to open the ledger {ledger}{why})", node.number))
 }
 
 fn ended_while_starting(node: &Node, started: &Started, how: &str) -> Failure {

@@ -16,16 +16,30 @@ pub struct Place {
 impl Place {
     /// `None`, loudly, if there is no node's program.
     pub fn new(nodes: &str) -> Option<Self> {
+        Self::made(&["--nodes", nodes])
+    }
+
+    /// One that began without a vote: nobody has signed the state, and no ledger is hosted.
+    pub fn bare(nodes: &str) -> Option<Self> {
+        Self::made(&["--nodes", nodes, "--bare"])
+    }
+
+    fn made(options: &[&str]) -> Option<Self> {
         let coco = Path::new(env!("CARGO_BIN_EXE_coco"));
         if std::env::var_os("COCO_NODE").is_none() && !coco.with_file_name("coco-node").is_file() {
             eprintln!("SKIPPED: coco-node is not beside {}; build it first", coco.display());
             return None;
         }
         let mut place = Self { dir: tempfile::tempdir().unwrap(), ready: Value::Null };
-        let ready = place.file("ready.json");
-        place.ok(&["up", "--detach", "--nodes", nodes, "--rpc-port", "0", "--ready-file", ready.to_str().unwrap()]);
-        place.ready = serde_json::from_slice(&fs::read(ready).unwrap()).unwrap();
+        place.up(&[&["--rpc-port", "0"], options].concat());
         Some(place)
+    }
+
+    /// Starts it, or goes on with it.
+    pub fn up(&mut self, options: &[&str]) {
+        let ready = self.file("ready.json");
+        self.ok(&[&["up", "--detach", "--ready-file", ready.to_str().unwrap()][..], options].concat());
+        self.ready = serde_json::from_slice(&fs::read(ready).unwrap()).unwrap();
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

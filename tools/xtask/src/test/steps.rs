@@ -125,7 +125,7 @@ fn governance(context: &Context) -> anyhow::Result<Count> {
     let mut count = Count::default();
     for version in [7, 6] {
         let bin = tools_of_ccf(context, version)?;
-        let network = Network::start(context, "governance", &["--signing", "dual"])?;
+        let network = Network::start(context, "governance", &["--signing", "dual", "--bare"])?;
         let life = repository().join("clients/ccf/life.py");
         let (text, succeeded) = Tool::new(bin.join("python")).arg(life).arg(network.ready_file()).tee()?;
         match Count::last_of(&text) {

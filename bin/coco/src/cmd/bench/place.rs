@@ -9,9 +9,9 @@ use load::Endpoint;
 use tempfile::TempDir;
 
 use super::plan::Where;
-use crate::cmd::up::Stops;
+use crate::cmd::up::{Stops, serve};
 use crate::failure::Failure;
-use crate::network::{self, Client, Node, Program, Started};
+use crate::network::{self, Client, Node, Program, Started, Status};
 use crate::printer::Printer;
 
 const ASK: Duration = Duration::from_secs(1);
@@ -57,10 +57,8 @@ impl Place {
     fn running(dir: &Path, kind: Option<LedgerKind>) -> Result<Self, Failure> {
         let (_, nodes) = network::open(dir)?;
         let client = Client::new(ASK);
-        let running: Vec<(&Node, u32)> = nodes
-            .iter()
-            .filter_map(|node| Some((node, node.status(&client).ok().filter(|s| s.serving)?.pid)))
-            .collect();
+        let running: Vec<(&Node, Status)> =
+            nodes.iter().filter_map(|node| Some((node, node.status(&client).ok().filter(|s| s.serving)?))).collect();
         if running.is_empty() {
             return Err(Failure::new(format!("no node of the network in {} serves", dir.display()))
                 .hint(format!("`coco up --dir {} --detach` starts them", dir.display())));
@@ -77,10 +75,10 @@ impl Place {
         let nodes = network::nodes(dir.path(), &network)?;
         let mut own = Own { dir, nodes, started: Vec::new() };
         let stopped = || stops.asked();
-        match network::bring_up(&own.nodes, &program, &mut own.started, &Client::new(ASK), printer, stopped) {
+        let made = (own.dir.path(), &network, own.nodes.as_slice());
+        match serve(made, &program, &mut own.started, printer, &stopped) {
             Ok(statuses) => {
-                let running: Vec<(&Node, u32)> =
-                    own.nodes.iter().zip(statuses.iter().map(|status| status.pid)).collect();
+                let running: Vec<(&Node, Status)> = own.nodes.iter().zip(statuses).collect();
                 let place = Self::of(own.dir.path(), &running, kind)?;
                 Ok(Self { own: Some(own), ..place })
             }
@@ -91,13 +89,13 @@ impl Place {
         }
     }
 
-    fn of(dir: &Path, nodes: &[(&Node, u32)], kind: Option<LedgerKind>) -> Result<Self, Failure> {
-        let endpoints: Option<Vec<Endpoint>> =
-            nodes.iter().flat_map(|(node, _)| kind.map(|kind| Some(Endpoint::from(node.ledger(kind)?)))).collect();
+    fn of(dir: &Path, nodes: &[(&Node, Status)], kind: Option<LedgerKind>) -> Result<Self, Failure> {
+        let door = |(_, status): &(&Node, Status)| kind.map(|kind| Some(Endpoint::from(status.door(kind)?)));
+        let endpoints: Option<Vec<Endpoint>> = nodes.iter().filter_map(door).collect();
         let doors = nodes.iter().map(|(node, _)| node.file.governance).collect();
-        let watched = |(node, pid): &(&Node, u32)| Watched {
+        let watched = |(node, status): &(&Node, Status)| Watched {
             number: node.number,
-            pid: *pid,
+            pid: status.pid,
             dir: node.layout.dir().to_owned(),
             http: node.file.http,
         };

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::printer::{Printer, Tone};
 
 pub fn run(dir: &Path, as_json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
+    crate::cmd::ledger::check_directory(dir)?;
     verify(dir, printer)?;
     let runner = Watched::new(std::sync::Arc::new(clock));
     let mut auditor = Auditor::new(&runner).map_err(|error| Failure::from_error("the audit cannot begin", &error))?;

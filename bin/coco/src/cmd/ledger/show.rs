@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 pub fn run(dir: &Path, range: RangeInclusive<u64>, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
+    super::check_directory(dir)?;
     if range.is_empty() {
         return Err(Failure::new(format!("there is nothing from {} to {}", range.start(), range.end())));
     }

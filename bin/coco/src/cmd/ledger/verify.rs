@@ -43,6 +43,7 @@ struct Summary {
 }
 
 pub fn run(dir: &Path, service: Option<&Path>, json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
+    super::check_directory(dir)?;
     let expected = service.map(read_certificate).transpose()?;
     let begun = Instant::now();
     let bar = printer.bar(0, "verifying  {bar:30}  {bytes} of {total_bytes}  {binary_bytes_per_sec}  entry {msg}");

@@ -9,7 +9,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::find::find;
-use crate::cmd::proposal::propose;
+use crate::cmd::proposal::{self, propose};
 use crate::failure::Failure;
 use crate::governance::{Action, Node, Place, Service, Signer, Who, short};
 use crate::printer::{Printer, Tone};
@@ -81,17 +81,8 @@ pub fn retire(place: &Place, who: &Who, node: &str, json: bool, printer: &Printe
     Ok(code)
 }
 
-/// A second proposal of the same would be voted on beside the first.
 fn refuse_twice(service: &Service<'_>, node: &Node, action: &str) -> Result<(), Failure> {
-    let same = |it: &Action| it.name == action && it.args["node_id"] == node.node_id.as_str();
-    for proposal in service.proposals()?.iter().filter(|proposal| proposal.is_open()) {
-        if service.actions(&proposal.proposal_id)?.iter().any(same) {
-            let id = short(&proposal.proposal_id);
-            return Err(Failure::new(format!("that was proposed already, and is not decided yet: proposal {id}"))
-                .hint(format!("coco proposal vote {id} --yes")));
-        }
-    }
-    Ok(())
+    proposal::refuse_twice(service, |it: &Action| it.name == action && it.args["node_id"] == node.node_id.as_str())
 }
 
 /// A majority of those that stay must know that it is gone before it may stop.

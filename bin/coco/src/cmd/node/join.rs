@@ -9,6 +9,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use development::{JoinFile, Layout, Newcomer, NodeLayout, Origin, newcomer};
 
@@ -17,8 +18,11 @@ use super::stages::Stages;
 use crate::cli;
 use crate::cmd::up::{Stops, watch};
 use crate::failure::Failure;
-use crate::network::{self, Lock, Node, Program, ReadyFile, Started};
+use crate::network::{self, Client, Lock, Node, Program, ReadyFile, Started};
 use crate::printer::Printer;
+
+/// What a node serves, it answers at once.
+const ASK: Duration = Duration::from_secs(1);
 
 /// Settled: paths are absolute, files that decide something are read.
 pub struct Options {
@@ -87,11 +91,11 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Ended::Votes(node, status) => {
-            let ready = ReadyFile::joined(&node, &status);
+            let ready = ReadyFile::joined(&node, &status, &Client::new(ASK));
             if let Some(path) = &options.ready_file {
                 ready.write(path)?;
             }
-            stages.summary(&node, options.detach);
+            stages.summary(&node, &status, options.detach);
             if options.detach {
                 return Ok(ExitCode::SUCCESS);
             }

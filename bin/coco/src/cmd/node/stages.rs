@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::change::{TRUST, now};
 use crate::governance::{plain, short};
-use crate::network::Node;
+use crate::network::{Node, Status};
 use crate::printer::{Printer, Tone};
 
 /// Behind by less than this, a node is level with its network for a person.
@@ -162,7 +162,7 @@ impl<'a> Stages<'a> {
     }
 
     /// What a person needs once the node serves.
-    pub fn summary(&self, node: &Node, detach: bool) {
+    pub fn summary(&self, node: &Node, status: &Status, detach: bool) {
         if self.json {
             return;
         }
@@ -172,8 +172,13 @@ impl<'a> Stages<'a> {
         let dir = node.layout.dir().display();
         self.printer.show("");
         show("Node", format!("{} ({}…)   http://{}/node/status", node.number, short(&node.id), node.file.http));
-        for ledger in &node.ledgers {
-            show("Ledger", format!("{}   http://{}", plain(&ledger.name), ledger.listen));
+        for ledger in &status.ledgers {
+            let place = match (ledger.address(), &ledger.trouble) {
+                (Some(address), _) => format!("http://{address}"),
+                (None, Some(why)) => format!("not served here: {}", plain(why)),
+                (None, None) => "not served here yet".into(),
+            };
+            show("Ledger", format!("{}   {place}", plain(&ledger.name)));
         }
         show("Governance", format!("https://{}   coco node list --dir {dir}", node.file.governance));
         show("Files", format!("{dir}"));

@@ -5,6 +5,7 @@ mod needed;
 mod new;
 mod show;
 mod stand;
+mod twice;
 mod vote;
 mod withdraw;
 
@@ -15,8 +16,10 @@ use crate::failure::Failure;
 use crate::governance::{Place, Who};
 use crate::printer::Printer;
 
-pub use new::{propose, told as proposed};
-pub use vote::{Kept, told as voted};
+pub use new::{made, propose, submit, told as proposed};
+pub use stand::sentence;
+pub use twice::{open_with, refuse_twice};
+pub use vote::{Ballot, Kept, cast, told as voted};
 pub use withdraw::told as withdrawn;
 
 /// Settles what was typed, and runs it.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::stand::{Changed, Shown, painted, sentence};
 use crate::cmd::request;
 use crate::failure::Failure;
-use crate::governance::{About, Place, Sent, Service, Signer, Trouble, Who, short, words};
+use crate::governance::{About, Place, Proposal, Sent, Service, Signer, Trouble, Who, short, words};
 use crate::printer::Printer;
 
 /// How often a proposal is signed anew because others were made in the same second.
@@ -93,15 +93,7 @@ pub fn told(
     json: bool,
     printer: &Printer,
 ) -> Result<ExitCode, Failure> {
-    let (proposal, transaction) = match sent {
-        Ok(sent) => (sent.json()?, sent.transaction),
-        // It was sent again because no answer had come, and the first one had arrived.
-        Err(Trouble::Refused(refusal)) if refusal.code == "ProposalReplay" => match id_in(&refusal.message) {
-            Some(id) => (service.proposal(id)?, None),
-            None => return Err(refusal.into()),
-        },
-        Err(trouble) => return Err(trouble.into()),
-    };
+    let (proposal, transaction) = made(service, sent)?;
     let people = service.people()?;
     if json {
         printer.json(&Changed { proposal: Shown::of(&proposal, &people), transaction })?;
@@ -122,9 +114,22 @@ pub fn told(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The proposal that was made, and where in the ledger it stands.
+pub fn made(service: &Service<'_>, sent: Result<Sent, Trouble>) -> Result<(Proposal, Option<String>), Failure> {
+    match sent {
+        Ok(sent) => Ok((sent.json()?, sent.transaction)),
+        // It was sent again because no answer had come, and the first one had arrived.
+        Err(Trouble::Refused(refusal)) if refusal.code == "ProposalReplay" => match id_in(&refusal.message) {
+            Some(id) => Ok((service.proposal(id)?, None)),
+            None => Err(refusal.into()),
+        },
+        Err(trouble) => Err(trouble.into()),
+    }
+}
+
 /// A service takes what is newer than half of the proposals that it remembers, and dates have seconds: of those made in one
 /// second, chance decides which is the newer one. So a proposal that lost is signed again, later.
-fn submit(service: &Service<'_>, signer: &Signer, body: &str) -> Result<Sent, Trouble> {
+pub fn submit(service: &Service<'_>, signer: &Signer, body: &str) -> Result<Sent, Trouble> {
     let send = || service.send(signer, Kind::Proposal, None, body.as_bytes());
     for _ in 1..ATTEMPTS {
         match send() {

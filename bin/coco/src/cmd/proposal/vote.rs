@@ -10,7 +10,7 @@ use serde_json::json;
 use super::stand::{Changed, Shown, painted, sentence};
 use crate::cmd::request;
 use crate::failure::Failure;
-use crate::governance::{About, Place, Proposal, Sent, Service, Signer, Who, short};
+use crate::governance::{About, Place, Proposal, Sent, Service, Signer, Trouble, Who, short};
 use crate::printer::Printer;
 
 const YES: &str = "export function vote(proposal, proposerId) { return true; }";
@@ -31,6 +31,15 @@ impl Ballot {
             (None, false) => NO.to_owned(),
         };
         Ok(Self { kept: Kept::of(&script), script })
+    }
+
+    pub fn yes() -> Self {
+        Self { script: YES.to_owned(), kept: Kept::Yes }
+    }
+
+    /// As it is signed.
+    fn payload(&self) -> String {
+        json!({ "ballot": self.script }).to_string()
     }
 }
 
@@ -80,13 +89,17 @@ pub fn run(
     let signer = Signer::open(who, place)?;
     let service = Service::reach(place, printer)?;
     let id = service.find(id)?.proposal_id;
-    let payload = json!({ "ballot": ballot.script }).to_string();
     if let Some(file) = signer.elsewhere() {
         let about = About::now(Kind::Ballot, Some(&id));
-        return request::keep(&signer, file, &about, payload.as_bytes(), json, printer);
+        return request::keep(&signer, file, &about, ballot.payload().as_bytes(), json, printer);
     }
-    let sent = service.send(&signer, Kind::Ballot, Some(&id), payload.as_bytes())?;
+    let sent = cast(&service, &signer, &id, ballot)?;
     told(&service, &signer.name, ballot.kept, &sent, json, printer)
+}
+
+/// Lets a member sign a ballot, and sends it.
+pub fn cast(service: &Service<'_>, signer: &Signer, id: &str, ballot: &Ballot) -> Result<Sent, Trouble> {
+    service.send(signer, Kind::Ballot, Some(id), ballot.payload().as_bytes())
 }
 
 /// What became of a ballot that `name` signed.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
-use development::{Layout, LedgerKind, Network, NodeFile};
+use development::{ETHEREUM, Layout, LedgerKind, Network, NodeFile};
 
 use super::{Options, count};
 use crate::failure::Failure;
@@ -34,13 +34,18 @@ pub fn check(options: &Options, network: &Network) -> Result<(), Failure> {
     let Some(first) = network.nodes.first() else { return Ok(()) };
     let first = Node::read(layout.node(first.number), first.id.clone())?;
     same_address(options, &first)?;
-    let Some(ledger) = first.file.ledger(LedgerKind::Ethereum) else { return Ok(()) };
-    if let Some(asked) = options.base_fee.filter(|asked| *asked != ledger.base_fee) {
-        return Err(conflict(format!("has a base fee of {} wei, not {asked}", ledger.base_fee), "--base-fee"));
+    if options.bare && !network.ledgers.is_empty() {
+        return Err(conflict("was made with ledgers".into(), "--bare"));
     }
-    if options.blobs && !ledger.blobs {
+    let hosted = network.ledgers.iter().find(|ledger| ledger.kind == LedgerKind::Ethereum);
+    let (base_fee, blobs) = hosted.map_or((0, false), |ledger| (ledger.base_fee, ledger.blobs));
+    if let Some(asked) = options.base_fee.filter(|asked| *asked != base_fee) {
+        return Err(conflict(format!("has a base fee of {base_fee} wei, not {asked}"), "--base-fee"));
+    }
+    if options.blobs && !blobs {
         return Err(conflict("takes no blob transactions".into(), "--blobs"));
     }
+    let Some(ledger) = first.file.ledger(ETHEREUM) else { return Ok(()) };
     match options.rpc_port {
         None | Some(0) => Ok(()),
         Some(port) if port == ledger.listen.port() => Ok(()),
@@ -67,7 +72,7 @@ fn same_address(options: &Options, first: &Node) -> Result<(), Failure> {
 fn move_to(node: &Node, port: u16) -> Result<(), Failure> {
     check_port(node.file.governance.ip(), port)?;
     let mut file: NodeFile = node.file.clone();
-    for ledger in file.ledgers.iter_mut().filter(|ledger| ledger.kind == LedgerKind::Ethereum) {
+    for ledger in file.ledgers.iter_mut().filter(|ledger| ledger.name == ETHEREUM) {
         ledger.listen.set_port(port);
     }
     Ok(file.write(node.layout.dir())?)

@@ -1,11 +1,13 @@
 //! `coco up`: make a development network or go on with one, import a chain, say where everything is, and stay or leave.
 //!
 //! ```text
-//! lock ── make, or compare with what was made ── start what does not run ── all serve ── import ── ready file ── unlock
-//!      ── leave (--detach), or watch until Ctrl-C or until no node is left
+//! lock ── make, or compare with what was made ── start what does not run ── open ledgers by vote ── all serve ── import
+//!      ── ready file ── unlock ── leave (--detach), or watch until Ctrl-C or until no node is left
 //! ```
 
 mod conflicts;
+mod ledgers;
+mod serve;
 mod summary;
 mod watch;
 
@@ -13,20 +15,19 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use development::{Network, Plan, Signing};
+use development::{LedgerKind, Network, Plan, Signing};
 
+pub use self::serve::serve;
 pub use self::watch::{Stops, watch};
 use crate::failure::Failure;
-use crate::network::{self, Client, Lock, Node, Program, ReadyFile};
+use crate::governance::Start;
+use crate::network::{self, Lock, Program, ReadyFile, Status};
 use crate::printer::Printer;
 use crate::{cli, import};
 
 const NODES_DEFAULT: u64 = 3;
 const RPC_PORT_DEFAULT: u16 = 8545;
-/// A node that is starting answers at once or not at all.
-const ASK: Duration = Duration::from_secs(1);
 
 /// Settled: paths are absolute, files that decide something are read.
 pub struct Options {
@@ -41,6 +42,7 @@ pub struct Options {
     signing: Option<Signing>,
     base_fee: Option<u64>,
     blobs: bool,
+    bare: bool,
 }
 
 pub fn settle(args: cli::Up) -> Result<Options, Failure> {
@@ -67,6 +69,7 @@ pub fn settle(args: cli::Up) -> Result<Options, Failure> {
         }),
         base_fee: args.base_fee,
         blobs: args.blobs,
+        bare: args.bare,
     })
 }
 
@@ -76,15 +79,15 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
     let stops = Stops::listen()?;
     let network = make_or_check(options, printer)?;
     let nodes = network::nodes(&options.dir, &network)?;
-    let client = Client::new(ASK);
 
     let mut started = Vec::new();
-    let mut bring_up = || network::bring_up(&nodes, &program, &mut started, &client, printer, || stops.asked());
-    let mut statuses = bring_up()?;
+    let made = (options.dir.as_path(), &network, nodes.as_slice());
+    let mut serve = || serve(made, &program, &mut started, printer, &|| stops.asked());
+    let mut statuses = serve()?;
     if let Some(file) = &options.import {
-        let address = first_ethereum(&nodes)?;
+        let address = first_ethereum(&statuses)?;
         match import::run(file, address, printer, || stops.asked()) {
-            Ok(()) => statuses = bring_up()?,
+            Ok(()) => statuses = serve()?,
             // What was imported is kept; but the network is not what was asked for, so what was started for it ends.
             Err(failure) => {
                 network::abandon(&mut started);
@@ -92,12 +95,15 @@ pub fn run(options: &Options, printer: &Printer) -> Result<ExitCode, Failure> {
             }
         }
     }
-    let ready = ReadyFile::new(&options.dir, &network, &nodes, &statuses)?;
+    let ready = ReadyFile::new(&options.dir, &network, &nodes, &statuses);
     if let Some(path) = &options.ready_file {
         ready.write(path)?;
     }
     drop(lock);
-    summary::print(&summary::Facts { options, network: &network, nodes: &nodes, ready: &ready }, printer);
+    summary::print(
+        &summary::Facts { options, network: &network, nodes: &nodes, statuses: &statuses, ready: &ready },
+        printer,
+    );
     if options.detach {
         return Ok(ExitCode::SUCCESS);
     }
@@ -123,8 +129,13 @@ fn make_or_check(options: &Options, printer: &Printer) -> Result<Network, Failur
         genesis: options.genesis.clone(),
         base_fee: options.base_fee.unwrap_or_default(),
         blobs: options.blobs,
+        bare: options.bare,
     };
     conflicts::check_port(listen, plan.rpc_port)?;
+    if let Some((path, genesis)) = &plan.genesis {
+        // Members could not be asked for it.
+        Start::ethereum(path, genesis, plan.base_fee, plan.blobs)?;
+    }
     printer.note(format!("making a network of {} in {}", count(plan.nodes), options.dir.display()));
     Ok(development::create(&options.dir, &plan)?)
 }
@@ -133,9 +144,9 @@ fn count(nodes: u64) -> String {
     if nodes == 1 { "one node".into() } else { format!("{nodes} nodes") }
 }
 
-fn first_ethereum(nodes: &[Node]) -> Result<std::net::SocketAddr, Failure> {
-    nodes
+fn first_ethereum(statuses: &[Status]) -> Result<SocketAddr, Failure> {
+    statuses
         .first()
-        .and_then(|node| node.ethereum)
+        .and_then(|status| status.door(LedgerKind::Ethereum))
         .ok_or_else(|| Failure::new("the network hosts no Ethereum ledger, so there is nothing to import a chain into"))
 }

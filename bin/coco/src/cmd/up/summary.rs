@@ -3,18 +3,20 @@
 use development::{Layout, LedgerKind, Network, Signing};
 
 use super::Options;
-use crate::network::{Node, ReadyFile};
+use crate::network::{Node, ReadyFile, Status};
 use crate::printer::{Printer, Tone};
 
 pub struct Facts<'a> {
     pub options: &'a Options,
     pub network: &'a Network,
     pub nodes: &'a [Node],
+    /// What each of them says.
+    pub statuses: &'a [Status],
     pub ready: &'a ReadyFile,
 }
 
 pub fn print(facts: &Facts<'_>, printer: &Printer) {
-    let Facts { options, network, nodes, ready } = facts;
+    let Facts { options, network, nodes, statuses, ready } = facts;
     let layout = Layout::new(&options.dir);
     let title = |text: &str| printer.paint(Tone::Strong, format!("{text:<10}"));
     let dir = options.dir.display();
@@ -41,18 +43,21 @@ pub fn print(facts: &Facts<'_>, printer: &Printer) {
             described.pid
         ));
     }
-    if let Some(address) = nodes.first().and_then(|node| node.ledger(LedgerKind::Keyvalue)) {
+    let first = statuses.first();
+    if let Some(address) = first.and_then(|status| status.door(LedgerKind::Keyvalue)) {
         printer.show(format!("{} http://{address}", title("Key-value")));
+    }
+    if first.is_some_and(|status| status.ledgers.is_empty()) {
+        let genesis = layout.genesis();
+        let how = format!("coco ledger open ethereum --kind ethereum --genesis {}", genesis.display());
+        printer.show(format!("{} as members open them   {}", title("Ledgers"), printer.paint(Tone::Faint, how)));
     }
     if let Some(first) = ready.nodes.first() {
         let hint = printer.paint(Tone::Faint, "coco member list");
         printer.show(format!("{} {}   {hint}", title("Governance"), first.governance));
     }
-    let default_genesis = std::fs::read(layout.genesis()).is_ok_and(|g| g == development::DEFAULT_GENESIS.as_bytes());
-    let funds = if default_genesis { "10,000 ETH each" } else { "funded as the genesis says" };
-    printer.show(format!("{} {funds}; unlocked; the keys are known to everyone", title("Accounts")));
-    for account in &ready.accounts {
-        printer.show(format!("           {}  {}", account.address, printer.paint(Tone::Faint, account.private_key)));
+    if ready.ethereum.is_some() {
+        accounts(&layout, ready, printer);
     }
     printer.show(format!("{} {} in {}", title("Members"), network.members.join(", "), layout.members().display()));
     printer.show(format!("{} {}", title("Service"), ready.service_certificate.display()));
@@ -66,4 +71,16 @@ pub fn print(facts: &Facts<'_>, printer: &Printer) {
     let stop = if options.detach { format!("coco down --dir {dir}") } else { "Ctrl-C".into() };
     printer.show(format!("{} {stop}", title("Stop")));
     printer.show("");
+}
+
+fn accounts(layout: &Layout, ready: &ReadyFile, printer: &Printer) {
+    let default_genesis = std::fs::read(layout.genesis()).is_ok_and(|g| g == development::DEFAULT_GENESIS.as_bytes());
+    let funds = if default_genesis { "10,000 ETH each" } else { "funded as the genesis says" };
+    printer.show(format!(
+        "{} {funds}; unlocked; the keys are known to everyone",
+        printer.paint(Tone::Strong, "Accounts  ")
+    ));
+    for account in &ready.accounts {
+        printer.show(format!("           {}  {}", account.address, printer.paint(Tone::Faint, account.private_key)));
+    }
 }

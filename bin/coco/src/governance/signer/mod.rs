@@ -26,6 +26,7 @@ use development::{Layout, Network};
 use super::Place;
 use crate::cli;
 use crate::failure::Failure;
+use crate::network;
 
 use key::Key;
 pub use key::Source;
@@ -92,10 +93,15 @@ impl Signer {
             Whose::Named(name) => name.clone(),
             Whose::First => {
                 let layout = in_directory()?;
-                names(layout).into_iter().next().ok_or_else(|| {
-                    Failure::new(format!("no member's key is in {}", layout.members().display()))
-                        .hint("say who signs with --certificate FILE --key FILE")
-                })?
+                match names(layout).into_iter().next() {
+                    Some(name) => name,
+                    None => {
+                        // Perhaps there is no network at all.
+                        network::open(layout.dir())?;
+                        return Err(Failure::new(format!("no member's key is in {}", layout.members().display()))
+                            .hint("say who signs with --certificate FILE --key FILE"));
+                    }
+                }
             }
         };
         Self::of_directory(in_directory()?, &name, &who.hand)

@@ -2,6 +2,7 @@
 //!
 //! Known are the actions of Coco's own constitution and of CCF's; what another constitution adds is shown as it was written.
 
+mod genesis;
 mod ledgers;
 mod members;
 mod nodes;
