@@ -28,6 +28,7 @@ def known(name):
         "member": lambda: [member.id for member in NETWORK.members],
         "user": lambda: [USER.id],
         "node": lambda: [node["nodeId"] for node in NETWORK.get("/gov/service/nodes")["value"]],
+        "module": lambda: ["main.js"],
         "transaction": lambda: ["2.1", "2.3", NETWORK.get("/gov/service/transactions/commit")["transactionId"], "1.2"],
     }
     return DRAW.choice(there[name]() or [None])
@@ -66,6 +67,8 @@ def before_call(context, case, kwargs):
         thing = known(name)
         if thing is not None:
             case.path_parameters[name] = DRAW.choice([thing, thing, thing.upper()])
+    if "transaction_id" in (case.query or {}):
+        case.query["transaction_id"] = known("transaction")
     kind = operation.definition.raw.get("requestBody", {}).get("x-ccf-message-type")
     if kind is None:
         return
