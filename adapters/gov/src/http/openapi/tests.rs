@@ -284,6 +284,9 @@ fn what_both_documents_say_they_say_alike() {
     for name in ["Error", "Id", "TransactionId"] {
         assert_eq!(node["components"]["schemas"][name], gov["components"]["schemas"][name], "{name}");
     }
+    let in_header = &gov["components"]["headers"]["Code"]["schema"]["enum"];
+    assert!(in_header.is_array());
+    assert_eq!(*in_header, gov["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]["enum"]);
 }
 
 /// A network with a row of everything that is shown.
