@@ -29,6 +29,7 @@ def known(name):
         "user": lambda: [USER.id],
         "node": lambda: [node["nodeId"] for node in NETWORK.get("/gov/service/nodes")["value"]],
         "file": lambda: ["ledger_1", "snapshot_1"],
+        "module": lambda: ["main.js"],
         "transaction": lambda: ["2.1", "2.3", NETWORK.get("/gov/service/transactions/commit")["transactionId"], "1.2"],
     }
     return DRAW.choice(there[name]() or [None])
@@ -67,6 +68,8 @@ def before_call(context, case, kwargs):
         thing = known(name)
         if thing is not None:
             case.path_parameters[name] = DRAW.choice([thing, thing, thing.upper()])
+    if "transaction_id" in (case.query or {}):
+        case.query["transaction_id"] = known("transaction")
     kind = operation.definition.raw.get("requestBody", {}).get("x-ccf-message-type")
     if kind is None:
         return

@@ -23,6 +23,7 @@ mod ledger_file;
 pub mod mutation;
 mod network;
 mod presented;
+mod receipt;
 mod resigned;
 mod script;
 mod signed_evidence;
@@ -79,6 +80,7 @@ pub static TARGETS: &[Target] = &[
     target("log_record", wire::log_record, wire::log_record_seeds, 1),
     target("entry", ledger_file::entry, ledger_file::entry_seeds, 4),
     target("chunk", ledger_file::chunk, ledger_file::chunk_seeds, 4),
+    target("receipt", receipt::run, receipt::seeds, 20),
     target("proposal", script::proposal, script::proposal_seeds, 200),
     target("ballot", script::ballot, script::ballot_seeds, 200),
 ];

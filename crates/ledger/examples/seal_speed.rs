@@ -7,8 +7,8 @@ mod sample;
 
 use std::time::Instant;
 
-use base::{Digest, TxId, View};
-use ledger::{Disk, Files, Head, Signer, check_batch, find_row, open, seal, sign, split};
+use base::{Digest, Seqno, TxId, View};
+use ledger::{Disk, Files, Head, Receipt, Signer, check_batch, find_row, open, seal, sign, split};
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().unwrap());
@@ -49,6 +49,10 @@ fn main() {
             .for_each(|entry| drop(files.read(entry.txid.seqno).unwrap()));
     });
     per_entry("sync (a batch)", 1, || assert_eq!(files.sync().unwrap(), files.end()));
+    let evidence = keys.commit_evidence(TxId::new(2, 1)).unwrap();
+    per_entry("receipt (of the batch's first entry)", 1, || {
+        Receipt::of(&files.covered(Seqno(1)).unwrap(), evidence).unwrap().to_cose().unwrap().unwrap();
+    });
 }
 
 #[expect(clippy::print_stdout, reason = "a measurement prints")]

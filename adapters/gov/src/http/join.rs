@@ -10,8 +10,6 @@ use base::NodeId;
 use crypto::{Certificate, PublicKey};
 use governance::join::{REQUEST_BYTES_MAX, Request};
 use kv::Tx;
-use ledger::genesis::NodeStatus;
-use serde_json::json;
 
 use super::Door;
 use super::answer::{Problem, placed, with_place};
@@ -41,16 +39,6 @@ pub async fn join(Shown(key): Shown, State(deciding): Door, body: Bytes) -> Resu
     // It may hold secrets.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-/// `GET /node/network/removable_nodes`: those that were let go, and may be stopped and forgotten.
-pub async fn removable(State(deciding): Door) -> Result<Response, Problem> {
-    let nodes = read(&deciding, |governance, tx| Ok(governance.node_infos(tx)))?;
-    let gone = nodes.iter().filter(|(_, info)| info.status == NodeStatus::Retired && info.retired_committed);
-    let gone = gone.map(|(id, info)| {
-        json!({ "node_id": id.to_string(), "status": info.status, "node_data": info.more.get("node_data") })
-    });
-    Ok(placed(&json!({ "nodes": gone.collect::<Vec<_>>() }), None))
 }
 
 /// `DELETE /node/network/nodes/{node}`: forgets a node that was let go. Nobody need be authenticated, as in CCF: it is over anyway.

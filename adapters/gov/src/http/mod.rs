@@ -11,7 +11,7 @@
 //! | `rules.rs` | `/gov/coco/…`: what CCF's API has no place for |
 //! | `nodes.rs`, `health.rs`, `evidence.rs` | `/node/…` |
 //! | `javascript.rs` | `/gov/service/javascript-…` |
-//! | `join.rs` | `/node/join`, nodes that were let go |
+//! | `join.rs` | `/node/join`, nodes that are forgotten |
 //! | `files.rs` | `/node/ledger_chunk…`, `/node/snapshot…` |
 //! | `network.rs` | `/gov/coco/nodes`, `/gov/coco/ledgers` |
 //! | `actions.rs` | what stands behind a colon |
@@ -120,7 +120,7 @@ fn endpoints() -> Vec<(&'static str, MethodRouter<Deciding>)> {
         ("/node/network", get(nodes::network)),
         ("/node/network/nodes", get(nodes::list)),
         ("/node/network/nodes/{node}", get(nodes::one).delete(join::forget)),
-        ("/node/network/removable_nodes", get(join::removable)),
+        ("/node/network/removable_nodes", get(nodes::removable)),
         ("/node/join", post(join::join).layer(DefaultBodyLimit::max(governance::join::REQUEST_BYTES_MAX))),
         ("/node/ledger_chunk", get(files::find_chunk)),
         ("/node/ledger_chunk/{file}", get(files::chunk)),

@@ -1,11 +1,15 @@
 //! `/node/…`: this node and its network.
 
 use adapter::Role;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use governance::Governance;
+use governance::tables::NODES_INFO;
 use governance::views::Node;
+use kv::Tx;
+use ledger::genesis::NodeStatus;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Door;
@@ -44,11 +48,48 @@ pub async fn network(State(deciding): Door) -> Result<Response, Problem> {
     ))
 }
 
-pub async fn list(State(deciding): Door) -> Result<Response, Problem> {
-    let primary = primary_of(&deciding);
-    let nodes = read(&deciding, Governance::nodes)?;
-    let nodes: Vec<Value> = nodes.iter().map(|node| described(node, primary.as_deref())).collect();
+/// Which nodes are asked for; all, if nothing is said.
+#[derive(Deserialize)]
+pub struct Asked {
+    host: Option<String>,
+    port: Option<String>,
+    status: Option<String>,
+}
+
+pub async fn list(State(deciding): Door, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    let status = asked.status.as_deref().map(status).transpose()?;
+    let wanted = |node: &Node| {
+        let at = |address: &str| {
+            let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+            asked.host.as_deref().is_none_or(|asked| asked == host)
+                && asked.port.as_deref().is_none_or(|asked| asked == port)
+        };
+        let anywhere = asked.host.is_none() && asked.port.is_none();
+        status.is_none_or(|status| status == node.status)
+            && (anywhere || node.rpc_interfaces.values().any(|interface| at(&interface.published_address)))
+    };
+    listed(&deciding, wanted)
+}
+
+/// `GET /node/network/removable_nodes`: those that were let go, and may be stopped and forgotten.
+pub async fn removable(State(deciding): Door) -> Result<Response, Problem> {
+    listed(&deciding, |node| node.status == NodeStatus::Retired && node.retired_committed)
+}
+
+fn listed(deciding: &Deciding, wanted: impl Fn(&Node) -> bool) -> Result<Response, Problem> {
+    let primary = primary_of(deciding);
+    let nodes = read(deciding, |governance, tx| {
+        let nodes = governance.nodes(tx)?.into_iter().filter(wanted);
+        Ok(nodes.map(|node| described(&node, tx, primary.as_deref())).collect::<Vec<Value>>())
+    })?;
     Ok(placed(&json!({ "nodes": nodes }), None))
+}
+
+fn status(text: &str) -> Result<NodeStatus, Problem> {
+    NodeStatus::deserialize(Value::String(text.to_owned())).map_err(|_| {
+        let message = "The query parameter status is Pending, Trusted or Retired.";
+        Problem::new(StatusCode::BAD_REQUEST, "InvalidQueryParameterValue", message)
+    })
 }
 
 /// By id, or `self`, or `primary`.
@@ -61,12 +102,15 @@ pub async fn one(State(deciding): Door, Path(node): Path<String>) -> Result<Resp
         })?,
         _ => node,
     };
-    let found = read(&deciding, |governance, tx| governance.node(tx, &id))?;
-    let found = found.ok_or_else(|| Problem::not_found("There is no such node."))?;
-    Ok(placed(&described(&found, primary.as_deref()), None))
+    let found = read(&deciding, |governance, tx| {
+        Ok(governance.node(tx, &id)?.map(|node| described(&node, tx, primary.as_deref())))
+    })?;
+    found.map(|node| placed(&node, None)).ok_or_else(|| Problem::not_found("There is no such node."))
 }
 
-fn described(node: &Node, primary: Option<&str>) -> Value {
+fn described(node: &Node, tx: &Tx<'_>, primary: Option<&str>) -> Value {
+    let table = tx.base().tables().find(NODES_INFO);
+    let written = table.and_then(|table| tx.base().version(table, node.node_id.as_bytes()).ok().flatten());
     let interfaces = node.rpc_interfaces.iter().map(|(name, interface)| {
         (name.clone(), json!({ "published_address": interface.published_address, "protocol": interface.protocol }))
     });
@@ -76,6 +120,8 @@ fn described(node: &Node, primary: Option<&str>) -> Value {
         "primary": primary == Some(&*node.node_id),
         "node_data": node.node_data,
         "rpc_interfaces": interfaces.collect::<serde_json::Map<_, _>>(),
+        // The entry that wrote its row last.
+        "last_written": written.map_or(0, |seqno| seqno.0),
     })
 }
 

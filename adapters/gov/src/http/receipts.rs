@@ -67,21 +67,20 @@ pub async fn receipt(
     };
     let made = tokio::task::spawn_blocking(make).await;
     let made = made.map_err(|_| Problem::internal("The request's handler crashed."))??;
-    let Some(bytes) = made else { return Ok(later(txid)) };
+    let Some((media, bytes)) = made else { return Ok(later(txid)) };
     Ok(with_place(([(header::CONTENT_TYPE, media)], bytes).into_response(), Some(txid)))
 }
 
-/// What the caller prefers of what there is; JSON if it does not say.
-fn wanted(headers: &HeaderMap) -> &'static str {
+/// What the caller prefers of what there may be. Absent if it takes anything.
+fn wanted(headers: &HeaderMap) -> Option<&'static str> {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut best = (0.0, JSON);
+    let mut best = (0.0, None);
     for range in accepted.flat_map(|value| value.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
         let known = [JSON, COSE[0], COSE[1]].into_iter().find(|known| known.eq_ignore_ascii_case(name));
-        let known = known.or((name == "*/*" || name == "application/*").then_some(JSON));
-        if let Some(known) = known.filter(|_| quality > best.0) {
+        if quality > best.0 && (known.is_some() || ["*/*", "application/*"].contains(&name)) {
             best = (quality, known);
         }
     }
@@ -89,7 +88,11 @@ fn wanted(headers: &HeaderMap) -> &'static str {
 }
 
 /// `None` while the ledger file does not have it yet.
-fn made(deciding: &Deciding, txid: TxId, media: &str) -> Result<Option<Vec<u8>>, Problem> {
+fn made(
+    deciding: &Deciding,
+    txid: TxId,
+    media: Option<&'static str>,
+) -> Result<Option<(&'static str, Vec<u8>)>, Problem> {
     let Some(proof) = deciding.node.service().proof(txid.seqno)? else { return Ok(None) };
     let Proof { entry, signature, commit_evidence } = proof;
     let broken = |error: &dyn std::fmt::Display| {
@@ -102,13 +105,15 @@ fn made(deciding: &Deciding, txid: TxId, media: &str) -> Result<Option<Vec<u8>>,
     }
     let signed_at = RawEntry::parse(&signature).map_err(|error| broken(&error))?.txid.seqno;
     let receipt = Receipt::of(&Covered { entry, signature }, commit_evidence).map_err(|error| broken(&error))?;
+    let media = media.unwrap_or(if receipt.signer().is_some() { JSON } else { COSE[0] });
     if media != JSON {
         let none = || {
             Problem::not_found(format!(
                 "Transaction {txid} is a signature of the ledger, which has no receipt in COSE."
             ))
         };
-        return receipt.to_cose().ok_or_else(none)?.map(Some).map_err(|error| broken(&error));
+        let bytes = receipt.to_cose().ok_or_else(none)?.map_err(|error| broken(&error))?;
+        return Ok(Some((media, bytes)));
     }
     let Some(signer) = receipt.signer() else {
         let message = format!(
@@ -120,7 +125,7 @@ fn made(deciding: &Deciding, txid: TxId, media: &str) -> Result<Option<Vec<u8>>,
     let gone =
         || Problem::internal(format!("The certificate of node {signer}, which signed it, is not found any more."));
     let certificate = certificate(deciding, signer, signed_at)?.ok_or_else(gone)?;
-    Ok(receipt.to_json(&certificate))
+    Ok(receipt.to_json(&certificate).map(|bytes| (JSON, bytes)))
 }
 
 /// That of a node in the newest version; of one that was forgotten since, the last one it had.

@@ -21,6 +21,9 @@ pub struct JoinPolicy {
     pub snp: Snp,
     /// Not in CCF's answer.
     pub manifests: Manifests,
+    /// The script that is asked beside all this, if members set one. Not in CCF's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_join_policy: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -130,6 +133,7 @@ impl Governance {
                 tcb_versions: map("public:ccf.gov.nodes.snp.tcb_versions")?,
             },
             manifests: self.manifests(tx),
+            node_join_policy: self.node_join_policy(tx)?,
         })
     }
 }

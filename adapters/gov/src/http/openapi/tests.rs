@@ -285,6 +285,9 @@ fn what_both_documents_say_they_say_alike() {
     for name in ["Error", "Id", "TransactionId"] {
         assert_eq!(node["components"]["schemas"][name], gov["components"]["schemas"][name], "{name}");
     }
+    let in_header = &gov["components"]["headers"]["Code"]["schema"]["enum"];
+    assert!(in_header.is_array());
+    assert_eq!(*in_header, gov["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]["enum"]);
 }
 
 /// A network with a row of everything that is shown.
@@ -358,6 +361,7 @@ fn network() -> Deciding {
             "snp:own",
             json!({ "tee": "snp", "name": "own", "root": pem, "product": "Milan", "issuer": "i" }),
         ),
+        ("ccf.gov.nodes.node_join_policy", &one, json!("export function apply () { return true; }")),
         ("ccf.gov.nodes.snp.host_data", ID, json!("policy")),
         ("ccf.gov.nodes.snp.uvm_endorsements", "did", json!({ "feed": { "svn": "1" } })),
         ("ccf.gov.nodes.snp.tcb_versions", "00a00f11", json!({ "hexstring": "d3" })),
@@ -445,4 +449,23 @@ async fn only_a_node_in_good_standing_is_ready() {
     for path in ["/node/ready/gov", "/node/ready/app"] {
         assert_eq!(ask(&deciding, "get", path).await.0, StatusCode::SERVICE_UNAVAILABLE, "{path}");
     }
+}
+
+#[tokio::test]
+async fn nodes_are_chosen_by_their_doors_and_their_status() {
+    let deciding = network();
+    let chosen = async |query: &str| {
+        let (status, _, body) = ask(&deciding, "get", &format!("/node/network/nodes{query}")).await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let ids: Vec<String> = body["nodes"].as_array().map_or_else(Vec::new, |nodes| {
+            nodes.iter().map(|node| node["node_id"].as_str().unwrap().to_owned()).collect()
+        });
+        (status, ids)
+    };
+    let found = |ids: &[&str]| (StatusCode::OK, ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+    assert_eq!(chosen("").await, found(&[ID, GONE]));
+    assert_eq!(chosen("?status=Retired").await, found(&[GONE]));
+    assert_eq!(chosen("?host=127.0.0.1&port=1").await, found(&[ID]));
+    assert_eq!(chosen("?port=2").await, found(&[]));
+    assert_eq!(chosen("?status=retired").await.0, StatusCode::BAD_REQUEST);
 }
