@@ -14,7 +14,7 @@ use crate::input::{Input, pieces};
 use crate::mock::azure::Build as Azure;
 use crate::mock::maa as mock_maa;
 use crate::mock::maa::{Build as Maa, ISSUER};
-use crate::mock::vbs::Build as Windows;
+use crate::mock::vbs::{Build as Windows, Event};
 
 /// One byte of the evidence, changed after everything was signed.
 struct Late {
@@ -81,7 +81,7 @@ pub fn windows(data: &[u8]) {
 }
 
 /// Register, type and data of each; the digest is the data's.
-fn events(input: &mut Input<'_>) -> Vec<(u32, u32, Vec<u8>, Option<[u8; 32]>)> {
+fn events(input: &mut Input<'_>) -> Vec<Event> {
     let mut events = Vec::new();
     while !input.0.is_empty() && events.len() < 64 {
         let (register, kind) = (u32::from(input.byte() % 24), u32::from(input.byte()));
