@@ -1,8 +1,9 @@
-//! Evidence of machines whose signed parts an input is, signed anew with keys of our own: Windows enclaves, vTPMs of Azure, tokens
-//! of Azure Attestation. So a change gets past the signatures, and meets what reads the parts and compares them with each other.
+//! Evidence of machines whose signed parts an input is, signed anew with keys of our own: Windows enclaves, vTPMs of Azure,
+//! tokens of Azure Attestation. So a change gets past the signatures, and meets what reads the parts and compares them with
+//! each other.
 //!
-//! What is accepted has claims that are in the signed bytes, each where the layout has it. Then one more change is made that nobody
-//! signs again: **if that is accepted too, it changes no claim.**
+//! What is accepted has claims that are in the signed bytes, each where the layout has it. Then one more change is made that
+//! nobody signs again: **if that is accepted too, it changes no claim.**
 
 use std::sync::LazyLock;
 

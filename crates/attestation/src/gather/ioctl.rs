@@ -1,8 +1,8 @@
 //! The three calls to devices that answer by ioctl: all of the project's `unsafe` code.
 //!
-//! Why there is any: the kernel is told addresses of memory, in a number that no compiler follows. Older kernels and Nitro enclaves have
-//! no other way to evidence (no file, no socket). Everything else about these devices is in safe code beside this file:
-//! here a message is laid out as the kernel's headers have it, and nothing that came back is read.
+//! Why there is any: the kernel is told addresses of memory, in a number that no compiler follows. Older kernels and Nitro
+//! enclaves have no other way to evidence (no file, no socket). Everything else about these devices is in safe code beside
+//! this file: here a message is laid out as the kernel's headers have it, and nothing that came back is read.
 //!
 //! Why it is sound: each function borrows all the memory that its message names for as long as the call lasts, states no more
 //! length than it borrowed, and borrows for writing what the kernel writes. The kernel keeps no address once a call returned, of
@@ -85,9 +85,9 @@ pub(super) fn extended_report(
         padding: 0,
     };
     let mut message = guest_request((&raw mut extended).expose_provenance(), response);
-    // SAFETY: this call reads and writes an `ExtendedRequest` at `request`, which is a local one that nothing else refers to; writes
-    // 4,000 bytes at `response` and `certificates_length` bytes, as told before the call, at `certificates`; both are borrowed
-    // for writing until it returned.
+    // SAFETY: this call reads and writes an `ExtendedRequest` at `request`, which is a local one that nothing else refers
+    // to; writes 4,000 bytes at `response` and `certificates_length` bytes, as told before the call, at `certificates`; both
+    // are borrowed for writing until it returned.
     let result = unsafe { ioctl(device, Updater::<EXTENDED_REPORT, GuestRequest>::new(&mut message)) };
     let certificates_length = extended.certificates_length;
     Said { result: result.map_err(io::Error::from), errors: message.errors, certificates_length }
