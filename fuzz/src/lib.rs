@@ -22,6 +22,7 @@ mod input;
 mod ledger_file;
 pub mod mutation;
 mod network;
+mod platform;
 mod presented;
 mod receipt;
 mod resigned;
@@ -70,6 +71,7 @@ pub static TARGETS: &[Target] = &[
     target("signed_vbs", resigned::windows, resigned::windows_seeds, 50),
     target("signed_vtpm", resigned::vtpm, resigned::vtpm_seeds, 50),
     target("signed_maa", resigned::token, resigned::token_seeds, 50),
+    target("platform", platform::run, platform::seeds, 10),
     target("collateral", collateral::run, collateral::seeds, 20),
     target("presented", presented::run, presented::seeds, 20),
     target("transaction", ethereum_ledger::transaction, ethereum_ledger::transaction_seeds, 4),

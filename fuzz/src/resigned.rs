@@ -1,8 +1,9 @@
-//! Evidence of machines whose signed parts an input is, signed anew with keys of our own: Windows enclaves, vTPMs of Azure, tokens
-//! of Azure Attestation. So a change gets past the signatures, and meets what reads the parts and compares them with each other.
+//! Evidence of machines whose signed parts an input is, signed anew with keys of our own: Windows enclaves, vTPMs of Azure,
+//! tokens of Azure Attestation. So a change gets past the signatures, and meets what reads the parts and compares them with
+//! each other.
 //!
-//! What is accepted has claims that are in the signed bytes, each where the layout has it. Then one more change is made that nobody
-//! signs again: **if that is accepted too, it changes no claim.**
+//! What is accepted has claims that are in the signed bytes, each where the layout has it. Then one more change is made that
+//! nobody signs again: **if that is accepted too, it changes no claim.**
 
 use std::sync::LazyLock;
 
@@ -14,7 +15,7 @@ use crate::input::{Input, pieces};
 use crate::mock::azure::Build as Azure;
 use crate::mock::maa as mock_maa;
 use crate::mock::maa::{Build as Maa, ISSUER};
-use crate::mock::vbs::Build as Windows;
+use crate::mock::vbs::{Build as Windows, Event};
 
 /// One byte of the evidence, changed after everything was signed.
 struct Late {
@@ -81,7 +82,7 @@ pub fn windows(data: &[u8]) {
 }
 
 /// Register, type and data of each; the digest is the data's.
-fn events(input: &mut Input<'_>) -> Vec<(u32, u32, Vec<u8>, Option<[u8; 32]>)> {
+fn events(input: &mut Input<'_>) -> Vec<Event> {
     let mut events = Vec::new();
     while !input.0.is_empty() && events.len() < 64 {
         let (register, kind) = (u32::from(input.byte() % 24), u32::from(input.byte()));

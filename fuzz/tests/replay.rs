@@ -62,6 +62,7 @@ targets!(
     signed_vbs,
     signed_vtpm,
     signed_maa,
+    platform,
     collateral,
     presented,
     transaction,

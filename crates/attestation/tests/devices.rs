@@ -1,5 +1,6 @@
-//! Evidence is asked for by ioctl: of scripted devices, which stand in for `/dev/sev-guest` and `/dev/nsm` and are **simulated**. What they are asked is
-//! compared byte by byte with the kernel's headers and AWS's interface; what they answer is evidence of the mock vendors.
+//! Evidence is asked for by ioctl: of scripted devices, which stand in for `/dev/sev-guest` and `/dev/nsm` and are
+//! **simulated**. What they are asked is compared byte by byte with the kernel's headers and AWS's interface; what they
+//! answer is evidence of the mock vendors.
 //!
 //! The calls themselves go through a kernel in `devices/kernel.rs`.
 #![expect(

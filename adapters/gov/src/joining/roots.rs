@@ -11,8 +11,9 @@ use super::policy::tee_of;
 /// Of one kind; more are members' mistake, and each is tried.
 const ROOTS_MAX: usize = 16;
 
-/// Sets of roots, to be tried one after the other: the vendors' first, then one for each root that members named. In one set, the verifier
-/// would look at one root of a name only, and a root that was renewed, or that somebody named by mistake, would hide another.
+/// Sets of roots, to be tried one after the other: the vendors' first, then one for each root that members named. In one
+/// set, the verifier would look at one root of a name only, and a root that was renewed, or that somebody named by mistake,
+/// would hide another.
 pub fn roots(kind: Kind, rows: &[Root]) -> Vec<Roots> {
     let mut all = vec![Roots::vendors()];
     // On Azure's virtual TPM the hardware below is AMD's or Intel's.

@@ -107,7 +107,8 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// By the vendors' roots, or by others that members named; the refusal is that of the root that vouches for it, or the first one's.
+/// By the vendors' roots, or by others that members named; the refusal is that of the root that vouches for it, or the first
+/// one's.
 fn verified(presented: &Presented, rows: &JoinPolicy, now: u64) -> Result<Claims, attestation::Refusal> {
     let all = roots::roots(presented.kind, &rows.manifests.roots);
     let mut refusal = None;

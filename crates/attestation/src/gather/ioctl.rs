@@ -1,14 +1,13 @@
 //! The three calls to devices that answer by ioctl: all of the project's `unsafe` code.
 //!
-//! Why there is any: the kernel is told addresses of memory, in a number that no compiler follows. Older kernels and Nitro enclaves have
-//! no other way to evidence (no file, no socket). Everything else about these devices is in safe code beside this file:
-//! here a message is laid out as the kernel's headers have it, and nothing that came back is read.
+//! Why there is any: the kernel is told addresses of memory, in a number that no compiler follows. Older kernels and Nitro
+//! enclaves have no other way to evidence (no file, no socket). Everything else about these devices is in safe code beside
+//! this file: here a message is laid out as the kernel's headers have it, and nothing that came back is read.
 //!
 //! Why it is sound: each function borrows all the memory that its message names for as long as the call lasts, states no more
 //! length than it borrowed, and borrows for writing what the kernel writes. The kernel keeps no address once a call returned, of
-//! either driver (`drivers/virt/coco/sev-guest`, `drivers/misc/nsm.c`): it copies. Under a file that is not such a device
-//! the call is refused, since the numbers are these drivers' own; what another driver could take them for is why only the two paths of
-//! [`super::detect`] are opened.
+//! either driver (`drivers/virt/coco/sev-guest`, `drivers/misc/nsm.c`): it copies. That the file is such a device is believed of
+//! whoever may put files into `/dev`, who is root; other files refuse the call, since the numbers are these drivers' own.
 //!
 //! An integer that is an address is made with `expose_provenance`: this is what tells the compiler that somebody may write there.
 
@@ -23,6 +22,7 @@ use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 #[repr(C)]
 struct GuestRequest {
     message_version: u8,
+    padding: [u8; 7],
     request: u64,
     response: u64,
     /// The firmware's error in the lower half, the hypervisor's in the upper one.
@@ -35,6 +35,7 @@ struct ExtendedRequest {
     report: [u8; 96],
     certificates: u64,
     certificates_length: u32,
+    padding: u32,
 }
 
 /// `struct nsm_raw`: two of `struct iovec`.
@@ -81,11 +82,12 @@ pub(super) fn extended_report(
         // No room that cannot be told: the kernel would write none then.
         certificates_length: u32::try_from(certificates.len()).unwrap_or(0),
         certificates: certificates.as_mut_ptr().expose_provenance() as u64,
+        padding: 0,
     };
     let mut message = guest_request((&raw mut extended).expose_provenance(), response);
-    // SAFETY: this call reads and writes an `ExtendedRequest` at `request`, which is a local one that nothing else refers to; writes
-    // 4,000 bytes at `response` and `certificates_length` bytes, as told before the call, at `certificates`; both are borrowed
-    // for writing until it returned.
+    // SAFETY: this call reads and writes an `ExtendedRequest` at `request`, which is a local one that nothing else refers
+    // to; writes 4,000 bytes at `response` and `certificates_length` bytes, as told before the call, at `certificates`; both
+    // are borrowed for writing until it returned.
     let result = unsafe { ioctl(device, Updater::<EXTENDED_REPORT, GuestRequest>::new(&mut message)) };
     let certificates_length = extended.certificates_length;
     Said { result: result.map_err(io::Error::from), errors: message.errors, certificates_length }
@@ -94,6 +96,7 @@ pub(super) fn extended_report(
 fn guest_request(request: usize, response: &mut [u8; 4000]) -> GuestRequest {
     GuestRequest {
         message_version: MESSAGE_VERSION,
+        padding: [0; 7],
         request: request as u64,
         response: response.as_mut_ptr().expose_provenance() as u64,
         errors: 0,

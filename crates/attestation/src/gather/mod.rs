@@ -100,8 +100,8 @@ fn passes(error: &Error) -> bool {
 
 /// The attester of this machine, if it has one. `root` is `/`.
 ///
-/// What is nearest to the process comes first: an enclave in a guest vouches for less code than the guest does. Of Linux's two ways to the same secure
-/// processor the newer one is asked, since it keeps requests of several processes apart.
+/// What is nearest to the process comes first: an enclave in a guest vouches for less code than the guest does. Of Linux's
+/// two ways to the same secure processor the newer one is asked, since it keeps requests of several processes apart.
 pub fn detect(root: &Path) -> Option<Box<dyn Attester>> {
     let gramine = root.join("dev/attestation");
     if gramine.join("quote").exists() {

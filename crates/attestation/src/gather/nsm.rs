@@ -6,8 +6,8 @@
 //!   ◀ {"Error": "InvalidArgument"}
 //! ```
 //!
-//! What the enclave binds goes into `user_data`: this is what the verifier reads as report data. The document has its whole chain inside, so nothing
-//! needs to be fetched.
+//! What the enclave binds goes into `user_data`: this is what the verifier reads as report data. The document has its whole
+//! chain inside, so nothing needs to be fetched.
 
 use std::convert::Infallible;
 use std::fs::OpenOptions;

@@ -8,8 +8,9 @@
 //! SNP_GET_REPORT       the same without certificates: where the kernel gives them no room that would do
 //! ```
 //!
-//! The report is what counts; certificates may come from elsewhere ([`super::Gathered::presented`]). The kernel waits itself, for a minute, where the
-//! secure processor is busy. If a request failed halfway it may give the processor up until the next boot, and says "inappropriate ioctl" from then on.
+//! The report is what counts; certificates may come from elsewhere ([`super::Gathered::presented`]). The kernel waits
+//! itself, for a minute, where the secure processor is busy. If a request failed halfway it may give the processor up until
+//! the next boot, and says "inappropriate ioctl" from then on.
 
 use std::fs::OpenOptions;
 use std::io;

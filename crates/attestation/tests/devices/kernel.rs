@@ -1,6 +1,7 @@
-//! The calls themselves, through a kernel: a file system in user space (FUSE) holds files under the devices' names, so a real ioctl
-//! goes into the kernel with the real message and comes out at a server of ours. What the message points at the server reads and writes
-//! where it is, by `/proc/self/mem`, as the drivers would. The devices are **simulated** all the same.
+//! The calls themselves, through a kernel: a file system in user space (FUSE) holds files under the devices' names, so a
+//! real ioctl goes into the kernel with the real message and comes out at a server of ours. What the message points at the
+//! server reads and writes where it is, by `/proc/self/mem`, as the drivers would. The devices are **simulated** all the
+//! same.
 //!
 //! Needs the right to mount (root). Without it the test says so.
 

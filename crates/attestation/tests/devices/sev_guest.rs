@@ -226,20 +226,23 @@ fn a_hosts_table_may_be_anything() {
     }
 }
 
+/// Files and directories that stand for each source; who was asked is in the error of one that does not answer.
 #[test]
-fn it_is_asked_where_nothing_newer_is() {
+fn the_source_nearest_to_the_process_is_asked() {
     let root = tempfile::tempdir().unwrap();
-    let path = root.path().join("dev/sev-guest");
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, "").unwrap();
-    let error = |root: &std::path::Path| detect(root).unwrap().evidence(&[7; 64]).unwrap_err().to_string();
-    // An ordinary file takes no ioctl; who was asked is in the error.
-    assert!(error(root.path()).contains("dev/sev-guest"));
-    let tsm = root.path().join("sys/kernel/config/tsm/report");
-    std::fs::create_dir_all(&tsm).unwrap();
-    let attester = detect(root.path()).unwrap();
-    drop(attester);
-    std::fs::remove_dir(&tsm).unwrap();
-    std::fs::write(root.path().join("dev/nsm"), "").unwrap();
-    assert!(error(root.path()).contains("dev/nsm"));
+    let asked = || detect(root.path()).unwrap().evidence(&[7; 64]).unwrap_err().to_string();
+    let make = |path: &str| {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    };
+    assert!(detect(root.path()).is_none());
+    // An ordinary file takes no ioctl.
+    make("dev/sev-guest");
+    assert!(asked().contains("dev/sev-guest: "), "{}", asked());
+    std::fs::create_dir_all(root.path().join("sys/kernel/config/tsm/report")).unwrap();
+    make("dev/nsm");
+    assert!(asked().contains("dev/nsm: "), "{}", asked());
+    make("dev/attestation/quote");
+    assert!(asked().contains("dev/attestation/attestation_type: "), "{}", asked());
 }

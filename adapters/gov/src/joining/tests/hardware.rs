@@ -1,5 +1,6 @@
-//! Nodes on hardware of every kind, by what members decided through their constitution. Hardware and vendors are mocks: the verifier and the way to it are what
-//! ships, and members named the mock's root. Windows VBS has never been seen on hardware, here least of all.
+//! Nodes on hardware of every kind, by what members decided through their constitution. Hardware and vendors are mocks: the
+//! verifier and the way to it are what ships, and members named the mock's root. Windows VBS has never been seen on
+//! hardware, here least of all.
 
 use std::time::Duration;
 
@@ -279,7 +280,8 @@ fn is_refused(verdict: &Result<String, String>, code: &str, what: &str) {
     assert!(message.contains(&format!("({code})")), "{what}: {message}");
 }
 
-/// Members decide one thing after the other, and only when all is decided is the node let in: for this key, now, and not debugged.
+/// Members decide one thing after the other, and only when all is decided is the node let in: for this key, now, and not
+/// debugged.
 async fn story(hardware: Hardware) {
     let Hardware { kind, tee, ref measurement, now, .. } = hardware;
     let mut network = Network::new();
