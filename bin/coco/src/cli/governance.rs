@@ -60,7 +60,7 @@ Examples:
   coco member ack --as erin --prepare ack.json           the key is somewhere else: see `coco request`")]
 pub struct MemberAck {
     /// Sign for every member whose key is in the network's directory
-    #[arg(long, conflicts_with_all = ["as", "certificate", "key", "prepare", "url"])]
+    #[arg(long, conflicts_with_all = ["signer", "certificate", "key", "prepare", "url"])]
     pub all: bool,
     #[command(flatten)]
     pub signer: Signer,
@@ -283,11 +283,12 @@ pub struct At {
 
 /// Who signs, and where the key is.
 #[derive(Args)]
-#[command(group = ArgGroup::new("whose").args(["as", "certificate"]))]
+#[command(group = ArgGroup::new("whose").args(["signer", "certificate"]))]
 #[command(group = ArgGroup::new("hand").args(["key", "prepare"]))]
 pub struct Signer {
     /// Sign as this member of the network's directory [default: the first one whose key is there]
-    #[arg(long = "as", id = "as", value_name = "NAME", conflicts_with = "url")]
+    // Not called `name`: whatever a command is about may have a name, too.
+    #[arg(id = "signer", long = "as", value_name = "NAME", conflicts_with = "url")]
     pub name: Option<String>,
     /// Sign as the member with this certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "hand")]
