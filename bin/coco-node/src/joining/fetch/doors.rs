@@ -1,5 +1,7 @@
 //! Which nodes may have files to give: those that the network names, and those that the operator named.
 
+use std::time::Duration;
+
 use base::NodeId;
 use development::{Door, JoinFile};
 use serde::Deserialize;
@@ -11,6 +13,8 @@ const NODES: &str = "/gov/coco/nodes";
 const COMMIT: &str = "/node/commit";
 /// No network has more to say of its nodes.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Who takes longer with so little is of no help with files.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// More are not asked.
 const DOORS_MAX: usize = 64;
 
@@ -38,7 +42,7 @@ pub async fn known(client: &Client, join: &JoinFile, own: NodeId) -> Vec<Door> {
     let told: Vec<Door> = join.network.iter().filter_map(|url| Door::parse(url)).collect();
     let mut named = Vec::new();
     for door in &told {
-        if let Asked::Answered(answer) = client.get(door, NODES, ANSWER_BYTES_MAX).await
+        if let Some(answer) = answer(client, door, NODES).await
             && let Ok(network) = serde_json::from_slice(&answer)
         {
             named = of(network, own);
@@ -69,9 +73,16 @@ pub async fn answering(client: &Client, doors: &[Door]) -> (Vec<Door>, u64) {
 }
 
 async fn committed(client: &Client, door: &Door) -> Option<u64> {
-    let Asked::Answered(answer) = client.get(door, COMMIT, ANSWER_BYTES_MAX).await else { return None };
+    let answer = answer(client, door, COMMIT).await?;
     let Commit { transaction_id } = serde_json::from_slice(&answer).ok()?;
     transaction_id.split_once('.')?.1.parse().ok()
+}
+
+async fn answer(client: &Client, door: &Door, path: &str) -> Option<Vec<u8>> {
+    match tokio::time::timeout(ANSWER_WITHIN, client.get(door, path, ANSWER_BYTES_MAX)).await {
+        Ok(Asked::Answered(answer)) => Some(answer),
+        _ => None,
+    }
 }
 
 fn of(mut network: Network, own: NodeId) -> Vec<Door> {

@@ -66,14 +66,14 @@ pub fn fetch(
         service: service.public_key()?,
         files,
         head: recovered.head,
-        wants_snapshot: !file.archive,
+        wants_snapshot: !file.archive && !has_snapshot(&layout.snapshots()),
         got,
         progress: Progress::of(dir, own),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let goes_on = runtime.block_on(async {
         tokio::select! {
-            () = beginning.from_any(join, own) => true,
+            () = beginning.take_from_any(join, own) => true,
             () = stop.cancelled() => false,
         }
     });
@@ -82,6 +82,12 @@ pub fn fetch(
         beginning.progress.begins(beginning.got);
     }
     Ok(goes_on)
+}
+
+/// Whether an attempt that was interrupted has kept one already.
+fn has_snapshot(folder: &Path) -> bool {
+    let mut names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.file_name());
+    names.any(|name| !name.to_string_lossy().ends_with(UNFINISHED))
 }
 
 struct Beginning<'a> {
@@ -100,7 +106,7 @@ struct Beginning<'a> {
 
 impl Beginning<'_> {
     /// From the first node that has all of it; from several, if it must be.
-    async fn from_any(&mut self, join: &JoinFile, own: NodeId) {
+    async fn take_from_any(&mut self, join: &JoinFile, own: NodeId) {
         let (began, mut rounds) = (Instant::now(), 0);
         let known = doors::known(self.client, join, own).await;
         while rounds < ROUNDS {
@@ -109,7 +115,7 @@ impl Beginning<'_> {
             self.got.of = of;
             for door in &doors {
                 let from = door.authority();
-                match self.from(door).await {
+                match self.take_from(door).await {
                     Ok(()) => {}
                     Err(Trouble::Theirs(why)) => {
                         tracing::warn!(from, why, "this node is of no help with ledger files; another one is asked");
@@ -140,7 +146,7 @@ impl Beginning<'_> {
     }
 
     /// All that one node has.
-    async fn from(&mut self, door: &Door) -> Result<(), Trouble> {
+    async fn take_from(&mut self, door: &Door) -> Result<(), Trouble> {
         let mut line = Line::to(self.client, door);
         self.progress.fetches(door, self.got);
         self.chunks(&mut line).await?;
@@ -217,6 +223,8 @@ impl Beginning<'_> {
 
 /// How the name of a chunk ends that grows no more.
 const CLOSED: &str = ".committed";
+/// And that of a snapshot that is not whole.
+const UNFINISHED: &str = ".writing";
 
 #[cfg(test)]
 mod tests;

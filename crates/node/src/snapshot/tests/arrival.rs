@@ -20,7 +20,7 @@ fn what_one_node_took_another_begins_with() {
     for piece in [content.len(), 65_537, 1_000] {
         let (there, kept) = arrives(&world, &content, piece);
         kept.unwrap();
-        assert_eq!(there.names(), [name.clone()], "under its final name, and nothing else");
+        assert_eq!(there.names(), std::slice::from_ref(&name), "under its final name, and nothing else");
         let Opened { state, head, .. } = newest(&world, &there).unwrap();
         assert_eq!((rows(&state), head), (rows(world.store.head()), world.head.clone()));
     }
