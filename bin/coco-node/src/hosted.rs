@@ -176,7 +176,7 @@ mod tests {
         }
         let account = |n: u64| (format!("{n:040x}"), json!({ "balance": "0x1" }));
         let mut large = ethereum.clone();
-        large["genesis"]["alloc"] = (1..=400_000).map(account).collect::<serde_json::Map<_, _>>().into();
+        large["genesis"]["alloc"] = (1..=700_000).map(account).collect::<serde_json::Map<_, _>>().into();
         assert!(check(&large).unwrap_err().contains("is the most"));
     }
 }
