@@ -57,7 +57,7 @@ pub fn warning(place: &Place, ledger: &str, port: Option<u16>) -> Result<Option<
     let addresses: BTreeSet<_> = others.iter().map(|node| node.file.governance.ip()).collect();
     let shared = (addresses.len() < others.len()).then(|| {
         format!(
-            "nodes on this machine share an address, and one of them alone can listen at port {port}: the others serve it once their own file (node.toml) says where"
+            "nodes on this machine share an address, and one of them alone can listen at port {port}: the others serve it once their own file (node.toml) names another, and they were started again"
         )
     });
     Ok(shared)
