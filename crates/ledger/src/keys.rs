@@ -53,6 +53,16 @@ impl LedgerKeys {
         Ok(Self { epochs: ArcSwap::from_pointee(epochs) })
     }
 
+    /// What a node holds: ascending, the first one in force from the first entry on; else `None`.
+    pub fn holding(held: &[(Seqno, Secret)]) -> Result<Option<Self>, crypto::Error> {
+        let [(Seqno(1), first), later @ ..] = held else { return Ok(None) };
+        let keys = Self::new(first)?;
+        for (first, secret) in later {
+            keys.add(*first, secret)?;
+        }
+        Ok(Some(keys))
+    }
+
     /// A further secret, in force from `first` on; replaces those that would have begun at or after it.
     pub fn add(&self, first: Seqno, secret: &Secret) -> Result<(), crypto::Error> {
         let epoch = Arc::new(Epoch::new(first, secret)?);

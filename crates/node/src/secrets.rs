@@ -41,7 +41,7 @@ pub struct SecretTables {
 }
 
 impl SecretTables {
-    pub fn register(tables: &mut Tables) -> Result<Self, TableError> {
+    pub fn register(tables: &Tables) -> Result<Self, TableError> {
         let historical = tables.add(HISTORICAL, Kind::State)?;
         let for_nodes = tables.add(FOR_NODES, Kind::State)?;
         let shares = tables.add(SHARES, Kind::State)?;
@@ -84,13 +84,9 @@ impl LedgerSecrets {
         tables: SecretTables,
         keep: KeepSecrets,
     ) -> Result<Self, Fault> {
-        let [(Seqno(1), first), later @ ..] = held else {
-            return Err(Fault::new("this node does not hold the ledger secret that the service began with"));
-        };
-        let keys = LedgerKeys::new(first).map_err(Fault::new)?;
-        for (first, secret) in later {
-            keys.add(*first, secret).map_err(Fault::new)?;
-        }
+        let keys = LedgerKeys::holding(held)
+            .map_err(Fault::new)?
+            .ok_or_else(|| Fault::new("this node does not hold the ledger secret that the service began with"))?;
         Ok(Self { keys: Arc::new(keys), node, tables, keep })
     }
 

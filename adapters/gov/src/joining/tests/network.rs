@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use adapter::{
-    Adapter, Handover, Opening, Plumbing, Proof, Recovery, Reject, Role, Service, Status, Submission, Submitted, Verdict,
-    Work,
+    Adapter, Handover, Opening, Plumbing, Proof, Recovery, Reject, Role, Service, Status, Submission, Submitted,
+    Verdict, Work,
 };
 use axum::body::Body;
 use axum::http::{Request, StatusCode};

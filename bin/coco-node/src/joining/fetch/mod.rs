@@ -19,6 +19,7 @@ mod line;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use base::limits::{BATCH_BYTES_MAX, CHUNK_BYTES};
 use base::{NodeId, Seqno};
 use crypto::{Certificate, PublicKey};
@@ -55,7 +56,8 @@ pub fn fetch(
     }
     let service = Certificate::from_pem(&identity.service_certificate)?;
     let client = Client::new(&service, &Certificate::from_pem(&identity.node_certificate)?, &identity.node_key)?;
-    let keys = LedgerKeys::new(&identity.ledger_secret)?;
+    let keys = LedgerKeys::holding(&identity.ledger_secrets)?
+        .context("the secrets of this node do not begin with the first")?;
     let (files, recovered) = Files::open(Disk::open(layout.ledger())?, Some(&keys))?;
     let got = Fetched { seqno: recovered.head.seqno().0, ..Fetched::default() };
     let own = identity.node_key.public().node_id();

@@ -69,7 +69,7 @@ impl Service {
         let admission = Admission {
             service_key: &self.key,
             service_certificate: &self.certificate.to_pem(),
-            ledger_secret: &self.secret,
+            ledger_secrets: &[(Seqno(1), self.secret.clone())],
             node_certificate: &own.to_pem(),
             joined: &joined,
         };

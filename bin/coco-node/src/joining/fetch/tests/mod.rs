@@ -24,7 +24,7 @@ fn givers() -> tokio::runtime::Runtime {
 /// As it would be after a start: what there is opens.
 fn end(service: &Service, dir: &Path) -> Seqno {
     let identity = service.newcomer(dir);
-    let keys = LedgerKeys::new(&identity.ledger_secret).unwrap();
+    let keys = LedgerKeys::holding(&identity.ledger_secrets).unwrap().unwrap();
     Files::open(Disk::open(dir.join("ledger")).unwrap(), Some(&keys)).unwrap().0.end()
 }
 
