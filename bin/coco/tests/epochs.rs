@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use base::Seqno;
-use development::{LedgerKind, NodeFile};
+use development::NodeFile;
 use ledger::secrets::{FOR_NODES, ForNodes};
 use place::Place;
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ impl Drop for Network {
 
 fn door(dir: &Path) -> String {
     let file = NodeFile::read(dir).unwrap();
-    let listen = match file.ledger(LedgerKind::Keyvalue) {
+    let listen = match file.ledger("keyvalue") {
         Some(ledger) => ledger.listen.to_string(),
         None => {
             let joined: Value = serde_json::from_slice(&fs::read(dir.join("joined.json")).unwrap()).unwrap();

@@ -32,6 +32,9 @@ use crate::nodes::Nodes;
 /// Seals all secrets where the node finds them at its next start, and returns when they are there for good.
 pub type KeepSecrets = Box<dyn Fn(&[(Seqno, Secret)]) -> Result<(), Fault> + Send + Sync>;
 
+/// The rows that bring a secret: the one before under it, and itself for each node.
+type Bringing<'w> = (&'w [u8], &'w [u8]);
+
 /// The tables that bring them.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretTables {
@@ -54,7 +57,7 @@ impl SecretTables {
     }
 
     /// The rows of an entry that brings a secret.
-    fn rows<'w>(&self, writes: &'w WriteSet) -> Result<Option<(&'w [u8], &'w [u8])>, SecretError> {
+    fn rows<'w>(&self, writes: &'w WriteSet) -> Result<Option<Bringing<'w>>, SecretError> {
         let row = |table| -> Option<&'w [u8]> {
             let puts = &writes.section(table)?.puts;
             puts.iter().find(|(key, _)| **key == SINGLETON[..]).map(|(_, row)| &**row)

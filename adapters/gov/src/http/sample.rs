@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapter::{Blame, Handover, Proof, Reject, Service};
+use adapter::{Blame, Handover, Proof, Recovery, Reject, Service};
 use base::{Digest, NodeId, Seqno, TxId, View};
 use bytes::Bytes;
 use crypto::certificate::{self, Validity};
@@ -32,7 +32,7 @@ impl Ledger {
         let keys = LedgerKeys::new(&Secret::from_slice(&[9; 32]).unwrap()).unwrap();
         let copy = KeyPair::from_pkcs8_der(&node.to_pkcs8_der().unwrap()).unwrap();
         let signer = Signer { service: service.clone(), node: dual.then(|| Arc::new(copy)) };
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let table = tables.add("private", Kind::State).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let (files, _) = Files::open(Disk::open(directory.path()).unwrap(), None).unwrap();
@@ -67,6 +67,14 @@ impl Service for Ledger {
     }
 
     fn renew_certificate(&self, _: u64, _: u64) -> Result<String, Reject> {
+        Err(unused())
+    }
+
+    fn rekey(&self, _: &State, _: Option<&Recovery>) -> Result<Vec<Section>, Reject> {
+        Err(unused())
+    }
+
+    fn deal_shares(&self, _: &State, _: &Recovery) -> Result<Section, Reject> {
         Err(unused())
     }
 

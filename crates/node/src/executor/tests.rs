@@ -142,8 +142,10 @@ struct Alone {
 }
 
 /// What every node of the service has.
-fn secret() -> LedgerKeys {
-    LedgerKeys::new(&Secret::from_slice(&[7; 32]).unwrap()).unwrap()
+fn secrets(tables: &ServiceTables) -> Arc<LedgerSecrets> {
+    let held = [(Seqno(1), Secret::from_slice(&[7; 32]).unwrap())];
+    let node = Arc::new(KeyPair::generate().unwrap());
+    Arc::new(LedgerSecrets::new(&held, node, tables.secrets(), Box::new(|_| Ok(()))).unwrap())
 }
 
 impl Alone {
@@ -158,7 +160,6 @@ impl Alone {
         let (publisher, publications) = unbounded();
         let (command_sender, commands) = unbounded();
         let (proposal_sender, proposals) = unbounded();
-        let keys = Arc::new(secret());
         let node = First {
             number: 1,
             id: base::NodeId(base::Digest([1; 32])),
@@ -171,7 +172,7 @@ impl Alone {
         let peers = Peers::default();
         let tools = Tools {
             hosting,
-            keys: keys.clone(),
+            secrets: secrets(&service),
             tables: service,
             genesis: Some(genesis),
             route: Arc::new(Route::new(unbounded().0, unbounded().0, peers.clone()).unwrap()),
@@ -181,7 +182,7 @@ impl Alone {
             history_on_disk: Arc::default(),
         };
         let signer = Signer { service: Arc::new(KeyPair::generate().unwrap()), node: None };
-        let sealer = Sealer { keys, signer, executor: command_sender, proposals: proposal_sender };
+        let sealer = Sealer { signer, executor: command_sender, proposals: proposal_sender };
         let store = Store::new(tables, Arc::new(NoHistory));
         let executor = Executor::new(tools, Replayed { store, head: Head::new() }).unwrap();
         Self { executor, closed, sealer, commands, proposals, publications, begun }

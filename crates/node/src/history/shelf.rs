@@ -111,7 +111,7 @@ mod tests {
             fs::copy(&path, ledger.join(path.file_name().unwrap())).unwrap();
         }
         let key = MacKey::new(&[7; 32]);
-        let opened = Archive::open(&ledger, &index, world.keys.clone(), world.tables.clone(), &key, Vec::new());
+        let opened = Archive::open(&ledger, &index, world.keys.clone(), world.tables.clone(), key, world.hosting());
         Shelf { archive: Arc::new(opened.unwrap().0), ledger, snapshots: dir.join("snapshots") }
     }
 

@@ -39,8 +39,8 @@ fn keys() -> [Arc<KeyPair>; 3] {
 impl World {
     /// Entry 1 has the nodes with these statuses; whose lease ran out is `lapsed`.
     fn new(nodes: &[(&Arc<KeyPair>, &str)], lapsed: Option<&Arc<KeyPair>>) -> Self {
-        let mut tables = Tables::new();
-        let service = ServiceTables::register(&mut tables).unwrap();
+        let tables = Tables::new();
+        let service = ServiceTables::register(&tables).unwrap();
         let private = tables.add("private", Kind::State).unwrap();
         let mut state = State::new(Arc::new(tables), Arc::new(NoHistory));
         let put = |id: NodeId, row: Value| (Blob::from(node_key(id)), Blob::from(row.to_string().into_bytes()));

@@ -65,9 +65,9 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let founding = Founding { members: Vec::new(), constitution: String::new(), code: None };
-        let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &mut tables).unwrap();
+        let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &tables).unwrap();
         let nodes: Vec<_> =
             ["Trusted", "Pending", "Retired"].map(|status| (KeyPair::generate().unwrap(), status)).into();
         let mut puts: Vec<_> = nodes

@@ -49,9 +49,9 @@ impl Asker {
     /// A node that knows more to be committed than its ledger file has.
     fn new(dual: bool, forgotten: bool) -> Self {
         let ledger = Ledger::new(dual);
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let founding = Founding { members: Vec::new(), constitution: String::new(), code: None };
-        let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &mut tables).unwrap();
+        let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &tables).unwrap();
         let table = tables.find(NODES_ENDORSED_CERTIFICATES).unwrap();
         let (id, text) = (ledger.node.public().node_id(), ledger.node_certificate());
         let key = node_key(id).to_vec();

@@ -269,7 +269,7 @@ fn verdict(network: &Network, info: &QuoteInfo, key: &KeyPair, now: u64) -> Resu
     let binding = attestation::Binding::public_key(key.public().spki_der());
     let (governance, now) = (&network.deciding.gov.governance, Duration::from_secs(now));
     let verdict = super::super::verdict::verdict_at(governance, &Tx::new(snapshot.state()), info, &binding, now);
-    verdict.map_err(|refusal| match refusal {
+    verdict.map(|judged| judged.measurement).map_err(|refusal| match refusal {
         Refusal::InvalidQuote(message) => message,
         other => panic!("nobody's fault but the evidence's: {other:?}"),
     })

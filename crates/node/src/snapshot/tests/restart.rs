@@ -3,18 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use adapter::NoHost;
 use crypto::MacKey;
-use kv::{History, Store, Tables};
+use kv::{History, Store};
 use ledger::{Disk, Head};
 
 use super::super::{Ground, Last};
 use super::*;
-use crate::executor::tests::Governing;
 use crate::executor::{Replayed, replay};
-use crate::genesis::ServiceTables;
 use crate::history::Archive;
-use crate::hosting::Hosting;
 
 struct Node {
     world: World<Disk>,
@@ -44,9 +40,7 @@ impl Node {
         let path = |name: &str| self.dir.path().join(name);
         let (tables, keys) = (self.world.tables.clone(), self.world.keys.clone());
         let key = MacKey::new(b"index");
-        // This service has no row of a hosted ledger, and not even a table for them.
-        let service = ServiceTables::register(&Tables::new()).unwrap();
-        let hosting = Arc::new(Hosting::new(Arc::new(Governing), Arc::new(NoHost), tables.clone(), service));
+        let hosting = self.world.hosting();
         let (archive, _) = Archive::open(&path("ledger"), &path("index"), keys, tables, key, hosting).unwrap();
         Arc::new(archive)
     }

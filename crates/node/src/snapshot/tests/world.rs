@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use adapter::NoHost;
 use base::{Digest, Seqno, View};
 use crypto::{KeyPair, Secret};
 use kv::{History, Kind, NoHistory, State, Store, TableId, Tables};
 use ledger::{Directory, Files, Head, LedgerKeys, Signer};
 
 use super::super::Ground;
+use crate::executor::tests::Governing;
+use crate::genesis::ServiceTables;
+use crate::hosting::Hosting;
 
 pub struct World<D> {
     pub tables: Arc<Tables>,
@@ -47,6 +51,12 @@ impl<D: Directory> World<D> {
 
     pub fn table(&self, name: &str) -> TableId {
         self.tables.find(name).unwrap()
+    }
+
+    /// This service has no row of a hosted ledger, and not even a table for them.
+    pub fn hosting(&self) -> Arc<Hosting> {
+        let service = ServiceTables::register(&Tables::new()).unwrap();
+        Arc::new(Hosting::new(Arc::new(Governing), Arc::new(NoHost), self.tables.clone(), service))
     }
 
     /// A batch of a few entries with values of so many bytes: new rows, changed ones, removed ones, and history.

@@ -36,7 +36,7 @@ impl Service {
         let ledger = tempfile::tempdir().unwrap();
         let keys = LedgerKeys::new(&secret).unwrap();
         let (files, _) = Files::open_with(Disk::open(ledger.path()).unwrap(), Some(&keys), CHUNK).unwrap();
-        let mut tables = Tables::new();
+        let tables = Tables::new();
         let table = tables.add("private", Kind::State).unwrap();
         let signer = Signer { service: key.clone(), node: None };
         let (mut head, view) = (Head::new(), base::View(2));
