@@ -12,12 +12,16 @@ mod governance;
 mod import;
 mod network;
 mod printer;
+mod scripts;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if let Some(ended) = scripts::process() {
+        return ended;
+    }
     let cli = cli::Cli::parse();
     let printer = printer::Printer::new(cli.global.quiet, cli.global.color);
     match cmd::run(cli.command, &printer) {

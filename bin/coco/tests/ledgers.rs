@@ -199,6 +199,10 @@ fn up_opens_its_ledgers_by_vote_and_once() {
     assert!(lines.iter().all(|line| line["follows"] == true), "{}", text(&log.stdout));
     let decided = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
     assert_eq!((decided("founded"), decided("proposal"), decided("ballot"), decided("ack")), (1, 1, 2, 3));
+    // It tells what was proposed, and what those who voted said.
+    let of = |what: &str| lines.iter().filter(|line| line["what"] == what).collect::<Vec<_>>();
+    assert_eq!(of("proposal")[0]["actions"][0]["name"], "open_ledger");
+    assert!(of("ballot").iter().all(|line| line["ballot"].as_str().unwrap().contains("return true")), "{lines:?}");
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub struct Finding {
     /// Absent for what was not decided.
     pub decision: Option<Decision>,
     pub what: What,
+    /// The other proposals that it ended.
+    pub dropped: Vec<String>,
     /// Why it does not follow.
     pub fault: Option<String>,
 }
@@ -145,11 +147,17 @@ impl<'a> Auditor<'a> {
             None if !founded => {
                 let members = writes.section(of.members_certs).map_or(0, |section| section.puts.len());
                 let complete = writes.section(of.constitution).is_some();
-                complete.then_some(Finding { seqno, decision: None, what: What::Founded { members }, fault: None })
+                complete.then_some(Finding {
+                    seqno,
+                    decision: None,
+                    what: What::Founded { members },
+                    dropped: Vec::new(),
+                    fault: None,
+                })
             }
             _ => {
                 let fault = Some("rows of governance were written, and nobody had decided it".to_owned());
-                Some(Finding { seqno, decision: None, what: What::Unknown, fault })
+                Some(Finding { seqno, decision: None, what: What::Unknown, dropped: self.dropped(writes), fault })
             }
         }
     }
@@ -164,7 +172,10 @@ impl<'a> Auditor<'a> {
     }
 
     fn decision(&self, seqno: Seqno, row: &[u8], writes: &WriteSet) -> Finding {
-        let finding = |decision, what, fault: Result<(), String>| Finding { seqno, decision, what, fault: fault.err() };
+        let finding = |decision, what, fault: Result<(), String>| {
+            let dropped = self.dropped(writes);
+            Finding { seqno, decision, what, dropped, fault: fault.err() }
+        };
         let Some(decision) = Decision::read(row) else {
             return finding(None, What::Unknown, Err("the decision's own row cannot be read".to_owned()));
         };
@@ -224,11 +235,7 @@ impl<'a> Auditor<'a> {
     }
 
     fn settled(&self, decision: Decision, writes: &WriteSet) -> (What, Result<(), String>) {
-        let of = self.governance.tables();
-        let changed = writes.section(of.proposals_info).into_iter().flat_map(|section| &section.puts);
-        let changed = changed.map(|(key, _)| String::from_utf8_lossy(key).into_owned());
-        let closed = changed.filter_map(|id| Some((self.state_of(&id, writes)?, id)));
-        let Some((state, proposal)) = closed.into_iter().find(|(state, _)| *state != ProposalState::Dropped) else {
+        let Some((state, proposal)) = self.moved(writes).find(|(state, _)| *state != ProposalState::Dropped) else {
             return (
                 What::Unknown,
                 Err("there is no signed request in it, and no proposal that time decided".to_owned()),
@@ -305,6 +312,18 @@ impl<'a> Auditor<'a> {
     fn made(&self, writes: &WriteSet) -> Option<String> {
         let section = writes.section(self.governance.tables().proposals)?;
         section.puts.first().map(|(key, _)| String::from_utf8_lossy(key).into_owned())
+    }
+
+    /// The proposals that an entry writes the state of.
+    fn moved(&self, writes: &WriteSet) -> impl Iterator<Item = (ProposalState, String)> {
+        let section = writes.section(self.governance.tables().proposals_info);
+        let ids = section.into_iter().flat_map(|section| &section.puts);
+        let ids = ids.map(|(key, _)| String::from_utf8_lossy(key).into_owned());
+        ids.filter_map(|id| Some((self.state_of(&id, writes)?, id)))
+    }
+
+    fn dropped(&self, writes: &WriteSet) -> Vec<String> {
+        self.moved(writes).filter(|(state, _)| *state == ProposalState::Dropped).map(|(_, id)| id).collect()
     }
 
     /// The state of a proposal after an entry.

@@ -234,6 +234,24 @@ fn what_happened_follows() {
     assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
 }
 
+#[test]
+fn what_a_decision_drops_is_told() {
+    let mut ledger = Ledger::founded(3);
+    let id = ledger.members[2].id.to_string();
+    let open = ledger.propose(0, "remove_member", json!({ "member_id": id }));
+    let code = json!({ "actions": [{ "name": "add_code", "args": { "tee": "snp", "measurement": "ab".repeat(48) } }] });
+    ledger.request(1, Kind::Proposal, None, code.to_string().as_bytes()).unwrap();
+    let proposals = ledger.governance.proposals(&Tx::new(&ledger.state)).unwrap();
+    let change = proposals.into_iter().map(|proposal| proposal.proposal_id).find(|id| *id != open).unwrap();
+    ledger.vote(0, &change, YES);
+    ledger.vote(1, &change, YES);
+    let findings = ledger.audited();
+    assert_eq!(findings.iter().find(|finding| finding.fault.is_some()), None);
+    let (last, before) = findings.split_last().unwrap();
+    assert_eq!(last.dropped, [open]);
+    assert!(before.iter().all(|finding| finding.dropped.is_empty()));
+}
+
 /// The first fault that an audit finds once a row was changed.
 fn fault(entry: usize, table: &str, change: impl Fn(&str) -> String) -> String {
     let mut ledger = Ledger::with_history();

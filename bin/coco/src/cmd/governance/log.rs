@@ -1,34 +1,37 @@
 //! `coco governance log`: who decided what, and does it follow from the rules of then? From ledger files alone.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use base::{Seqno, TxId};
 use governance::audit::{Auditor, Finding, Rows, What};
-use governance::engine::{Late, Watched};
 use governance::{Kind, MemberId};
 use kv::Tx;
 use ledger::{Frontier, RawEntry};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::cmd::proposal::Kept;
 use crate::failure::Failure;
+use crate::governance::{Action, Member, People, plain, words};
 use crate::printer::{Printer, Tone};
+use crate::scripts;
 
 pub fn run(dir: &Path, as_json: bool, printer: &Printer) -> Result<ExitCode, Failure> {
     crate::cmd::ledger::check_directory(dir)?;
     verify(dir, printer)?;
-    let runner = Watched::new(std::sync::Arc::new(clock));
+    let runner = scripts::apart();
     let mut auditor = Auditor::new(&runner).map_err(|error| Failure::from_error("the audit cannot begin", &error))?;
-    let mut tree = Frontier::new();
+    let (mut tree, mut names) = (Frontier::new(), Names::default());
     let (mut decisions, mut faults) = (0_u64, 0_u64);
     let scanned = ledger::scan(dir, Seqno(1), |entry| {
         if let Some(finding) = auditor.entry(entry.txid.seqno, &rows(entry)) {
             decisions += u64::from(finding.decision.is_some());
             faults += u64::from(finding.fault.is_some());
-            tell(entry.txid, &finding, &auditor, as_json, printer);
+            names.note(&auditor);
+            tell(entry.txid, &finding, &Known { auditor: &auditor, people: names.people() }, as_json, printer);
         }
         tree.append(entry.leaf());
         if entry.is_signature() {
@@ -57,11 +60,6 @@ fn verify(dir: &Path, printer: &Printer) -> Result<(), Failure> {
     verified.map(drop).map_err(broken)
 }
 
-fn clock(span: Duration) -> Late {
-    let begun = Instant::now();
-    Box::new(move || begun.elapsed() > span)
-}
-
 fn rows<'a>(entry: &RawEntry<'a>) -> Vec<Rows<'a>> {
     // What cannot be parsed was found by the verification.
     let sections = entry.public().map_while(Result::ok);
@@ -73,7 +71,51 @@ fn rows<'a>(entry: &RawEntry<'a>) -> Vec<Rows<'a>> {
     rows.collect()
 }
 
-fn tell(txid: TxId, finding: &Finding, auditor: &Auditor<'_>, as_json: bool, printer: &Printer) {
+/// What members are called, those who left included.
+#[derive(Default)]
+struct Names(BTreeMap<String, Member>);
+
+impl Names {
+    fn note(&mut self, auditor: &Auditor<'_>) {
+        let rows = auditor.state().range(auditor.governance().tables().members_info, ..);
+        for (id, row) in rows {
+            let (Ok(id), Ok(row)) = (std::str::from_utf8(id), serde_json::from_slice::<Value>(row)) else { continue };
+            let member = Member {
+                member_id: id.to_owned(),
+                status: String::new(),
+                member_data: row["member_data"].clone(),
+                certificate: String::new(),
+                recovery_role: None,
+            };
+            self.0.insert(id.to_owned(), member);
+        }
+    }
+
+    fn people(&self) -> People {
+        People::new(self.0.values().cloned().collect(), None)
+    }
+}
+
+/// What a decision is told with.
+struct Known<'k> {
+    auditor: &'k Auditor<'k>,
+    people: People,
+}
+
+impl Known<'_> {
+    /// What a proposal would do.
+    fn actions(&self, proposal: &str) -> Vec<Action> {
+        let body = self.auditor.governance().actions(&Tx::new(self.auditor.state()), proposal).unwrap_or_default();
+        words::of_body(&String::from_utf8_lossy(&body)).unwrap_or_default()
+    }
+
+    fn ballot(&self, proposal: &str, member: &MemberId) -> Option<String> {
+        let tx = Tx::new(self.auditor.state());
+        self.auditor.governance().ballot(&tx, proposal, &member.to_string()).ok()
+    }
+}
+
+fn tell(txid: TxId, finding: &Finding, known: &Known<'_>, as_json: bool, printer: &Printer) {
     let time = finding.decision.map(|decision| decision.time);
     if as_json {
         let mut line = json!({
@@ -82,8 +124,9 @@ fn tell(txid: TxId, finding: &Finding, auditor: &Auditor<'_>, as_json: bool, pri
             "time": time,
             "follows": finding.fault.is_none(),
             "fault": finding.fault,
+            "dropped": finding.dropped,
         });
-        if let (Value::Object(line), Value::Object(what)) = (&mut line, described(&finding.what)) {
+        if let (Value::Object(line), Value::Object(what)) = (&mut line, described(&finding.what, known)) {
             line.extend(what);
         }
         return printer.data(line);
@@ -93,18 +136,29 @@ fn tell(txid: TxId, finding: &Finding, auditor: &Auditor<'_>, as_json: bool, pri
         Some(_) => printer.paint(Tone::Bad, "DOES NOT FOLLOW"),
     };
     let time = time.map_or_else(|| " ".repeat(20), utc);
-    printer.data(format!("{:>10}  {time}  {verdict}  {}", txid.to_string(), in_words(&finding.what, auditor)));
+    printer.data(format!("{:>10}  {time}  {verdict}  {}", txid.to_string(), in_words(&finding.what, known)));
+    let aside = |line: &str| printer.data(format!("{:>10}  {:20}  {line}", "", ""));
+    if !finding.dropped.is_empty() {
+        let ids: Vec<String> = finding.dropped.iter().map(|id| short(id)).collect();
+        aside(&format!("other proposals are dropped: {}", ids.join(", ")));
+    }
     if let Some(fault) = &finding.fault {
-        printer.data(format!("{:>10}  {:20}  {fault}", "", ""));
+        aside(&plain(fault));
     }
 }
 
-fn described(what: &What) -> Value {
+fn described(what: &What, known: &Known<'_>) -> Value {
     match what {
         What::Founded { members } => json!({ "what": "founded", "members": members }),
-        What::Request { kind, member, proposal, state } => json!({
-            "what": kind.text(), "member": member, "proposal": proposal, "state": state,
-        }),
+        What::Request { kind, member, proposal, state } => {
+            let mut request = json!({ "what": kind.text(), "member": member, "proposal": proposal, "state": state });
+            match (kind, proposal) {
+                (Kind::Proposal, Some(id)) => request["actions"] = json!(known.actions(id)),
+                (Kind::Ballot, Some(id)) => request["ballot"] = json!(known.ballot(id, member)),
+                _ => {}
+            }
+            request
+        }
         What::Settled { proposal, state } => json!({ "what": "settled", "proposal": proposal, "state": state }),
         What::Node { node, event } => json!({ "what": "node", "node": node.to_string(), "event": event.in_words() }),
         What::Rekeyed => json!({ "what": "rekeyed" }),
@@ -113,7 +167,7 @@ fn described(what: &What) -> Value {
     }
 }
 
-fn in_words(what: &What, auditor: &Auditor<'_>) -> String {
+fn in_words(what: &What, known: &Known<'_>) -> String {
     match what {
         What::Founded { members } => format!("the service is founded, by {members} members"),
         What::Settled { proposal, state } => format!("time decides proposal {}: {state:?}", short(proposal)),
@@ -122,15 +176,22 @@ fn in_words(what: &What, auditor: &Auditor<'_>) -> String {
         What::SharesDealt => "members have new shares of the ledger's secret".to_owned(),
         What::Unknown => "nothing that governance does".to_owned(),
         What::Request { kind, member, proposal, state } => {
-            let who = name(member, auditor);
-            let id = proposal.as_deref().map(short).unwrap_or_default();
-            let state = state.map(|state| format!(": {state:?}")).unwrap_or_default();
+            let who = known.people.name(&member.to_string());
+            let proposal = proposal.as_deref().unwrap_or_default();
+            let (id, state) = (short(proposal), state.map(|state| format!(": {state:?}")).unwrap_or_default());
             match kind {
                 Kind::Proposal => {
-                    let actions = proposal.as_deref().map(|id| actions(id, auditor)).unwrap_or_default();
-                    format!("{who} proposes {id} ({actions}){state}")
+                    let would = words::summary(&known.actions(proposal), false, &known.people);
+                    format!("{who} proposes {id}, to {would}{state}")
                 }
-                Kind::Ballot => format!("{who} votes on {id}{state}"),
+                Kind::Ballot => {
+                    let script = known.ballot(proposal, member).unwrap_or_default();
+                    let says = match Kept::of(&script) {
+                        Kept::Script => "by a script".to_owned(),
+                        plainly => plainly.name().to_owned(),
+                    };
+                    format!("{who} votes {says} on {id}{state}")
+                }
                 Kind::Withdrawal => format!("{who} takes {id} back{state}"),
                 Kind::StateDigest => format!("{who} asks for the state to sign"),
                 Kind::Ack => format!("{who} signs the state"),
@@ -138,22 +199,6 @@ fn in_words(what: &What, auditor: &Auditor<'_>) -> String {
             }
         }
     }
-}
-
-/// What a member is called by its data, or the beginning of its id.
-fn name(member: &MemberId, auditor: &Auditor<'_>) -> String {
-    let tx = Tx::new(auditor.state());
-    let info = governance::state::members::info(auditor.governance().tables(), &tx, member).ok().flatten();
-    let name = info.and_then(|info| info.member_data?.get("name")?.as_str().map(str::to_owned));
-    name.unwrap_or_else(|| short(&member.to_string()))
-}
-
-/// The names of what a proposal would do.
-fn actions(proposal: &str, auditor: &Auditor<'_>) -> String {
-    let body = auditor.governance().actions(&Tx::new(auditor.state()), proposal).unwrap_or_default();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let names = body["actions"].as_array().into_iter().flatten().filter_map(|action| action["name"].as_str());
-    names.collect::<Vec<_>>().join(", ")
 }
 
 fn short(id: &str) -> String {
