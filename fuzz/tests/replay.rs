@@ -73,6 +73,7 @@ targets!(
     log_record,
     entry,
     chunk,
+    receipt,
     proposal,
     ballot,
 );

@@ -111,7 +111,9 @@ impl Network {
     /// Like a power cut of the process.
     fn kill(&mut self, number: usize) {
         let pid = fs::read_to_string(self.dir(number).join("node.pid")).unwrap();
-        assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+        // Behind it stands when the process was started.
+        let pid = pid.split_whitespace().next().unwrap();
+        assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
         let door = self.door(number);
         wait("the node's end", || agent().get(format!("{door}/x")).call().err());
     }
