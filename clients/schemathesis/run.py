@@ -23,9 +23,10 @@ SEED = "1"
 TRIED = [("/gov/api", 1), ("/node/api", 0)]
 # A node is one of these and not the other, and says so.
 MAY_FAIL = [f"{method} /node/{role}" for method in ("GET", "HEAD") for role in ("primary", "backup")]
-# Requests here show no certificate, and nodes are not let go: both are refused, as they are described.
-# The service is nobody's recovery, and no node has an application.
+# The service is nobody's recovery and waits for none, its members hold no shares, and no node has an application.
 MAY_FAIL += ["GET /node/service/previous_identity", "GET /gov/service/javascript-modules/{module}"]
+MAY_FAIL += ["GET /gov/recovery/encrypted-shares/{member}", "POST /gov/recovery/members/{member}:recover"]
+# Requests here show no certificate, and nodes are not let go: both are refused, as they are described.
 MAY_FAIL += ["POST /node/join", "DELETE /node/network/nodes/{node}"]
 FILES = ("ledger_chunk", "ledger_chunk/{file}", "snapshot", "snapshot/{file}")
 MAY_FAIL += [f"{method} /node/{path}" for method in ("GET", "HEAD") for path in FILES]
