@@ -152,7 +152,9 @@ fn door(dir: &Path) -> String {
     let listen = match file.ledger("keyvalue") {
         Some(ledger) => ledger.listen.to_string(),
         None => {
-            let joined: Value = serde_json::from_slice(&fs::read(dir.join("joined.json")).unwrap()).unwrap();
+            // There once the node is let in.
+            let joined = || serde_json::from_slice::<Value>(&fs::read(dir.join("joined.json")).ok()?).ok();
+            let joined = wait("the node to be let in", joined);
             let ledgers = joined["ledgers"].as_array().unwrap().clone();
             let ledger = ledgers.into_iter().find(|ledger| ledger["kind"] == "keyvalue").unwrap();
             ledger["listen"].as_str().unwrap().to_owned()
