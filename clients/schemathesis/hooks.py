@@ -74,6 +74,9 @@ def before_call(context, case, kwargs):
     if kind is None:
         return
     member = DRAW.choice(NETWORK.members)
+    # Others may have decided, by now, whatever was there to be taken back.
+    if kind == "withdrawal" and DRAW.random() < 0.5:
+        case.path_parameters["proposal"] = NETWORK.propose(member, ("set_member_data", {"member_id": member.id, "member_data": {}}))
     about = (case.path_parameters or {}).get("proposal")
     if "member" in (case.path_parameters or {}) and DRAW.random() < 0.9:
         case.path_parameters["member"] = member.id
