@@ -25,6 +25,8 @@ mod tsm;
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 pub use gramine::Gramine;
 pub use nsm::{Nsm, NsmDevice};
@@ -96,6 +98,19 @@ fn passes(error: &Error) -> bool {
         }
         Error::TooLarge { .. } | Error::Provider(_) | Error::Answer { .. } => false,
     }
+}
+
+/// Asks again after a pause, so many times in all, while what failed may pass.
+fn patiently<T>(attempts: u32, pause: Duration, mut ask: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let mut result = ask();
+    for _ in 1..attempts {
+        if !result.as_ref().is_err_and(passes) {
+            break;
+        }
+        thread::sleep(pause);
+        result = ask();
+    }
+    result
 }
 
 /// The attester of this machine, if it has one. `root` is `/`.

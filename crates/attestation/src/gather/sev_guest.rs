@@ -16,10 +16,9 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use super::{AUXILIARY_BYTES, Attester, Error, Gathered, ioctl, passes};
+use super::{AUXILIARY_BYTES, Attester, Error, Gathered, ioctl, patiently};
 use crate::{Kind, Reader, limits};
 
 /// What the secure processor is asked: report data, and the level (VMPL) of who asks.
@@ -162,15 +161,7 @@ impl SevGuest {
 impl Attester for SevGuest {
     fn evidence(&self, report_data: &[u8; 64]) -> Result<Gathered, Error> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut result = self.ask(report_data);
-        for _ in 1..self.attempts {
-            if !result.as_ref().is_err_and(passes) {
-                break;
-            }
-            thread::sleep(self.pause);
-            result = self.ask(report_data);
-        }
-        result
+        patiently(self.attempts, self.pause, || self.ask(report_data))
     }
 }
 

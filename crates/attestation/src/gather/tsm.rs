@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{AUXILIARY_BYTES, Attester, Error, Gathered, files, passes};
+use super::{AUXILIARY_BYTES, Attester, Error, Gathered, files, patiently};
 use crate::{Kind, limits};
 
 /// Directories that this process made: their names differ though requests may follow each other closely.
@@ -94,15 +94,7 @@ impl Tsm {
 impl Attester for Tsm {
     fn evidence(&self, report_data: &[u8; 64]) -> Result<Gathered, Error> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut result = self.ask(report_data);
-        for _ in 1..self.attempts {
-            if !result.as_ref().is_err_and(passes) {
-                break;
-            }
-            thread::sleep(self.pause);
-            result = self.ask(report_data);
-        }
-        result
+        patiently(self.attempts, self.pause, || self.ask(report_data))
     }
 }
 
