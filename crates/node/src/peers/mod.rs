@@ -31,6 +31,10 @@ pub use tls::Credentials;
 /// Frames waiting for one peer. Past it consensus messages are dropped and work is answered "busy".
 const QUEUE_FRAMES_MAX: usize = 65_536;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What was sent is acknowledged within so long, or the connection is dead and another one is tried. Left to itself the
+/// system sends again more and more rarely, up to two minutes apart: long after a partition has ended, this node would
+/// still not be heard by a peer that everybody else talks with.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 const REDIAL_AFTER_MIN: Duration = Duration::from_millis(10);
 const REDIAL_AFTER_MAX: Duration = Duration::from_millis(250);
 /// A connection that lasted so long was one. A peer that takes this node for a stranger hangs up right after the handshake.
@@ -248,6 +252,7 @@ type Sending = tokio_rustls::client::TlsStream<TcpStream>;
 async fn dial(peer: &Peer, connector: &TlsConnector) -> io::Result<Sending> {
     let stream = TcpStream::connect(&peer.address).await?;
     stream.set_nodelay(true)?;
+    rustix::net::sockopt::set_tcp_user_timeout(&stream, ACKNOWLEDGED_WITHIN.as_millis() as u32)?;
     // The peer is known by its key; what it is called plays no part.
     let name = ServerName::try_from("node").map_err(io::Error::other)?;
     connector.connect(name, stream).await
