@@ -1,5 +1,6 @@
 //! A request, carried out: scripts run on what is committed, and what they decided goes down the road.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,8 @@ use crate::patience::{Patience, Turn};
 use crate::scripts::Scripts;
 use crate::{Gov, ledgers};
 
+/// For so long nothing else is judged on this node beside a request: several times what an ordinary one takes.
+const TURN: Duration = Duration::from_millis(20);
 /// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
 /// … and how long in all.
@@ -52,7 +55,7 @@ pub struct Deciding {
     pub verifying: Verifying,
     pub downloads: Downloads,
     runner: Scripts,
-    /// Whoever lost a race takes turns with the others that did.
+    /// Whose request is judged. Of several that are judged at once on the same version all but one are judged in vain.
     turn: Arc<Mutex<()>>,
     patience: Patience,
 }
@@ -94,10 +97,19 @@ impl Deciding {
                 Some(signer) => Some(self.patience.turn(signer).await),
                 None => None,
             };
-            // Whoever lost a race does not lose the next one to another loser of this node.
-            let _among_losers = if attempt > 0 { Some(self.turn.lock().await) } else { None };
+            let turn = self.turn.lock().await;
             let seen = self.node.status().committed.seqno;
-            let (answer, change, took) = self.judge(act.clone(), own_turn).await?;
+            let mut judging = pin!(self.judge(act.clone(), own_turn));
+            // Who takes longer than others does not keep them waiting; who lost a race for that has longer the next time.
+            let patience = TURN * (1 << attempt.min(6));
+            let (_turn, judged) = match tokio::time::timeout(patience, &mut judging).await {
+                Ok(judged) => (Some(turn), judged),
+                Err(_) => {
+                    drop(turn);
+                    (None, judging.await)
+                }
+            };
+            let (answer, change, took) = judged?;
             spent += took;
             let Some(change) = change else { return Ok((answer, None)) };
             match self.node.submit(Work { ledger: self.gov.ledger, body: change.encode() }).await {

@@ -39,6 +39,14 @@ static PRELUDE: LazyLock<Compiled> = LazyLock::new(|| {
     parts
 });
 
+/// Compiles now what calls would compile: the prelude, and a script that is to be kept.
+pub(crate) fn prepare(script: Option<(&Compiled, &str)>) {
+    LazyLock::force(&PRELUDE);
+    if let Some((compiled, text)) = script {
+        compiled.know(text);
+    }
+}
+
 /// A part of the prelude, loaded.
 pub(crate) fn prelude<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Module<'js>> {
     PRELUDE.read(ctx, text).unwrap_or_else(|| Module::declare(ctx.clone(), NAME, text))
@@ -47,10 +55,14 @@ pub(crate) fn prelude<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Module<'js>> {
 impl Compiled {
     /// The module of a text: read if it was compiled before or can be kept now, else compiled for this once.
     pub(crate) fn load<'js>(&self, ctx: &Ctx<'js>, text: &str) -> Result<Module<'js>> {
+        self.know(text);
+        self.read(ctx, text).unwrap_or_else(|| Module::declare(ctx.clone(), NAME, text))
+    }
+
+    fn know(&self, text: &str) {
         if !self.scripts().contains_key(&crypto::sha256(text.as_bytes())) {
             self.keep(text);
         }
-        self.read(ctx, text).unwrap_or_else(|| Module::declare(ctx.clone(), NAME, text))
     }
 
     /// Whether a text is kept, and so was looked through.

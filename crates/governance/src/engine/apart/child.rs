@@ -12,7 +12,7 @@ use super::exchange::{Begin, Said};
 use super::wire::{Cut, Wire};
 use crate::engine::ask::{Answers, Ask, Task, Told};
 use crate::engine::host::Refused;
-use crate::engine::{Answer, Clock, Compiled, Failure};
+use crate::engine::{Answer, Clock, Compiled, Failure, compiled};
 
 /// The name under which a program is started that is to run scripts and do nothing else.
 pub const PROCESS: &str = "coco-script";
@@ -23,7 +23,7 @@ pub fn serve(clock: &Clock) -> io::Result<()> {
     let memory_before = confine::memory();
     confine::confine()?;
     let node = Rc::new(Node(RefCell::new(Wire::new(stream, None)?)));
-    let compiled = Compiled::default();
+    let scripts = Compiled::default();
     let mut kept: Option<Arc<str>> = None;
     loop {
         let begin = match node.next() {
@@ -31,13 +31,17 @@ pub fn serve(clock: &Clock) -> io::Result<()> {
             Err(Cut::Ended) => return Ok(()),
             Err(_) => return Err(io::ErrorKind::InvalidData.into()),
         };
-        let Begin { task, script, keep } = begin;
+        let Begin { task, script, keep, prepare } = begin;
         if keep && script.is_some() {
             kept.clone_from(&script);
         }
         let script = script.or_else(|| kept.clone()).ok_or(io::ErrorKind::InvalidData)?;
         confine::bound(&task.bounds, memory_before)?;
-        let result = run(&task, &script, keep.then_some(&compiled), &node, clock);
+        if prepare {
+            compiled::prepare(keep.then_some((&scripts, &*script)));
+            node.say(&Said::Ready).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        }
+        let result = run(&task, &script, keep.then_some(&scripts), &node, clock);
         node.say_how_it_ended(result).map_err(|_| io::ErrorKind::BrokenPipe)?;
     }
 }
@@ -78,11 +82,15 @@ impl Node {
         wire.flush(&mut never)
     }
 
-    fn exchange(&self, ask: Ask) -> Result<Result<Told, Refused>, Cut> {
+    fn say(&self, said: &Said) -> Result<(), Cut> {
         let mut wire = self.0.borrow_mut();
-        wire.queue(&Said::Ask(ask))?;
-        wire.flush(&mut never)?;
-        let frame = wire.receive(usize::MAX, &mut never)?;
+        wire.queue(said)?;
+        wire.flush(&mut never)
+    }
+
+    fn exchange(&self, ask: Ask) -> Result<Result<Told, Refused>, Cut> {
+        self.say(&Said::Ask(ask))?;
+        let frame = self.0.borrow_mut().receive(usize::MAX, &mut never)?;
         minicbor::decode(&frame).map_err(|_| Cut::Nonsense)
     }
 }

@@ -24,6 +24,9 @@ pub(super) struct Begin {
     /// It is called again and again, so it is kept compiled.
     #[n(2)]
     pub(super) keep: bool,
+    /// There is something to compile first, which the call does not answer for. The process says when it has.
+    #[n(3)]
+    pub(super) prepare: bool,
 }
 
 /// What a process says. Behind `Done` in the same frame are the lines of the console, each a text.
@@ -37,6 +40,9 @@ pub(super) enum Said {
     Thrown(#[n(0)] String, #[n(1)] Option<String>),
     #[n(3)]
     Overrun,
+    /// The call begins.
+    #[n(4)]
+    Ready,
 }
 
 /// Everything in a frame beside what a script may say at once.
@@ -50,14 +56,21 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(mut process: Process, job: Job) -> Result<Self, Cut> {
+    /// Returns when the process is about to run the call.
+    pub(super) fn begin(mut process: Process, job: Job, late: &mut dyn FnMut() -> bool) -> Result<Self, Cut> {
         let host = Host::of(&job);
         let Job { script, call, bounds, time, seed, compiled, .. } = job;
         let keep = compiled.is_some();
         let script = if keep { process.keep(&script) } else { Some(script) };
+        let prepare = process.is_new() || keep && script.is_some();
         let task = Task { call, bounds, time, seed };
-        let begin = Begin { task, script, keep };
-        process.begin(&begin)?;
+        process.wire.queue(&Begin { task, script, keep, prepare })?;
+        if prepare {
+            process.wire.flush(late)?;
+            let frame = process.wire.receive(FRAME_BYTES, late)?;
+            let Ok(Said::Ready) = minicbor::decode(&frame) else { return Err(Cut::Nonsense) };
+        }
+        process.begin();
         // A line of the console has at most as many bytes around it as it has itself.
         let frame_bytes_max = bounds.ask_bytes().saturating_add(2 * bounds.log_bytes + FRAME_BYTES);
         Ok(Self { process, host, frame_bytes_max })
@@ -79,6 +92,7 @@ impl Exchange {
                     return Ok(Err(Failure::Thrown { reason: cut(reason), trace: trace.map(cut) }));
                 }
                 Said::Overrun => return Ok(Err(Failure::Overrun)),
+                Said::Ready => return Err(Cut::Nonsense),
             }
             // A script that asks and asks does not keep this thread.
             if late() {

@@ -3,7 +3,9 @@
 //! ```text
 //!   node                                        process (this program again, under another name)
 //!   ───────────────────────────────────────────────────────────────────────────────────────────────
-//!   Begin { script, call, bounds, time, seed } ─▶ a fresh runtime of the engine
+//!   Begin { script, call, bounds, time, seed } ─▶ compile, if this is the first call, or a script that is to be kept
+//!                            ◀── Ready ─────────
+//!                                                 a fresh runtime of the engine
 //!   rights, bounds, rows ◀── Ask ──┐              ccf.kv…get(key)
 //!                        ── Told ──┘
 //!   answer checked, writes kept ◀── Done, log     or Failed, or the end of the process
@@ -14,7 +16,9 @@
 //! likes there: the same rights and bounds hold as for the script. What it could still do is answer for a later script, so
 //! ballots never share a process with a constitution.
 //!
-//! A call that has used the CPU for longer than an ordinary one goes on behind every other thread, and its process is not used again.
+//! A call that has used the CPU for longer than an ordinary one goes on behind every other thread, and its process is not used
+//! again. What was compiled first does not count: a new process would take too long for its first call, be thrown away for
+//! that, and the next one too.
 
 mod child;
 mod confine;
@@ -85,7 +89,7 @@ impl Runner for Apart {
         let time = job.bounds.time + GRACE;
         let place = Pool::enter(pool, time)?;
         let process = place.process().map_err(|_| Failure::Busy)?;
-        let mut exchange = Exchange::begin(process, job).map_err(|_| Failure::Busy)?;
+        let mut exchange = Exchange::begin(process, job, &mut *(self.clock)(time)).map_err(|_| Failure::Busy)?;
         let mut late = (self.clock)(time);
         loop {
             let mut a_while = (self.clock)(ORDINARY);

@@ -9,8 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::exchange::Begin;
-use super::wire::{Cut, Wire};
+use super::wire::Wire;
 use super::{ORDINARY, confine};
 
 /// One that runs. It is ended when this is dropped.
@@ -21,8 +20,8 @@ pub(super) struct Process {
     kept: Option<Arc<str>>,
     /// What the system tells of its time on the CPU.
     statistics: Option<File>,
-    /// The time when the call began.
-    before: Duration,
+    /// The time when the last call began; none began yet.
+    before: Option<Duration>,
 }
 
 impl Process {
@@ -35,7 +34,7 @@ impl Process {
         let statistics = File::open(format!("/proc/{}/schedstat", child.id())).ok();
         let end = End(Arc::new(Mutex::new(child)));
         let process =
-            Self { wire: Wire::new(own, Some(ORDINARY))?, end, kept: None, statistics, before: Duration::ZERO };
+            Self { wire: Wire::new(own, Some(ORDINARY))?, end, kept: None, statistics, before: None };
         Ok(process)
     }
 
@@ -53,14 +52,19 @@ impl Process {
         self.kept.clone()
     }
 
-    pub(super) fn begin(&mut self, begin: &Begin) -> Result<(), Cut> {
-        self.before = self.time_on_cpu().unwrap_or_default();
-        self.wire.queue(begin)
+    /// Whether it has run no call yet, and so has everything to compile.
+    pub(super) fn is_new(&self) -> bool {
+        self.before.is_none()
+    }
+
+    /// A call begins now.
+    pub(super) fn begin(&mut self) {
+        self.before = Some(self.time_on_cpu().unwrap_or_default());
     }
 
     /// Since the call began; all that there is if the system does not tell.
     pub(super) fn cpu_time(&self) -> Duration {
-        self.time_on_cpu().map_or(Duration::MAX, |time| time.saturating_sub(self.before))
+        self.time_on_cpu().map_or(Duration::MAX, |time| time.saturating_sub(self.before.unwrap_or_default()))
     }
 
     fn time_on_cpu(&self) -> Option<Duration> {
