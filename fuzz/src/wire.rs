@@ -80,8 +80,8 @@ pub fn log_record(data: &[u8]) {
     let length = segment.len() as u64;
     let newest = choice & 2 != 0;
     let seqno_of = |batch: &[u8]| batch.first().map(|byte| Seqno(u64::from(*byte)));
-    if let Some(whole) = parsers::log_segment(segment, newest, seqno_of) {
-        assert!(whole <= length && (newest || whole == length), "{whole} of {length} bytes");
+    if let Some((whole, ended)) = parsers::log_segment(segment, newest, seqno_of) {
+        assert!((1..=length).contains(&whole) && (newest || ended), "{whole} of {length} bytes");
     }
 }
 
@@ -91,8 +91,9 @@ fn records(mut input: Input<'_>) -> Vec<u8> {
         let body = input.piece();
         let synced = u32::try_from(segment.len()).expect("an input is short").to_le_bytes();
         let summed = [&synced, body].concat();
+        let checksum = crc32c::crc32c_append(crc32c::crc32c(&1u64.to_le_bytes()), &summed);
         segment.extend(u32::try_from(body.len()).expect("a piece is short").to_le_bytes());
-        segment.extend(crc32c::crc32c(&summed).to_le_bytes());
+        segment.extend(checksum.to_le_bytes());
         segment.extend(summed);
     }
     segment
@@ -111,6 +112,7 @@ pub fn log_record_seeds() -> Vec<Vec<u8>> {
         body(5, &[9, 3, 91], &[]),
         body(4, &[12, 5, 99], &[]),
         body(2, &[13, 5], &[100]),
+        body(8, &[], &[]),
     ];
     let all: Vec<&[u8]> = bodies.iter().map(|body| &body[..]).collect();
     let last = u64::MAX;

@@ -13,7 +13,9 @@ pub fn frame(bytes: Bytes) -> Option<Vec<u8>> {
     Some([&head[..], &bulk[..]].concat())
 }
 
-/// Reads a segment of the log, the first one that is left. How many of its bytes are whole records; `None`: it is damaged.
-pub fn log_segment(bytes: Vec<u8>, newest: bool, seqno_of: impl Fn(&[u8]) -> Option<Seqno>) -> Option<u64> {
-    Replay::default().segment(bytes, newest, &seqno_of).ok()
+/// Reads a segment of the log, number 1, the first one that is left. How many of its bytes are whole records, and whether its end is
+/// among them; `None`: it is damaged.
+pub fn log_segment(bytes: Vec<u8>, newest: bool, seqno_of: impl Fn(&[u8]) -> Option<Seqno>) -> Option<(u64, bool)> {
+    let read = Replay::default().segment(1, bytes, newest, &seqno_of).ok()?;
+    Some((read.whole, read.ended))
 }

@@ -1,12 +1,15 @@
 //! The consensus log on disk: the only write that anyone waits for.
 //!
 //! ```text
-//!   log/segment_1   Segment │ Entry │ Entry │ HardState │ …
-//!   log/segment_2   Segment │ Entry │ …                       ◀── append, fdatasync
+//!   log/segment_1   Segment │ Entry │ Entry │ HardState │ … │ End │ of an earlier use
+//!   log/segment_2   Segment │ Entry │ …                     ◀── write, fdatasync   │ zeros, or of an earlier use
+//!   log/spare
 //! ```
 //!
-//! Segments are deleted once they are committed and the ledger file is durable past them, so the log stays small however
-//! old the network is.
+//! Segments are let go once they are committed and the ledger file is durable past them, so the log stays small however
+//! old the network is. The file of one that was let go becomes the next new one: what is written over needs no room on the disk
+//! found for it and no length changed, so a sync waits for its bytes alone, and nothing is deleted, which holds up every sync of
+//! the file system for tens of milliseconds. For the same reason a new file grows by many zeros at once.
 //! A torn record at the very end is what a crash leaves; it was never acknowledged and is cut off. A broken one in front
 //! of something that was written after it was synced is damage, and is not cut off: it was acknowledged. After a
 //! failed write the log is dead: it refuses everything, and the node stops.
@@ -26,10 +29,14 @@ use ledger::{Directory, Disk};
 
 pub use record::Mark;
 use record::Record;
-use replay::Replay;
+use replay::{Read, Replay};
 
 /// A new segment is started past this.
 const SEGMENT_BYTES: u64 = 32 << 20;
+/// Before it is used again, or for the first time.
+const SPARE: &str = "spare";
+/// A file grows by this part of a segment.
+const GROWS_BY: u64 = 64;
 /// A buffer that grew larger than this is let go.
 const BUFFER_BYTES_KEPT: usize = 8 << 20;
 
@@ -91,6 +98,10 @@ pub struct Log<D = Disk> {
     /// Bytes of the last segment, and how many of them are synced.
     written: u64,
     synced: u64,
+    /// Of its file.
+    length: u64,
+    /// There is a file to use again.
+    spare: bool,
     hard_state: HardState,
     membership: Option<Membership>,
     /// The last entry.
@@ -133,7 +144,7 @@ impl<D: Directory> Log<D> {
         numbers.sort_unstable();
         let mut replay = Replay::default();
         let mut segments = VecDeque::new();
-        let mut whole = 0;
+        let mut end = Read { whole: 0, ended: false };
         for (place, &number) in numbers.iter().enumerate() {
             let bytes = read(&disk, &name_of(number)).map_err(|source| LogError::Io {
                 doing: "read",
@@ -141,7 +152,8 @@ impl<D: Directory> Log<D> {
                 source,
             })?;
             let newest = place + 1 == numbers.len();
-            whole = replay.segment(bytes, newest, &seqno_of).map_err(|error| error.at(dir.join(name_of(number))))?;
+            let read = replay.segment(number, bytes, newest, &seqno_of);
+            end = read.map_err(|error| error.at(dir.join(name_of(number))))?;
             segments.push_back(Segment { number, last: replay.last() });
         }
         let (hard_state, membership, last) = (replay.hard_state, replay.membership.clone(), replay.last());
@@ -150,31 +162,36 @@ impl<D: Directory> Log<D> {
             dir: dir.into(),
             segment_bytes,
             segments,
-            written: whole,
-            synced: whole,
+            written: end.whole,
+            synced: end.whole,
+            length: end.whole,
+            spare: names.iter().any(|name| name == SPARE),
             hard_state,
             membership: membership.clone(),
             last,
             buffer: Vec::new(),
             dead: false,
         };
-        log.take_up(whole)?;
+        log.take_up(end)?;
         let Replay { start, entries, .. } = replay;
         Ok(Recovered { log, hard_state, start: start.unwrap_or_default(), entries, membership })
     }
 
-    /// Gets the newest segment, of which so many bytes are whole, ready for more.
-    fn take_up(&mut self, whole: u64) -> Result<(), LogError> {
+    /// Gets the newest segment, of which so much is there, ready for more.
+    fn take_up(&mut self, end: Read) -> Result<(), LogError> {
         match self.segments.back().map(|segment| segment.number) {
-            None => self.start_segment(1),
-            // A crash while it was being made can leave it without its first record.
-            Some(number) if whole == 0 => {
-                self.segments.pop_back();
-                self.start_segment(number)
+            None => {
+                // It may be of another first segment, and say so.
+                if std::mem::take(&mut self.spare) {
+                    self.disk.remove(SPARE).map_err(|source| self.failed("made", source))?;
+                }
+                self.start_segment(1)
             }
+            Some(number) if end.ended => self.start_segment(number + 1),
+            // What is behind it goes: a part of the last write that a crash left there could be read as what follows.
             Some(number) => {
                 let name = name_of(number);
-                let cut = self.disk.truncate(&name, whole).and_then(|()| self.disk.sync(&name));
+                let cut = self.disk.truncate(&name, end.whole).and_then(|()| self.disk.sync(&name));
                 cut.map_err(|source| self.failed("reopened", source))
             }
         }
@@ -186,9 +203,7 @@ impl<D: Directory> Log<D> {
             let mut bytes = std::mem::take(&mut log.buffer);
             bytes.clear();
             log.put(write, places, &mut bytes);
-            let name = log.name();
-            log.disk.write(&name, log.written, &bytes).map_err(|source| log.failed("written", source))?;
-            log.written += bytes.len() as u64;
+            log.append(&mut bytes)?;
             if bytes.capacity() <= BUFFER_BYTES_KEPT {
                 log.buffer = bytes;
             }
@@ -199,26 +214,39 @@ impl<D: Directory> Log<D> {
         })
     }
 
+    /// Puts records behind what is written.
+    fn append(&mut self, bytes: &mut Vec<u8>) -> Result<(), LogError> {
+        let end = self.written + bytes.len() as u64;
+        if end > self.length && end < self.segment_bytes {
+            bytes.resize(bytes.len() + (self.segment_bytes / GROWS_BY) as usize, 0);
+        }
+        let written = self.disk.write(&self.name(), self.written, bytes);
+        written.map_err(|source| self.failed("written", source))?;
+        self.length = self.length.max(self.written + bytes.len() as u64);
+        self.written = end;
+        Ok(())
+    }
+
     fn put(&mut self, write: &consensus::Write, places: &Places, bytes: &mut Vec<u8>) {
-        let synced = u32::try_from(self.synced).expect("a segment and the largest write are far below 4 GiB");
+        let (segment, synced) = (self.number(), self.synced());
         if let Some(membership) = &write.membership {
-            Record::Membership(membership.clone()).write(synced, bytes);
+            Record::Membership(membership.clone()).write(segment, synced, bytes);
             self.membership = Some(membership.clone());
         }
         if let Some(mark) = places.restart {
-            Record::Restart(mark).write(synced, bytes);
+            Record::Restart(mark).write(segment, synced, bytes);
             self.last = mark;
         }
         if let Some(mark) = places.truncate {
-            Record::Truncate(mark).write(synced, bytes);
+            Record::Truncate(mark).write(segment, synced, bytes);
             self.last = mark;
         }
         for (entry, seqno) in write.append.iter().flat_map(|append| &append.entries).zip(&places.seqnos) {
-            Record::Entry(entry.clone()).write(synced, bytes);
+            Record::Entry(entry.clone()).write(segment, synced, bytes);
             self.last = Mark { point: entry.point(), seqno: *seqno };
         }
         if let Some(hard_state) = write.hard_state {
-            Record::HardState(hard_state).write(synced, bytes);
+            Record::HardState(hard_state).write(segment, synced, bytes);
             self.hard_state = hard_state;
         }
     }
@@ -228,14 +256,17 @@ impl<D: Directory> Log<D> {
         self.dying(|log| {
             log.sync_written()?;
             if log.written > log.segment_bytes {
-                let next = log.segments.back().map_or(1, |segment| segment.number + 1);
-                log.start_segment(next)?;
+                let mut end = Vec::new();
+                Record::End.write(log.number(), log.synced(), &mut end);
+                log.append(&mut end)?;
+                log.sync_written()?;
+                log.start_segment(log.number() + 1)?;
             }
             Ok(())
         })
     }
 
-    /// Deletes segments that the ledger file has made needless: it is durable up to `seqno`. Seqnos alone would not do:
+    /// Lets go of segments that the ledger file has made needless: it is durable up to `seqno`. Seqnos alone would not do:
     /// what ends a segment may be a mark, or a tail that others replace while the ledger is taken from a peer. What is
     /// before the log counts as committed after a restart, so it must be.
     pub fn compact(&mut self, seqno: Seqno, committed: Index) -> Result<(), LogError> {
@@ -248,8 +279,10 @@ impl<D: Directory> Log<D> {
                 }
                 let name = name_of(log.segments[0].number);
                 // One after the other for good: a crash must not bring back an older one without a younger one.
-                let removed = log.disk.remove(&name).and_then(|()| log.disk.sync_names());
-                removed.map_err(|source| LogError::Io { doing: "deleted", path: log.dir.join(&name), source })?;
+                let gone = if log.spare { log.disk.remove(&name) } else { log.disk.rename(&name, SPARE) };
+                let gone = gone.and_then(|()| log.disk.sync_names());
+                gone.map_err(|source| LogError::Io { doing: "deleted", path: log.dir.join(&name), source })?;
+                log.spare = true;
                 log.segments.pop_front();
             }
             Ok(())
@@ -273,24 +306,39 @@ impl<D: Directory> Log<D> {
         Ok(())
     }
 
-    /// What is written so far must be synced: only the newest segment may end torn.
+    /// What is written so far must be synced, with its end: only the newest segment may end torn.
     fn start_segment(&mut self, number: u64) -> Result<(), LogError> {
         self.segments.push_back(Segment { number, last: self.last });
         let mut first = Vec::new();
         let (hard_state, before, membership) = (self.hard_state, self.last, self.membership.clone());
-        Record::Segment { hard_state, before, membership }.write(0, &mut first);
-        let name = name_of(number);
-        let made = self.disk.write(&name, 0, &first);
-        let made = made.and_then(|()| self.disk.truncate(&name, first.len() as u64));
-        let made = made.and_then(|()| self.disk.sync(&name)).and_then(|()| self.disk.sync_names());
-        made.map_err(|source| self.failed("made", source))?;
+        Record::Segment { hard_state, before, membership }.write(number, 0, &mut first);
+        // It gets its name with its first record in it.
+        let make = || {
+            self.disk.write(SPARE, 0, &first)?;
+            self.disk.sync(SPARE)?;
+            self.disk.rename(SPARE, &name_of(number))?;
+            self.disk.sync_names()?;
+            self.disk.len(&name_of(number))
+        };
+        self.length = make().map_err(|source| self.failed("made", source))?;
+        self.spare = false;
         self.written = first.len() as u64;
         self.synced = self.written;
         Ok(())
     }
 
+    /// Of the segment that is written.
+    fn number(&self) -> u64 {
+        self.segments.back().map_or(0, |segment| segment.number)
+    }
+
+    /// As records say it.
+    fn synced(&self) -> u32 {
+        u32::try_from(self.synced).expect("a segment and the largest write are far below 4 GiB")
+    }
+
     fn name(&self) -> String {
-        name_of(self.segments.back().map_or(0, |segment| segment.number))
+        name_of(self.number())
     }
 
     fn failed(&self, doing: &'static str, source: io::Error) -> LogError {

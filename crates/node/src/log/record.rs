@@ -6,7 +6,7 @@ use consensus::{Configuration, Content, Entry, HardState, Index, Member, Members
 
 use base::limits::BATCH_BYTES_MAX;
 
-/// `length u32 · crc32c u32 · synced u32`, all little-endian; the checksum covers everything behind it.
+/// `length u32 · crc32c u32 · synced u32`, all little-endian; the checksum covers the segment's number and everything behind it.
 pub(super) const HEAD_BYTES: usize = 12;
 /// Where the checksummed part begins.
 const SUMMED_FROM: usize = 8;
@@ -25,6 +25,7 @@ const RESTART: u8 = 4;
 const TRUNCATE: u8 = 5;
 const CHANGE: u8 = 6;
 const MEMBERSHIP: u8 = 7;
+const END: u8 = 8;
 
 /// A place in the log and the last ledger entry that was written up to it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -52,6 +53,8 @@ pub(super) enum Record {
     /// Entries behind this place were never committed and give way. It names the whole place, so that a segment can be
     /// read without those before it even if it goes back behind its own beginning.
     Truncate(Mark),
+    /// What is behind this in the file is of an earlier use.
+    End,
 }
 
 /// A record as it was found.
@@ -70,8 +73,8 @@ pub(super) struct Found {
 pub(super) struct Torn;
 
 impl Record {
-    /// Appends the record's bytes to `out`. So much of the segment is synced.
-    pub(super) fn write(&self, synced: u32, out: &mut Vec<u8>) {
+    /// Appends the record's bytes to `out`. So much of the segment, which has this number, is synced.
+    pub(super) fn write(&self, segment: u64, synced: u32, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[0; SUMMED_FROM]);
         out.extend_from_slice(&synced.to_le_bytes());
@@ -110,16 +113,17 @@ impl Record {
                 out.push(TRUNCATE);
                 put_mark(out, mark);
             }
+            Self::End => out.push(END),
         }
         let summed = &out[start + SUMMED_FROM..];
         let length = u32::try_from(out.len() - start - HEAD_BYTES).expect("a batch is bounded far below 4 GiB");
-        let checksum = crc32c::crc32c(summed);
+        let checksum = checksum_of(segment, summed);
         out[start..start + 4].copy_from_slice(&length.to_le_bytes());
         out[start + 4..start + SUMMED_FROM].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// Reads the record at the start of `bytes`.
-    pub(super) fn read(bytes: &Bytes) -> Result<Found, Torn> {
+    /// Reads the record at the start of `bytes`, which are of the segment with this number.
+    pub(super) fn read(segment: u64, bytes: &Bytes) -> Result<Found, Torn> {
         let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(Torn)?;
         let [length, checksum, synced] = numbers(head);
         let body_length = length as usize;
@@ -127,7 +131,7 @@ impl Record {
             return Err(Torn);
         }
         let length = HEAD_BYTES + body_length;
-        if crc32c::crc32c(&bytes[SUMMED_FROM..length]) != checksum {
+        if checksum_of(segment, &bytes[SUMMED_FROM..length]) != checksum {
             return Err(Torn);
         }
         let record = Self::body(&bytes.slice(HEAD_BYTES..length))?;
@@ -155,20 +159,26 @@ impl Record {
             HARD_STATE => Self::HardState(fields.hard_state()?),
             RESTART => Self::Restart(fields.mark()?),
             TRUNCATE => Self::Truncate(fields.mark()?),
+            END => Self::End,
             _ => return Err(Torn),
         };
         if fields.0.is_empty() { Ok(record) } else { Err(Torn) }
     }
 
     /// Whether anything behind `broken` in a segment was written after `broken` was synced.
-    pub(super) fn follows_synced(segment: &Bytes, broken: usize) -> bool {
+    pub(super) fn follows_synced(segment: u64, bytes: &Bytes, broken: usize) -> bool {
         let claims = |place: usize| {
-            let head = segment.get(place..).and_then(|rest| rest.first_chunk()).map(numbers);
+            let head = bytes.get(place..).and_then(|rest| rest.first_chunk()).map(numbers);
             head.is_some_and(|[_, _, synced]| (broken + 1..=place).contains(&(synced as usize)))
         };
         // Few places look like a record's head, so few checksums are computed.
-        (broken + 1..segment.len()).any(|place| claims(place) && Self::read(&segment.slice(place..)).is_ok())
+        (broken + 1..bytes.len()).any(|place| claims(place) && Self::read(segment, &bytes.slice(place..)).is_ok())
     }
+}
+
+/// The number is part of it, so that a record is none in any other segment: files are used again.
+fn checksum_of(segment: u64, summed: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&segment.to_le_bytes()), summed)
 }
 
 fn numbers(head: &[u8; HEAD_BYTES]) -> [u32; 3] {
@@ -260,6 +270,7 @@ mod tests {
             Record::HardState(HardState { vote: None, ..hard_state }),
             Record::Restart(mark),
             Record::Truncate(mark),
+            Record::End,
         ]
     }
 
@@ -267,10 +278,12 @@ mod tests {
     fn a_record_reads_what_it_writes() {
         for record in samples() {
             let mut bytes = Vec::new();
-            record.write(77, &mut bytes);
+            record.write(5, 77, &mut bytes);
             let length = bytes.len();
             bytes.push(0xff);
-            assert_eq!(Record::read(&bytes.into()), Ok(Found { record, length, synced: 77 }));
+            let bytes = bytes.into();
+            assert_eq!(Record::read(6, &bytes), Err(Torn), "it is of another segment");
+            assert_eq!(Record::read(5, &bytes), Ok(Found { record, length, synced: 77 }));
         }
     }
 
@@ -280,8 +293,8 @@ mod tests {
         let entry = Entry { index: Index(u64::MAX), view: View(3), content: consensus::Content::Mark };
         for record in [Record::Restart(far), Record::Truncate(far), Record::Entry(entry)] {
             let mut bytes = Vec::new();
-            record.write(0, &mut bytes);
-            assert_eq!(Record::read(&bytes.into()), Err(Torn), "{record:?}");
+            record.write(1, 0, &mut bytes);
+            assert_eq!(Record::read(1, &bytes.into()), Err(Torn), "{record:?}");
         }
     }
 
@@ -289,14 +302,14 @@ mod tests {
     fn a_cut_or_flipped_record_is_torn() {
         for record in samples() {
             let mut bytes = Vec::new();
-            record.write(77, &mut bytes);
+            record.write(1, 77, &mut bytes);
             for cut in 0..bytes.len() {
-                assert_eq!(Record::read(&bytes[..cut].to_vec().into()), Err(Torn), "{record:?} cut at {cut}");
+                assert_eq!(Record::read(1, &bytes[..cut].to_vec().into()), Err(Torn), "{record:?} cut at {cut}");
             }
             for bit in 0..bytes.len() * 8 {
                 let mut flipped = bytes.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(Record::read(&flipped.into()), Err(Torn), "{record:?} bit {bit}");
+                assert_eq!(Record::read(1, &flipped.into()), Err(Torn), "{record:?} bit {bit}");
             }
         }
     }

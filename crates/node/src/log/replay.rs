@@ -20,6 +20,15 @@ pub struct Replay {
     last: Option<Mark>,
 }
 
+/// What there is of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Read {
+    /// Its first bytes, which are whole records.
+    pub whole: u64,
+    /// Whether its end is among them.
+    pub ended: bool,
+}
+
 /// Why a segment cannot be believed.
 pub enum Broken {
     /// What is at this byte was not written there.
@@ -43,32 +52,34 @@ impl Replay {
         self.last.unwrap_or_default()
     }
 
-    /// Reads a segment; returns how many of its bytes are whole records.
+    /// Reads the segment with this number.
     pub fn segment(
         &mut self,
+        number: u64,
         bytes: Vec<u8>,
         newest: bool,
         seqno_of: &impl Fn(&[u8]) -> Option<Seqno>,
-    ) -> Result<u64, Broken> {
+    ) -> Result<Read, Broken> {
         let bytes = Bytes::from(bytes);
-        let mut offset = 0;
-        while offset < bytes.len() {
-            let found = match Record::read(&bytes.slice(offset..)) {
+        let (mut offset, mut ended) = (0, false);
+        while !ended {
+            let found = match Record::read(number, &bytes.slice(offset..)) {
                 Ok(found) => found,
-                Err(_) if newest && !Record::follows_synced(&bytes, offset) => break,
+                // Its name came with its first record.
+                Err(_) if newest && offset > 0 && !Record::follows_synced(number, &bytes, offset) => break,
                 Err(_) => return Err(Broken::Damaged(offset)),
             };
             if (offset == 0) != matches!(found.record, Record::Segment { .. }) {
                 return Err(Broken::Damaged(offset));
             }
-            if let Record::Segment { hard_state, before, membership } = found.record {
-                self.begin(hard_state, before, membership)?;
-            } else {
-                self.record(found.record, seqno_of).ok_or(Broken::Damaged(offset))?;
+            match found.record {
+                Record::Segment { hard_state, before, membership } => self.begin(hard_state, before, membership)?,
+                Record::End => ended = true,
+                record => self.record(record, seqno_of).ok_or(Broken::Damaged(offset))?,
             }
             offset += found.length;
         }
-        if offset == 0 && !newest { Err(Broken::Damaged(0)) } else { Ok(offset as u64) }
+        Ok(Read { whole: offset as u64, ended })
     }
 
     /// The first segment says what is before the log; a later one must repeat what was read.
@@ -86,7 +97,7 @@ impl Replay {
     /// `None`: the record cannot stand where it does.
     fn record(&mut self, record: Record, seqno_of: &impl Fn(&[u8]) -> Option<Seqno>) -> Option<()> {
         match record {
-            Record::Segment { .. } => return None,
+            Record::Segment { .. } | Record::End => return None,
             Record::Entry(entry) => {
                 if entry.index != self.last().point.index.next() {
                     return None;

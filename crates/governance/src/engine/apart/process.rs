@@ -33,8 +33,7 @@ impl Process {
         let child = command.spawn()?;
         let statistics = File::open(format!("/proc/{}/schedstat", child.id())).ok();
         let end = End(Arc::new(Mutex::new(child)));
-        let process =
-            Self { wire: Wire::new(own, Some(ORDINARY))?, end, kept: None, statistics, before: None };
+        let process = Self { wire: Wire::new(own, Some(ORDINARY))?, end, kept: None, statistics, before: None };
         Ok(process)
     }
 

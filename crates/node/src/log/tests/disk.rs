@@ -51,7 +51,7 @@ impl ForgetfulDisk {
 
     /// The segments of a log as they are, in order of their numbers.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.lock().files.keys().cloned().collect();
+        let mut names: Vec<_> = self.lock().files.keys().filter(|name| *name != "spare").cloned().collect();
         names.sort_by_key(|name| name["segment_".len()..].parse::<u64>().unwrap());
         names
     }
@@ -80,6 +80,12 @@ impl File {
         if luck.coin() || self.now.len() < self.synced.len() {
             self.now = if luck.coin() { self.synced.clone() } else { std::mem::take(&mut self.now) };
         } else {
+            // What was written over is there in parts.
+            if luck.coin() {
+                let from = luck.below(self.synced.len());
+                let to = from + luck.below(self.synced.len() - from + 1);
+                self.now[from..to].copy_from_slice(&self.synced[from..to]);
+            }
             let fresh = self.now.len() - self.synced.len();
             self.now.truncate(self.synced.len() + luck.below(fresh + 1));
             // Pages reach the disk in any order.

@@ -3,9 +3,17 @@
 pub mod disk;
 mod world;
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 
-use super::LogError;
+use base::{Seqno, View};
+use consensus::{Append, Content, Entry, Index, Write, WriteNumber};
+use ledger::Directory;
+
+use super::record::Record;
+use super::replay::Replay;
+use super::{LogError, Places};
 use disk::ForgetfulDisk;
 use world::{Change, World, open};
 
@@ -40,8 +48,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Runs steps; where one fails, the log must be dead from there on, and the node starts again.
+/// Runs steps, and a crash at the end.
 fn run(world: &mut World, steps: &[Step]) {
+    run_on(world, steps);
+    world.crash(0);
+}
+
+/// Runs steps; where one fails, the log must be dead from there on, and the node starts again.
+fn run_on(world: &mut World, steps: &[Step]) {
     let mut seed_after_failure = 0;
     for step in steps {
         let outcome = match step {
@@ -74,7 +88,6 @@ fn run(world: &mut World, steps: &[Step]) {
             world.crash(seed_after_failure);
         }
     }
-    world.crash(0);
 }
 
 proptest! {
@@ -152,6 +165,15 @@ fn written() -> ForgetfulDisk {
     world.disk
 }
 
+/// Where the first record of a segment ends, and the last one.
+fn records(name: &str, content: Vec<u8>) -> Range<usize> {
+    let number = super::number_of(name).unwrap();
+    let first = Record::read(number, &content.clone().into()).unwrap().length;
+    let read = Replay::default().segment(number, content, true, &world::seqno_of);
+    let read = read.unwrap_or_else(|_| panic!("{name} is whole"));
+    first..usize::try_from(read.whole).unwrap()
+}
+
 fn entries(disk: ForgetfulDisk) -> Result<usize, LogError> {
     open(disk).map(|found| found.entries.len())
 }
@@ -163,7 +185,10 @@ fn the_last_write_may_end_at_any_byte() {
     let name = disk.names().pop().unwrap();
     let content = disk.content(&name);
     let mut fewest = all;
-    for cut in 0..=content.len() {
+    // It has its first record since it has its name.
+    assert!(matches!(entries(disk.with(&name, content[..10].to_vec())), Err(LogError::Damaged { .. })));
+    let first = records(&name, content[..].into()).start;
+    for cut in first..=content.len() {
         let torn = disk.with(&name, content[..cut].to_vec());
         let found = open(torn.clone()).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
         fewest = fewest.min(found.entries.len());
@@ -181,7 +206,8 @@ fn a_flipped_bit_in_what_was_synced_is_damage() {
     let names = disk.names();
     for name in &names {
         let content = disk.content(name);
-        for bit in 0..content.len() * 8 {
+        // What is behind them is of an earlier use, or nothing.
+        for bit in 0..records(name, content.clone()).end * 8 {
             let mut flipped = content.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let found = entries(disk.with(name, flipped));
@@ -201,4 +227,42 @@ fn a_segment_that_is_missing_or_is_another_is_found() {
         assert!(entries(disk.with(middle, disk.content(&names[0]))).is_err());
         assert!(entries(disk.with(middle, Vec::new())).is_err());
     }
+}
+
+#[test]
+fn what_a_crash_left_behind_a_torn_record_is_not_what_follows() {
+    let mut world = World::new();
+    let one = |length| Change { back: 0, lengths: vec![length], vote: false, restart: None };
+    world.write(&one(20)).unwrap();
+    world.sync().unwrap();
+    let name = world.disk.names().pop().unwrap();
+    let torn = records(&name, world.disk.content(&name)).end;
+    world.write(&one(30)).unwrap();
+    world.write(&one(40)).unwrap();
+    // Of two writes before a crash the disk has the second one and half of the first.
+    let mut content = world.disk.content(&name);
+    content[torn + 20] ^= 1;
+    let disk = world.disk.with(&name, content);
+    let mut found = open(disk.clone()).unwrap();
+    assert_eq!(found.entries.len(), 1);
+    let data = [2u64.to_le_bytes().as_slice(), &[7; 22]].concat();
+    let entry = Entry { index: Index(2), view: View(3), content: Content::batch(data.into()) };
+    let append = Some(Append { truncate_from: None, entries: vec![entry] });
+    let write = Write { number: WriteNumber(1), membership: None, restart: None, append, hard_state: None };
+    found.log.write(&write, &Places { seqnos: vec![Seqno(50)], ..Places::default() }).unwrap();
+    found.log.sync().unwrap();
+    assert_eq!(entries(disk).unwrap(), 2, "what nobody acknowledged came back");
+}
+
+#[test]
+fn files_are_used_again() {
+    let mut world = World::new();
+    let mut of_earlier_use = 0;
+    for _ in 0..40 {
+        run_on(&mut world, &[append(&[120, 120, 120]), Step::Sync, Step::Commit(3), Step::Compact]);
+        assert!(world.disk.list().unwrap().len() <= 3, "{:?}", world.disk.list());
+        let newest = world.disk.names().pop().unwrap();
+        of_earlier_use += usize::from(world.disk.content(&newest).len() as u64 > world::SEGMENT_BYTES);
+    }
+    assert!(of_earlier_use >= 38, "{of_earlier_use} of 40 new segments");
 }

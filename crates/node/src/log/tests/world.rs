@@ -68,7 +68,7 @@ pub fn open(disk: ForgetfulDisk) -> Result<Recovered<ForgetfulDisk>, LogError> {
 }
 
 /// A batch of these tests begins with its last seqno.
-fn seqno_of(batch: &[u8]) -> Option<Seqno> {
+pub fn seqno_of(batch: &[u8]) -> Option<Seqno> {
     batch.first_chunk().map(|bytes| Seqno(u64::from_le_bytes(*bytes)))
 }
 
