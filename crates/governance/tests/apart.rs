@@ -26,15 +26,17 @@ use world::{NO, Obliging, World, YES, clock, inline};
 type Part = (&'static str, fn());
 
 /// What a process does that this test starts.
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 15] = [
     ("engine_that_is_measured", engine),
     ("engine", engine),
     ("engine_that_is_ended", engine),
+    ("engine_that_starts_slowly", engine_that_starts_slowly),
     ("liar_in_cbor", liar_in_cbor),
     ("liar_about_lengths", liar_about_lengths),
     ("liar_who_says_too_much", liar_who_says_too_much),
     ("liar_about_the_question", liar_about_the_question),
     ("liar_with_many_lines", liar_with_many_lines),
+    ("liar_who_is_never_ready", liar_who_is_never_ready),
     ("liar_who_waits", liar_who_waits),
     ("liar_who_dribbles", liar_who_dribbles),
     ("liar_who_asks_for_ever", liar_who_asks_for_ever),
@@ -42,7 +44,7 @@ const PARTS: [Part; 13] = [
     ("liar_who_tries", liar_who_tries),
 ];
 
-const TESTS: [Part; 7] = [
+const TESTS: [Part; 8] = [
     ("what_calls_take", what_calls_take),
     ("a_script_comes_to_the_same_end_in_a_process_of_its_own", a_script_comes_to_the_same_end_in_a_process_of_its_own),
     (
@@ -50,6 +52,7 @@ const TESTS: [Part; 7] = [
         a_built_in_function_that_does_not_end_is_ended_again_and_again,
     ),
     ("calls_at_once_wait_for_each_other", calls_at_once_wait_for_each_other),
+    ("what_a_process_needs_to_start_is_not_its_first_call", what_a_process_needs_to_start_is_not_its_first_call),
     (
         "memory_is_bounded_and_a_script_that_eats_it_fails_alone",
         memory_is_bounded_and_a_script_that_eats_it_fails_alone,
@@ -117,6 +120,24 @@ fn thrown(result: Result<Answer, Failure>) -> String {
 
 fn engine() {
     serve(&(Arc::new(clock) as _)).unwrap();
+}
+
+/// Longer than any ordinary call.
+fn engine_that_starts_slowly() {
+    let used = || clock_gettime(ClockId::ProcessCPUTime).tv_nsec;
+    let begun = used();
+    while used() - begun < 20_000_000 {}
+    engine();
+}
+
+fn what_a_process_needs_to_start_is_not_its_first_call() {
+    let world = World::new("", 1);
+    let (runner, started) = apart("engine_that_starts_slowly");
+    for _ in 0..5 {
+        assert_eq!(vote(&runner, &world, YES, Bounds::LEAST), Ok(Answer::Vote(true)));
+    }
+    // One that was slow to start is kept all the same.
+    assert_eq!(started.load(Ordering::Relaxed), 1);
 }
 
 fn a_script_comes_to_the_same_end_in_a_process_of_its_own() {
@@ -350,8 +371,15 @@ fn what_calls_take() {
     }
 }
 
-/// The socket of a process that lies, after it was told what to run.
+/// The socket of a process that lies, after it was ready and was told what to run.
 fn liar() -> UnixStream {
+    let mut stream = told();
+    say(&mut stream, |e| assert!(e.array(2).unwrap().u32(4).unwrap().array(0).is_ok()));
+    frame(&mut stream).unwrap();
+    stream
+}
+
+fn told() -> UnixStream {
     let mut stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
     frame(&mut stream).unwrap();
     stream
@@ -409,6 +437,11 @@ fn liar_with_many_lines() {
         (0..30_000).for_each(|_| assert!(e.str("").is_ok()));
     });
     frame(&mut liar()).unwrap_or_default();
+}
+
+fn liar_who_is_never_ready() {
+    let mut stream = told();
+    frame(&mut stream).unwrap_or_default();
 }
 
 fn liar_who_waits() {
@@ -470,9 +503,11 @@ fn what_a_process_says_is_believed_no_more_than_a_script() {
     for endless in ["liar_who_waits", "liar_who_dribbles", "liar_who_asks_for_ever"] {
         assert_eq!(says(endless), Err(Failure::Overrun), "{endless}");
     }
+    // Nothing was run: who asks again may be luckier.
+    assert_eq!(says("liar_who_is_never_ready"), Err(Failure::Busy));
     // More than a socket holds.
     let long = format!("export function vote() {{}} // {}", "x".repeat(1_000_000));
-    assert_eq!(vote(&apart("liar_who_reads_nothing").0, &world, &long, SHORT), Err(Failure::Overrun));
+    assert_eq!(vote(&apart("liar_who_reads_nothing").0, &world, &long, SHORT), Err(Failure::Busy));
     let lines = apart("liar_with_many_lines").0.run(ballot(&world, YES, SHORT)).unwrap().log;
     assert_eq!(lines.len(), SHORT.log_bytes);
     let done = apart("liar_who_tries").0.run(ballot(&world, YES, SHORT)).unwrap();

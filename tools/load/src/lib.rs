@@ -42,7 +42,7 @@ mod workload;
 
 pub use account::Account;
 pub use book::Measured;
-pub use ceiling::Ceiling;
+pub use ceiling::{Ceiling, Probe};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use fund::{Preparing, Progress, fund, senders};

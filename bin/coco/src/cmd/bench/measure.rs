@@ -1,11 +1,12 @@
 //! Takes the measurements one after another.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::B256;
 use indicatif::ProgressBar;
-use load::{Assembly, Ceiling, Endpoint, Measured, ReadBack, SLICE};
+use load::{Assembly, Ceiling, Endpoint, Measured, Probe, ReadBack, SLICE};
 
 use super::cost::{Cost, Look};
 use super::drift::Resident;
@@ -51,6 +52,8 @@ pub struct Row {
     pub cost: Cost,
     /// At the end of every slice.
     pub memory: Vec<Resident>,
+    /// What one recovery took of the CPU then: how fast the machine was. Only if nodes are on it.
+    pub recovery: Vec<Duration>,
     /// What members did beside it.
     pub beside: Option<(Beside, Measured)>,
 }
@@ -163,25 +166,30 @@ impl<'a> Bench<'a> {
 
         let before = Look::at(self.place);
         bar.reset_elapsed();
-        let mut memory = Vec::new();
+        let (mut memory, mut recovery) = (Vec::new(), Vec::new());
         let measured = tokio::select! {
             measured = send(subject, sending, beside) => measured,
-            never = self.watch(&mut memory) => never,
+            never = self.watch(&mut memory, &mut recovery) => never,
         };
         let cost = before.until(&Look::at(self.place));
         bar.finish_and_clear();
         let (measured, beside) = measured?;
-        Ok(Row { shape, rate, connections, measured, cost, memory, beside })
+        Ok(Row { shape, rate, connections, measured, cost, memory, recovery, beside })
     }
 
-    /// Looks at the memory of every node at the end of every slice, for ever.
-    async fn watch<T>(&self, memory: &mut Vec<Resident>) -> T {
+    /// Looks at the memory of every node, and how fast the machine is, at the end of every slice, for ever.
+    async fn watch<T>(&self, memory: &mut Vec<Resident>, recovery: &mut Vec<Duration>) -> T {
+        let probe = Arc::new(Probe::new(0));
         let mut ticks = tokio::time::interval(SLICE);
         ticks.tick().await;
         loop {
             ticks.tick().await;
             let nodes = self.place.nodes.iter();
             memory.push(nodes.filter_map(|node| Some((node.number, Memory::of(node.pid)?.resident_bytes))).collect());
+            if !self.place.nodes.is_empty() {
+                let probe = probe.clone();
+                recovery.extend(tokio::task::spawn_blocking(move || probe.recovery()).await);
+            }
         }
     }
 

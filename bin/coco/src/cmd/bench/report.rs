@@ -144,6 +144,7 @@ pub struct Slice {
     pub max_ms: f64,
     pub stall_ms: f64,
     pub resident_bytes: BTreeMap<u64, u64>,
+    pub recovery_us: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -192,7 +193,7 @@ impl Measurement {
 }
 
 fn measurement(row: &Row, ceiling: Option<Ceiling>, options: &Options) -> Measurement {
-    let Row { shape, rate, connections, measured, cost, memory, beside: _ } = row;
+    let Row { shape, rate, connections, measured, cost, memory, recovery, beside: _ } = row;
     let count = measured.confirmed.max(1) as f64;
     let micros = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count;
     let disk_parts = cost.disk().map(|parts| parts.into_iter().map(|(part, bytes)| (part, bytes / count)).collect());
@@ -219,6 +220,7 @@ fn measurement(row: &Row, ceiling: Option<Ceiling>, options: &Options) -> Measur
         max_ms: ms(slice.max),
         stall_ms: ms(slice.stall),
         resident_bytes: memory.get(i).into_iter().flatten().copied().collect(),
+        recovery_us: recovery.get(i).map(|time| time.as_secs_f64() * 1e6),
     });
     Measurement {
         workload: shape.work.name(),

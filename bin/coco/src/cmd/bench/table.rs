@@ -186,10 +186,12 @@ fn soak(row: &Measurement, printer: &Printer) {
     let nodes: Vec<u64> = row.nodes.iter().map(|node| node.number).collect();
     let mut columns = ["SECOND", "TX/S", "P50", "P99", "MAX", "STALL"].map(String::from).to_vec();
     columns.extend(nodes.iter().map(|number| format!("MEMORY {number}")));
+    columns.push("RECOVERY".into());
     let line = |slice: &super::report::Slice| {
         let mut cells = vec![slice.second.to_string(), format!("{:.0}", slice.transactions_per_second)];
         cells.extend([slice.p50_ms, slice.p99_ms, slice.max_ms, slice.stall_ms].map(|ms| format!("{ms:.1}")));
         cells.extend(nodes.iter().map(|number| slice.resident_bytes.get(number).copied().map_or_else(none, mebibytes)));
+        cells.push(slice.recovery_us.map_or_else(none, |us| format!("{us:.1}")));
         cells
     };
     let beside = if row.governance.is_some() { ", members at work" } else { "" };
@@ -200,6 +202,7 @@ fn soak(row: &Measurement, printer: &Printer) {
         "\nlongest time without a committed block while work was waiting: {:.0} ms",
         row.longest_stall_ms
     ));
+    printer.data("RECOVERY: µs of CPU to recover one sender, the same work all along; more means that the machine was slower then");
     let Some(drift) = &row.drift else {
         printer.data("too short to say whether anything drifted: that takes 35 seconds");
         return;

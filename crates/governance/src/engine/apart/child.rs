@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::confine;
-use super::exchange::{Begin, Said};
+use super::exchange::{Order, Said};
 use super::wire::{Cut, Wire};
 use crate::engine::ask::{Answers, Ask, Task, Told};
 use crate::engine::host::Refused;
@@ -26,23 +26,23 @@ pub fn serve(clock: &Clock) -> io::Result<()> {
     let scripts = Compiled::default();
     let mut kept: Option<Arc<str>> = None;
     loop {
-        let begin = match node.next() {
-            Ok(begin) => begin,
+        match node.next() {
+            Ok(Order::Prepare { bounds, keep }) => {
+                confine::bound(&bounds, memory_before)?;
+                compiled::prepare(keep.as_deref().map(|script| (&scripts, script)));
+                kept = keep.or(kept);
+                node.say(&Said::Ready)
+            }
+            Ok(Order::Run { task, script }) => {
+                confine::bound(&task.bounds, memory_before)?;
+                let keeping = script.is_none().then_some(&scripts);
+                let script = script.or_else(|| kept.clone()).ok_or(io::ErrorKind::InvalidData)?;
+                node.say_how_it_ended(run(&task, &script, keeping, &node, clock))
+            }
             Err(Cut::Ended) => return Ok(()),
             Err(_) => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        let Begin { task, script, keep, prepare } = begin;
-        if keep && script.is_some() {
-            kept.clone_from(&script);
         }
-        let script = script.or_else(|| kept.clone()).ok_or(io::ErrorKind::InvalidData)?;
-        confine::bound(&task.bounds, memory_before)?;
-        if prepare {
-            compiled::prepare(keep.then_some((&scripts, &*script)));
-            node.say(&Said::Ready).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        }
-        let result = run(&task, &script, keep.then_some(&scripts), &node, clock);
-        node.say_how_it_ended(result).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        .map_err(|_| io::ErrorKind::BrokenPipe)?;
     }
 }
 
@@ -67,7 +67,7 @@ fn run(
 struct Node(RefCell<Wire>);
 
 impl Node {
-    fn next(&self) -> Result<Begin, Cut> {
+    fn next(&self) -> Result<Order, Cut> {
         let frame = self.0.borrow_mut().receive(usize::MAX, &mut never)?;
         minicbor::decode(&frame).map_err(|_| Cut::Nonsense)
     }

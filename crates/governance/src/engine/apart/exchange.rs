@@ -11,22 +11,28 @@ use super::wire::Cut;
 use crate::engine::ask::{Ask, Task};
 use crate::engine::host::Host;
 use crate::engine::sandbox::cut;
-use crate::engine::{Answer, Done, Failure, Job};
+use crate::engine::{Answer, Bounds, Done, Failure, Job};
 
-/// The first frame of a call, to the process.
+/// What a process is told to do.
 #[derive(Encode, Decode, Debug)]
-pub(super) struct Begin {
+pub(super) enum Order {
+    /// To compile what its next call would have to: that call does not answer for it. The process says when it is ready.
     #[n(0)]
-    pub(super) task: Task,
-    /// Absent: the one that was sent last of those that are kept.
-    #[cbor(n(1), with = "crate::engine::ask::maybe_shared")]
-    pub(super) script: Option<Arc<str>>,
-    /// It is called again and again, so it is kept compiled.
-    #[n(2)]
-    pub(super) keep: bool,
-    /// There is something to compile first, which the call does not answer for. The process says when it has.
-    #[n(3)]
-    pub(super) prepare: bool,
+    Prepare {
+        #[n(0)]
+        bounds: Bounds,
+        /// It is called again and again, so it is kept compiled. Absent: the next call brings its own.
+        #[cbor(n(1), with = "crate::engine::ask::maybe_shared")]
+        keep: Option<Arc<str>>,
+    },
+    #[n(1)]
+    Run {
+        #[n(0)]
+        task: Task,
+        /// Absent: the one that is kept.
+        #[cbor(n(1), with = "crate::engine::ask::maybe_shared")]
+        script: Option<Arc<str>>,
+    },
 }
 
 /// What a process says. Behind `Done` in the same frame are the lines of the console, each a text.
@@ -40,7 +46,7 @@ pub(super) enum Said {
     Thrown(#[n(0)] String, #[n(1)] Option<String>),
     #[n(3)]
     Overrun,
-    /// The call begins.
+    /// For the call.
     #[n(4)]
     Ready,
 }
@@ -60,17 +66,18 @@ impl Exchange {
     pub(super) fn begin(mut process: Process, job: Job, late: &mut dyn FnMut() -> bool) -> Result<Self, Cut> {
         let host = Host::of(&job);
         let Job { script, call, bounds, time, seed, compiled, .. } = job;
-        let keep = compiled.is_some();
-        let script = if keep { process.keep(&script) } else { Some(script) };
-        let prepare = process.is_new() || keep && script.is_some();
-        let task = Task { call, bounds, time, seed };
-        process.wire.queue(&Begin { task, script, keep, prepare })?;
-        if prepare {
+        let (new, script) = match compiled {
+            Some(_) => (process.keep(&script), None),
+            None => (None, Some(script)),
+        };
+        if process.is_new() || new.is_some() {
+            process.wire.queue(&Order::Prepare { bounds, keep: new })?;
             process.wire.flush(late)?;
             let frame = process.wire.receive(FRAME_BYTES, late)?;
             let Ok(Said::Ready) = minicbor::decode(&frame) else { return Err(Cut::Nonsense) };
         }
         process.begin();
+        process.wire.queue(&Order::Run { task: Task { call, bounds, time, seed }, script })?;
         // A line of the console has at most as many bytes around it as it has itself.
         let frame_bytes_max = bounds.ask_bytes().saturating_add(2 * bounds.log_bytes + FRAME_BYTES);
         Ok(Self { process, host, frame_bytes_max })

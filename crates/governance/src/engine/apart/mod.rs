@@ -3,9 +3,9 @@
 //! ```text
 //!   node                                        process (this program again, under another name)
 //!   ───────────────────────────────────────────────────────────────────────────────────────────────
-//!   Begin { script, call, bounds, time, seed } ─▶ compile, if this is the first call, or a script that is to be kept
-//!                            ◀── Ready ─────────
-//!                                                 a fresh runtime of the engine
+//!   Prepare { bounds, script to keep } ────────▶ compile; only before the first call, and of a script that is to be kept
+//!                       ◀── Ready ──────────────
+//!   Run { script, call, bounds, time, seed } ──▶ a fresh runtime of the engine
 //!   rights, bounds, rows ◀── Ask ──┐              ccf.kv…get(key)
 //!                        ── Told ──┘
 //!   answer checked, writes kept ◀── Done, log     or Failed, or the end of the process

@@ -130,6 +130,12 @@ fn time_lines(row: &Measurement) -> Vec<Chart> {
     if !memory.is_empty() {
         charts.push(chart("Resident memory", "MiB", Scale::Linear, memory));
     }
+    let recovery: Vec<_> =
+        row.slices.iter().filter_map(|slice| Some((slice.second as f64, slice.recovery_us?))).collect();
+    if !recovery.is_empty() {
+        let series = vec![Series { name: "one recovery".into(), points: recovery }];
+        charts.push(chart("How fast the machine was", "CPU in µs", Scale::Linear, series));
+    }
     charts
 }
 
