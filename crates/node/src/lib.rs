@@ -14,6 +14,7 @@
 //!
 //! Not here: what a hosted ledger means (adapters), which adapters there are (`coco-node`).
 
+mod background;
 mod claim;
 mod executor;
 mod genesis;

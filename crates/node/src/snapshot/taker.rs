@@ -8,10 +8,9 @@ use adapter::{Fault, Node};
 use base::Seqno;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use ledger::tables::{LEDGER_FILES, SNAPSHOT_WANTED};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 
 use super::{Folder, Pace, SnapshotError, io_error};
+use crate::background;
 use crate::history::Archive;
 
 /// A snapshot is taken once the ledger has grown so much since the last one: about a second of a later start …
@@ -29,8 +28,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// How long the ledger file may take to have what the state has.
 const LEDGER_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AT_LEDGER_EVERY: Duration = Duration::from_millis(50);
-/// Whatever else wants a core goes first.
-const NICE: i32 = 10;
 
 /// The newest snapshot that is known to be good.
 #[derive(Clone, Copy)]
@@ -50,9 +47,7 @@ pub struct Taker {
 impl Taker {
     /// Runs until `stop` is closed, which is once the ledger file is complete.
     pub fn run(mut self, stop: &Receiver<()>) -> Result<(), Fault> {
-        if let Err(error) = setpriority_process(Some(gettid()), NICE) {
-            tracing::warn!(%error, "snapshots are taken with the priority of everything else");
-        }
+        background::step_back();
         if let Some(last) = self.last {
             show(last);
         }

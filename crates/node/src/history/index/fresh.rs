@@ -6,6 +6,7 @@ use std::hash::BuildHasherDefault;
 use base::Seqno;
 use kv::TableId;
 
+use super::Group;
 use super::names::{ByName, Name};
 use super::postings::Postings;
 
@@ -49,6 +50,11 @@ impl Fresh {
         };
         postings.push(self.base.0, seqno.0);
         self.bytes += postings.bytes().len() - before;
+    }
+
+    /// What it is once it is on disk. Without entries it ends before it begins.
+    pub fn group(&self) -> Group {
+        Group { first: self.base.next(), last: self.last }
     }
 
     /// The entries that carry a term.

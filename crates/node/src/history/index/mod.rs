@@ -1,9 +1,9 @@
 //! The index of what is in the ledger file: by which entry a row was written, and which entries carry a term.
 //!
 //! ```text
-//!   add ─▶ fresh (memory) ── a group is full ─▶ rows    name of the row          ─▶ seqno
-//!                                               terms   group, name of the term  ─▶ entries, hidden
-//!                                               groups  first ─▶ last entry      (written last: now it counts)
+//!   add ─▶ fresh ── a group is full ─▶ full ── a thread that nobody waits for ─▶ rows    name of the row          ─▶ seqno
+//!                 (both in memory)                                               terms   group, name of the term  ─▶ entries, hidden
+//!                                                                                groups  first ─▶ last entry      (written last: now it counts)
 //! ```
 //!
 //! There is no journal: the ledger file is one. What is fresh is lost with the process and is indexed again from there.
@@ -18,8 +18,10 @@ mod names;
 mod postings;
 mod search;
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::{self, JoinHandle};
 
 use base::Seqno;
 use crypto::MacKey;
@@ -31,6 +33,8 @@ use kv::{Found, Kind, TableId, Tables, Wanted, WriteSet};
 use fresh::{Fresh, Gathered};
 use names::{NAME_BYTES, Name, Names};
 use search::Search;
+
+use crate::background;
 
 /// How this index is made. Another one is built anew; whoever changes what is in it (an adapter's terms, too) counts on.
 const VERSION: &[u8] = b"3";
@@ -63,6 +67,10 @@ pub enum IndexError {
     Gap { indexed: Seqno, next: Seqno },
     #[error("the history index could not be sealed")]
     Sealing(#[from] crypto::Error),
+    #[error("there is no thread for the history index")]
+    Thread(#[source] std::io::Error),
+    #[error("a thread of the history index ended early")]
+    Ended,
 }
 
 /// Entries that were written into the index together.
@@ -83,12 +91,19 @@ impl Group {
 }
 
 pub struct Index {
+    store: Arc<Store>,
+    /// Held by whoever adds: the thread that writes a group, if there is one.
+    adding: Mutex<Option<Writing>>,
+}
+
+type Writing = JoinHandle<Result<(), IndexError>>;
+
+/// What readers and the writer of a group share.
+struct Store {
     names: Names,
     rows: Keyspace,
     terms: Keyspace,
     groups: Keyspace,
-    /// Held by whoever adds.
-    adding: Mutex<()>,
     live: RwLock<Live>,
     _database: Database,
 }
@@ -97,12 +112,23 @@ pub struct Index {
 struct Live {
     /// On disk; the first begins with the first entry, each other one where the one before ends.
     groups: Arc<Vec<Group>>,
+    /// Behind those, on its way to disk.
+    full: Option<Arc<Fresh>>,
+    /// Behind that.
     fresh: Fresh,
 }
 
 impl Index {
     pub fn open(dir: &Path, key: MacKey, tables: Arc<Tables>) -> Result<Self, IndexError> {
-        let (database, groups) = open_current(dir)?;
+        // The store's own thread, which merges groups, has the rank of the one that opens it.
+        let opened = thread::scope(|scope| {
+            let open = || {
+                background::step_back();
+                open_current(dir)
+            };
+            scope.spawn(open).join()
+        });
+        let (database, groups) = opened.unwrap_or(Err(IndexError::Ended))?;
         let rows = KeyspaceCreateOptions::default()
             .filter_policy(FilterPolicy::all(fjall::config::FilterPolicyEntry::Bloom(
                 fjall::config::BloomConstructionPolicy::BitsPerKey(10.0),
@@ -119,35 +145,28 @@ impl Index {
         let (rows, terms) = (database.keyspace("rows", || rows)?, database.keyspace("terms", || terms)?);
         let on_disk = read_groups(&groups)?;
         let last = on_disk.last().map_or(Seqno(0), |group| group.last);
-        let live = Live { groups: Arc::new(on_disk), fresh: Fresh::after(last) };
-        Ok(Self {
-            names: Names::new(key, tables),
-            rows,
-            terms,
-            groups,
-            adding: Mutex::new(()),
-            live: RwLock::new(live),
-            _database: database,
-        })
+        let live = RwLock::new(Live { groups: Arc::new(on_disk), full: None, fresh: Fresh::after(last) });
+        let store = Store { names: Names::new(key, tables), rows, terms, groups, live, _database: database };
+        Ok(Self { store: Arc::new(store), adding: Mutex::default() })
     }
 
     /// Everything up to here is in the index.
     pub fn indexed(&self) -> Seqno {
-        self.read().fresh.last
+        self.store.read().fresh.last
     }
 
     /// Which entry wrote a row.
     pub fn row(&self, table: TableId, key: &[u8]) -> Result<Option<Seqno>, IndexError> {
-        let name = self.names.row(table, key);
-        if let Some(seqno) = self.read().fresh.rows.get(&name) {
+        let name = self.store.names.row(table, key);
+        if let Some(seqno) = self.store.read().in_memory().find_map(|fresh| fresh.rows.get(&name)) {
             return Ok(Some(Seqno(*seqno)));
         }
-        self.rows.get(name.0)?.map(|value| short_seqno(&value)).transpose()
+        self.store.rows.get(name.0)?.map(|value| short_seqno(&value)).transpose()
     }
 
     /// Entries that may carry what is wanted.
     pub fn find(&self, wanted: &Wanted, from: Seqno, to: Seqno) -> Result<Found, IndexError> {
-        Ok(Search::new(self, wanted, from, to).run()?.0)
+        Ok(Search::new(&self.store, wanted, from, to).run()?.0)
     }
 
     /// Adds consecutive entries, the last of which is `last`. What is there already is left alone.
@@ -159,7 +178,8 @@ impl Index {
         last: Seqno,
         terms: impl Fn(&WriteSet, &mut dyn FnMut(TableId, &[u8])),
     ) -> Result<(), IndexError> {
-        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = self.adding();
+        finish(&mut writing, |thread| thread.is_finished())?;
         let indexed = self.indexed();
         if let Some((next, _)) = entries.first().filter(|(first, _)| *first > indexed.next()) {
             return Err(IndexError::Gap { indexed, next: *next });
@@ -167,51 +187,92 @@ impl Index {
         let (mut rows, mut gathered) = (Vec::with_capacity(entries.len()), Gathered::default());
         for (seqno, writes) in entries.iter().filter(|(seqno, _)| *seqno > indexed) {
             for section in writes.sections.iter().filter(|section| tables.get(section.table).kind == Kind::History) {
-                rows.extend(section.puts.iter().map(|(key, _)| (self.names.row(section.table, key), *seqno)));
+                rows.extend(section.puts.iter().map(|(key, _)| (self.store.names.row(section.table, key), *seqno)));
             }
             terms(writes, &mut |table, term| gathered.add(*seqno, table, term));
         }
         let bytes = {
-            let fresh = &mut self.write().fresh;
+            let fresh = &mut self.store.write().fresh;
             rows.into_iter().for_each(|(name, seqno)| fresh.add_row(name, seqno));
             gathered.each(|seqno, table, term| fresh.add_term(table, term, seqno));
             fresh.last = fresh.last.max(last);
             fresh.bytes()
         };
-        if bytes >= FRESH_BYTES_MAX { self.write_group() } else { Ok(()) }
+        if bytes >= FRESH_BYTES_MAX {
+            // Two are not held in memory at once.
+            finish(&mut writing, |_| true)?;
+            self.store.write().fill();
+            let store = self.store.clone();
+            let write = move || {
+                background::step_back();
+                store.write_group()
+            };
+            *writing = Some(thread::Builder::new().name("index".into()).spawn(write).map_err(IndexError::Thread)?);
+        }
+        Ok(())
     }
 
     /// Writes what is fresh if that saves time at the next start.
     pub fn close(&self) -> Result<(), IndexError> {
-        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.read().fresh.bytes() < FRESH_BYTES_KEPT {
+        let mut writing = self.adding();
+        finish(&mut writing, |_| true)?;
+        if self.store.read().fresh.bytes() < FRESH_BYTES_KEPT {
             return Ok(());
         }
-        self.write_group()
+        self.store.write().fill();
+        self.store.write_group()
     }
 
-    /// Makes a group of what is fresh. Readers find all of it at any time: in memory until it is on disk.
+    fn adding(&self) -> MutexGuard<'_, Option<Writing>> {
+        self.adding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        // Whoever opens it next finds nobody in it.
+        let _ = finish(&mut self.adding(), |_| true);
+    }
+}
+
+/// Waits for the thread that writes a group, if it is to be waited for, and tells how that went.
+fn finish(writing: &mut Option<Writing>, wait: impl Fn(&Writing) -> bool) -> Result<(), IndexError> {
+    let ended = writing.take_if(|thread| wait(thread)).map(JoinHandle::join);
+    ended.map_or(Ok(()), |ended| ended.unwrap_or(Err(IndexError::Ended)))
+}
+
+impl Live {
+    /// What is not on disk yet, the newest first.
+    fn in_memory(&self) -> impl Iterator<Item = &Fresh> {
+        std::iter::once(&self.fresh).chain(self.full.as_deref())
+    }
+
+    /// What is fresh is full, and nothing else is.
+    fn fill(&mut self) {
+        let next = Fresh::after(self.fresh.last);
+        self.full = Some(Arc::new(std::mem::replace(&mut self.fresh, next)));
+    }
+}
+
+impl Store {
+    /// Makes a group of what is full. Readers find all of it at any time: in memory until it is on disk.
     fn write_group(&self) -> Result<(), IndexError> {
-        let (group, mut rows, mut lists) = {
-            let live = self.read();
-            let Fresh { base, last, rows, terms, .. } = &live.fresh;
-            let group = Group { first: base.next(), last: *last };
-            let rows: Vec<_> = rows.iter().map(|(name, seqno)| (*name, *seqno)).collect();
-            let mut lists = Vec::with_capacity(terms.values().map(|terms| terms.len()).sum());
-            for (table, terms) in terms {
-                for (term, postings) in terms {
-                    let key = self.names.term(*table, &group, term);
-                    lists.push((key.name(), key.seal(postings.bytes())?));
-                }
-            }
-            (group, rows, lists)
-        };
+        let Some(full) = self.read().full.clone() else { return Ok(()) };
+        let group = full.group();
+        let mut rows: Vec<_> = full.rows.iter().map(|(name, seqno)| (*name, *seqno)).collect();
         rows.sort_unstable();
         let mut ingestion = self.rows.start_ingestion()?;
         for (name, seqno) in rows {
             ingestion.write(name.0, short_bytes(seqno))?;
         }
         ingestion.finish()?;
+        let mut lists = Vec::with_capacity(full.terms.values().map(HashMap::len).sum());
+        for (table, terms) in &full.terms {
+            for (term, postings) in terms {
+                let key = self.names.term(*table, &group, term);
+                lists.push((key.name(), key.seal(postings.bytes())?));
+            }
+        }
         lists.sort_unstable();
         // Two terms with one name would be a wonder, but the store below does not forgive it.
         lists.dedup_by_key(|(name, _)| *name);
@@ -224,7 +285,11 @@ impl Index {
         let mut live = self.write();
         let mut groups = Vec::clone(&live.groups);
         groups.push(group);
-        *live = Live { groups: Arc::new(groups), fresh: Fresh::after(group.last) };
+        live.groups = Arc::new(groups);
+        live.full = None;
+        drop(live);
+        // Much to give back, and nobody waits for it any more.
+        drop(full);
         Ok(())
     }
 

@@ -4,8 +4,9 @@ use base::Seqno;
 use fjall::Slice;
 use kv::{Found, Wanted};
 
+use super::fresh::Fresh;
 use super::names::TermKey;
-use super::{Group, Index, IndexError, Live, postings};
+use super::{Group, IndexError, Store, postings};
 
 /// Entries that one call finds …
 const ENTRIES_MAX: usize = 1_024;
@@ -16,7 +17,7 @@ const ENTRY_IN_LIST_BYTES: usize = 2_048;
 
 /// A search under way.
 pub struct Search<'a> {
-    index: &'a Index,
+    store: &'a Store,
     wanted: &'a Wanted,
     from: Seqno,
     to: Seqno,
@@ -43,16 +44,17 @@ impl List {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(index: &'a Index, wanted: &'a Wanted, from: Seqno, to: Seqno) -> Self {
+    pub fn new(store: &'a Store, wanted: &'a Wanted, from: Seqno, to: Seqno) -> Self {
         let found = Found { entries: Vec::new(), upto: Seqno(from.0.saturating_sub(1)) };
         let order = (0..wanted.groups.len()).collect();
-        Self { index, wanted, from, to, order, found, probes: 0 }
+        Self { store, wanted, from, to, order, found, probes: 0 }
     }
 
     pub fn run(mut self) -> Result<(Found, usize), IndexError> {
-        let (groups, fresh) = {
-            let live = self.index.read();
-            (live.groups.clone(), self.in_memory(&live))
+        let (groups, in_memory) = {
+            let live = self.store.read();
+            let lists: Vec<_> = live.in_memory().filter_map(|fresh| self.lists(fresh)).collect();
+            (live.groups.clone(), lists)
         };
         let start = groups.partition_point(|group| group.last < self.from);
         for group in &groups[start..] {
@@ -64,20 +66,22 @@ impl<'a> Search<'a> {
                 return Ok((self.found, self.probes));
             }
         }
-        if let Some((group, lists)) = fresh {
-            self.take(lists, &group)?;
+        for (group, lists) in in_memory.into_iter().rev() {
+            if !self.take(lists, &group)? {
+                break;
+            }
         }
         Ok((self.found, self.probes))
     }
 
     /// The lists of what is not on disk yet, if it is wanted.
-    fn in_memory(&self, live: &Live) -> Option<(Group, Vec<Vec<List>>)> {
-        let group = Group { first: live.fresh.base.next(), last: live.fresh.last };
+    fn lists(&self, fresh: &Fresh) -> Option<(Group, Vec<Vec<List>>)> {
+        let group = fresh.group();
         if group.last < self.from || group.first > self.to || group.last < group.first {
             return None;
         }
         let of = |term: &Vec<u8>| {
-            let postings = live.fresh.postings(self.wanted.table, term)?;
+            let postings = fresh.postings(self.wanted.table, term)?;
             Some(List::Clear(postings.bytes().to_vec()))
         };
         Some((group, self.wanted.groups.iter().map(|terms| terms.iter().filter_map(of).collect()).collect()))
@@ -90,9 +94,9 @@ impl<'a> Search<'a> {
         for place in &self.order {
             let mut lists = Vec::new();
             for term in &self.wanted.groups[*place] {
-                let key = self.index.names.term(self.wanted.table, group, term);
+                let key = self.store.names.term(self.wanted.table, group, term);
                 self.probes += 1;
-                if let Some(sealed) = self.index.terms.get(group.key(&key.name()))? {
+                if let Some(sealed) = self.store.terms.get(group.key(&key.name()))? {
                     sizes[*place] += sealed.len();
                     lists.push(List::Sealed(key, sealed));
                 }

@@ -82,7 +82,19 @@ impl Bench {
     }
 
     fn write_group(&self) {
-        self.index().write_group().unwrap();
+        finish(&mut self.index().adding(), |_| true).unwrap();
+        let store = &self.index().store;
+        store.write_group().unwrap();
+        store.write().fill();
+        store.write_group().unwrap();
+    }
+
+    /// A group is full, and nobody writes it yet.
+    fn fill(&self) {
+        let mut live = self.index().store.write();
+        if live.full.is_none() {
+            live.fill();
+        }
     }
 
     fn wanted(&self, groups: &[Vec<u8>]) -> Wanted {
@@ -94,7 +106,7 @@ impl Bench {
     fn find(&self, groups: &[Vec<u8>], from: u64, to: u64) -> (Vec<u64>, usize) {
         let (wanted, mut next, mut all, mut looked) = (self.wanted(groups), from, Vec::new(), 0);
         while next <= to {
-            let (found, probes) = Search::new(self.index(), &wanted, Seqno(next), Seqno(to)).run().unwrap();
+            let (found, probes) = Search::new(&self.index().store, &wanted, Seqno(next), Seqno(to)).run().unwrap();
             looked += probes;
             if found.upto.0 < next {
                 assert!(found.entries.is_empty() && next > self.index().indexed().0);
@@ -132,12 +144,12 @@ impl Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn what_was_put_in_is_found(
         batches in prop::collection::vec(
-            (prop::collection::vec(prop::collection::btree_set(0u8..12, 0..5), 0..40), 0u8..8), 1..20),
+            (prop::collection::vec(prop::collection::btree_set(0u8..12, 0..5), 0..40), 0u8..9), 1..20),
         questions in prop::collection::vec(
             (prop::collection::vec(prop::collection::vec(0u8..14, 1..3), 1..4), 1u64..500, 0u64..500), 1..20),
     ) {
@@ -155,6 +167,7 @@ proptest! {
                 }
                 // Entries that are there already are left alone.
                 3 => bench.add(0),
+                4 => bench.fill(),
                 _ => {}
             }
         }
@@ -203,7 +216,7 @@ fn many_alternatives_are_looked_for_in_several_calls() {
     }
     let wanted =
         Wanted { table: bench.rows, groups: vec![(0..1_000u32).map(|term| term.to_be_bytes().to_vec()).collect()] };
-    let (found, probes) = Search::new(bench.index(), &wanted, Seqno(1), Seqno(bench.last)).run().unwrap();
+    let (found, probes) = Search::new(&bench.index().store, &wanted, Seqno(1), Seqno(bench.last)).run().unwrap();
     assert!(probes <= 5_000 && found.upto > Seqno(0) && found.upto < Seqno(bench.last), "{probes} {found:?}");
 }
 
@@ -214,7 +227,7 @@ fn an_index_of_another_version_is_built_anew_and_a_lost_one_too() {
     bench.write_group();
     bench.reopen();
     assert_eq!(bench.index().indexed(), Seqno(3));
-    bench.index().groups.insert(VERSION_KEY, b"1").unwrap();
+    bench.index().store.groups.insert(VERSION_KEY, b"1").unwrap();
     bench.reopen();
     assert_eq!(bench.index().indexed(), Seqno(0));
     bench.add(0);
@@ -242,7 +255,7 @@ fn a_group_that_was_written_and_not_noted_is_written_again() {
     bench.batch(vec![terms(&[1]), terms(&[1, 2])]);
     bench.write_group();
     // As after a crash of the machine between the two.
-    bench.index().groups.remove(Seqno(1).0.to_be_bytes()).unwrap();
+    bench.index().store.groups.remove(Seqno(1).0.to_be_bytes()).unwrap();
     bench.reopen();
     assert_eq!(bench.index().indexed(), Seqno(0));
     bench.add(0);
@@ -266,6 +279,28 @@ fn a_full_group_is_written_and_a_small_one_is_not_when_the_node_stops() {
     bench.batch(vec![BTreeSet::new(); many]);
     bench.reopen();
     assert_eq!(bench.index().indexed(), Seqno(bench.last));
+}
+
+#[test]
+fn what_is_added_while_a_group_is_written_is_found_with_it() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        bench.batch(vec![terms(&[1]); 50]);
+        bench.fill();
+        bench.batch(vec![terms(&[1, 2]); 50]);
+        bench.check(&[vec![1]], 1, bench.last);
+        bench.check(&[vec![1], vec![2]], 20, bench.last - 20);
+        bench.check_rows();
+        bench.index().store.write_group().unwrap();
+        bench.check(&[vec![1]], 1, bench.last);
+        bench.check_rows();
+    }
+    // What is only in memory goes with the process.
+    let last = bench.last;
+    bench.reopen();
+    assert!(bench.index().indexed() < Seqno(last));
+    bench.add(bench.index().indexed().0);
+    bench.check(&[vec![2]], 1, last);
 }
 
 #[test]
