@@ -71,6 +71,9 @@ pub fn frame_seeds() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Of the segment of the log that is made here.
+const SALT: u64 = 5;
+
 /// A segment of the log: with the first bit of the first byte its records' lengths and checksums are put right. The second
 /// says whether it is the newest.
 pub fn log_record(data: &[u8]) {
@@ -91,7 +94,10 @@ fn records(mut input: Input<'_>) -> Vec<u8> {
         let body = input.piece();
         let synced = u32::try_from(segment.len()).expect("an input is short").to_le_bytes();
         let summed = [&synced, body].concat();
-        let checksum = crc32c::crc32c_append(crc32c::crc32c(&1u64.to_le_bytes()), &summed);
+        // All but the first are of a segment with this salt.
+        let salt: &[u8] = if segment.is_empty() { &[] } else { &SALT.to_le_bytes() };
+        let seed = crc32c::crc32c(&[&1u64.to_le_bytes(), salt].concat());
+        let checksum = crc32c::crc32c_append(seed, &summed);
         segment.extend(u32::try_from(body.len()).expect("a piece is short").to_le_bytes());
         segment.extend(checksum.to_le_bytes());
         segment.extend(summed);
@@ -103,7 +109,7 @@ pub fn log_record_seeds() -> Vec<Vec<u8>> {
     let body = |kind: u8, numbers: &[u64], rest: &[u8]| {
         [&[kind], &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()[..], rest].concat()
     };
-    let opening = body(1, &[3, 2, 7, 8, 3, 90], &[]);
+    let opening = body(1, &[SALT, 3, 2, 7, 8, 3, 90], &[]);
     let bodies = [
         opening.clone(),
         body(2, &[9, 3], &[91, 1, 2]),
@@ -116,7 +122,7 @@ pub fn log_record_seeds() -> Vec<Vec<u8>> {
     ];
     let all: Vec<&[u8]> = bodies.iter().map(|body| &body[..]).collect();
     let last = u64::MAX;
-    let far = body(1, &[3, 2, 7, last, 3, 90], &[]);
+    let far = body(1, &[SALT, 3, 2, 7, last, 3, 90], &[]);
     let plain = {
         let whole = pieces(1, &all, &[]);
         let mut input = Input(&whole);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use governance::engine::Effect;
 use governance::{At, Decision, MemberId, Outcome, Refusal, state};
 use kv::{State, Tx, WriteSet};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::change::Change;
 use crate::http::files::Downloads;
@@ -19,12 +19,14 @@ use crate::patience::{Patience, Turn};
 use crate::scripts::Scripts;
 use crate::{Gov, ledgers};
 
-/// For so long nothing else is judged on this node beside a request: several times what an ordinary one takes.
+/// For so long nothing else is judged on this node beside a request: several times what an ordinary one takes …
 const TURN: Duration = Duration::from_millis(20);
+/// … and for so long nothing before it is committed: without a majority that may never be.
+const COMMITTING: Duration = Duration::from_secs(1);
 /// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
 /// … and how long in all.
-const SPENT_MAX: Duration = Duration::from_secs(2);
+const SPENT_MAX: Duration = Duration::from_secs(5);
 
 /// Why nothing was decided.
 #[derive(Debug)]
@@ -97,22 +99,20 @@ impl Deciding {
                 Some(signer) => Some(self.patience.turn(signer).await),
                 None => None,
             };
-            let turn = self.turn.lock().await;
+            let mut turn = Some(self.turn.lock().await);
             let seen = self.node.status().committed.seqno;
-            let mut judging = pin!(self.judge(act.clone(), own_turn));
-            // Who takes longer than others does not keep them waiting; who lost a race for that has longer the next time.
-            let patience = TURN * (1 << attempt.min(6));
-            let (_turn, judged) = match tokio::time::timeout(patience, &mut judging).await {
-                Ok(judged) => (Some(turn), judged),
-                Err(_) => {
-                    drop(turn);
-                    (None, judging.await)
-                }
-            };
-            let (answer, change, took) = judged?;
+            // Who takes longer than others does not keep them waiting; who lost a race for that has much longer the next time.
+            let patience = TURN * (1 << (3 * attempt.min(2)));
+            let judging = self.judge(act.clone(), own_turn);
+            let (answer, change, took) = with_turn(&mut turn, patience, judging).await?;
             spent += took;
             let Some(change) = change else { return Ok((answer, None)) };
-            match self.node.submit(Work { ledger: self.gov.ledger, body: change.encode() }).await {
+            if turn.is_none() {
+                // And does not decide in front of who has the turn now.
+                turn = Some(self.turn.lock().await);
+            }
+            let work = Work { ledger: self.gov.ledger, body: change.encode() };
+            match with_turn(&mut turn, COMMITTING, self.node.submit(work)).await {
                 Ok(Submitted::Committed { txid, .. }) => return Ok((answer, Some(txid))),
                 Ok(Submitted::Waiting) => return Err(Reject::new(Blame::Node, 0, "a decision never waits").into()),
                 Err(reject) if reject.blame == Blame::Conflict && spent < SPENT_MAX => self.newer_than(seen).await,
@@ -187,6 +187,18 @@ impl Deciding {
     }
 }
 
+/// Keeps the turn until the work is done, but no longer than that.
+async fn with_turn<T>(turn: &mut Option<MutexGuard<'_, ()>>, patience: Duration, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    match tokio::time::timeout(patience, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            *turn = None;
+            work.await
+        }
+    }
+}
+
 /// Runs what takes its time on a thread that may.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Undecided> + Send + 'static,
@@ -224,4 +236,27 @@ const NOT_ACTED_ON: [(&str, &str); 3] = [
 fn beyond_this_version(writes: &WriteSet, version: &State) -> Option<&'static str> {
     let written = |name: &str| version.tables().find(name).and_then(|table| writes.section(table));
     NOT_ACTED_ON.iter().find(|(name, _)| written(name).is_some()).map(|(_, what)| *what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_kept_for_a_while_and_not_by_who_waits_for_ever() {
+        let turns = Mutex::new(());
+        let mut turn = Some(turns.lock().await);
+        with_turn(&mut turn, TURN, tokio::time::sleep(TURN / 2)).await;
+        assert!(turn.is_some());
+        let for_ever = with_turn(&mut turn, TURN, std::future::pending::<()>());
+        let next = async {
+            let begun = tokio::time::Instant::now();
+            drop(turns.lock().await);
+            begun.elapsed()
+        };
+        tokio::select! {
+            () = for_ever => panic!("it never ends"),
+            waited = next => assert_eq!(waited, TURN),
+        }
+    }
 }

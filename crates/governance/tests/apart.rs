@@ -169,6 +169,18 @@ fn a_script_comes_to_the_same_end_in_a_process_of_its_own() {
             same(&|| Job { compiled: Some(compiled.clone()), ..job(&world, DEFAULT, call.clone(), Bounds::LEAST) });
         }
     }
+    // Constitutions that are kept compiled are looked through as others are.
+    for script in [
+        "export function validate() { return { valid: 1n == 1 } }",
+        "function validate() { return { valid: true } }",
+        "export function validate() { return { valid: true } }",
+        "export function validate(",
+    ] {
+        let call = Call::Validate { proposal: "{}".into() };
+        for compiled in [Compiled::default(), compiled.clone()] {
+            same(&|| Job { compiled: Some(compiled.clone()), ..job(&world, script, call.clone(), Bounds::LEAST) });
+        }
+    }
     for script in [
         YES,
         NO,

@@ -17,7 +17,8 @@ use rquickjs::loader::bundle::Bundle;
 use rquickjs::module::WriteOptions;
 use rquickjs::{Context, Ctx, Module, Result, Runtime};
 
-use super::sandbox::Builtins;
+use super::Bounds;
+use super::sandbox::{Builtins, may_be_kept};
 
 /// The name under which every script is loaded; it stands in traces.
 pub(crate) const NAME: &str = "script";
@@ -39,10 +40,10 @@ static PRELUDE: LazyLock<Compiled> = LazyLock::new(|| {
     parts
 });
 
-/// Compiles now what calls would compile: the prelude, and a script that is to be kept.
-pub(crate) fn prepare(script: Option<(&Compiled, &str)>) {
+/// Compiles now what calls would compile: the prelude, and a script that is to be kept, if calls would keep it.
+pub(crate) fn prepare(script: Option<(&Compiled, &str)>, bounds: &Bounds) {
     LazyLock::force(&PRELUDE);
-    if let Some((compiled, text)) = script {
+    if let Some((compiled, text)) = script.filter(|(_, text)| may_be_kept(text, bounds)) {
         compiled.know(text);
     }
 }

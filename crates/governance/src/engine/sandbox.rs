@@ -151,6 +151,15 @@ pub(crate) fn cut(mut text: String) -> String {
     text
 }
 
+/// Whether a script is looked through no more once it is compiled: a module, of a size that is allowed, that knows no BigInt.
+pub(crate) fn may_be_kept(text: &str, bounds: &Bounds) -> bool {
+    text.len() <= bounds.script_bytes && is_module(text) && !has_big_number(text)
+}
+
+fn is_module(text: &str) -> bool {
+    text.contains("export")
+}
+
 /// A loaded script: the exports of a module, or the functions of a plain script.
 enum Script<'js> {
     Module(Object<'js>),
@@ -181,7 +190,7 @@ impl<'js> Script<'js> {
             Step::Join => "join",
         };
         border.prepare(ctx, name)?;
-        if !known && !text.contains("export") {
+        if !known && !is_module(text) {
             ctx.eval::<(), _>(text)?;
             return Ok(Self::Plain);
         }

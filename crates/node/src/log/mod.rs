@@ -28,7 +28,7 @@ use consensus::{Entry, HardState, Index, Membership, Point, Stored};
 use ledger::{Directory, Disk};
 
 pub use record::Mark;
-use record::Record;
+use record::{Record, Seed};
 use replay::{Read, Replay};
 
 /// A new segment is started past this.
@@ -100,6 +100,8 @@ pub struct Log<D = Disk> {
     synced: u64,
     /// Of its file.
     length: u64,
+    /// Of its records.
+    seed: Seed,
     /// There is a file to use again.
     spare: bool,
     hard_state: HardState,
@@ -139,12 +141,14 @@ impl<D: Directory> Log<D> {
         segment_bytes: u64,
         seqno_of: impl Fn(&[u8]) -> Option<Seqno>,
     ) -> Result<Recovered<D>, LogError> {
-        let names = disk.list().map_err(|source| LogError::Io { doing: "listed", path: dir.into(), source })?;
+        // A process that was killed may have left names that are not for good, and what is built on them would go with them.
+        let names = disk.sync_names().and_then(|()| disk.list());
+        let names = names.map_err(|source| LogError::Io { doing: "listed", path: dir.into(), source })?;
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
         numbers.sort_unstable();
         let mut replay = Replay::default();
         let mut segments = VecDeque::new();
-        let mut end = Read { whole: 0, ended: false };
+        let mut end = Read { whole: 0, ended: false, seed: Seed::opening(0) };
         for (place, &number) in numbers.iter().enumerate() {
             let bytes = read(&disk, &name_of(number)).map_err(|source| LogError::Io {
                 doing: "read",
@@ -165,6 +169,7 @@ impl<D: Directory> Log<D> {
             written: end.whole,
             synced: end.whole,
             length: end.whole,
+            seed: end.seed,
             spare: names.iter().any(|name| name == SPARE),
             hard_state,
             membership: membership.clone(),
@@ -187,7 +192,11 @@ impl<D: Directory> Log<D> {
                 }
                 self.start_segment(1)
             }
-            Some(number) if end.ended => self.start_segment(number + 1),
+            Some(number) if end.ended => {
+                // The end may not be for good either.
+                self.disk.sync(&name_of(number)).map_err(|source| self.failed("reopened", source))?;
+                self.start_segment(number + 1)
+            }
             // What is behind it goes: a part of the last write that a crash left there could be read as what follows.
             Some(number) => {
                 let name = name_of(number);
@@ -228,25 +237,25 @@ impl<D: Directory> Log<D> {
     }
 
     fn put(&mut self, write: &consensus::Write, places: &Places, bytes: &mut Vec<u8>) {
-        let (segment, synced) = (self.number(), self.synced());
+        let (seed, synced) = (self.seed, self.synced());
         if let Some(membership) = &write.membership {
-            Record::Membership(membership.clone()).write(segment, synced, bytes);
+            Record::Membership(membership.clone()).write(seed, synced, bytes);
             self.membership = Some(membership.clone());
         }
         if let Some(mark) = places.restart {
-            Record::Restart(mark).write(segment, synced, bytes);
+            Record::Restart(mark).write(seed, synced, bytes);
             self.last = mark;
         }
         if let Some(mark) = places.truncate {
-            Record::Truncate(mark).write(segment, synced, bytes);
+            Record::Truncate(mark).write(seed, synced, bytes);
             self.last = mark;
         }
         for (entry, seqno) in write.append.iter().flat_map(|append| &append.entries).zip(&places.seqnos) {
-            Record::Entry(entry.clone()).write(segment, synced, bytes);
+            Record::Entry(entry.clone()).write(seed, synced, bytes);
             self.last = Mark { point: entry.point(), seqno: *seqno };
         }
         if let Some(hard_state) = write.hard_state {
-            Record::HardState(hard_state).write(segment, synced, bytes);
+            Record::HardState(hard_state).write(seed, synced, bytes);
             self.hard_state = hard_state;
         }
     }
@@ -257,7 +266,7 @@ impl<D: Directory> Log<D> {
             log.sync_written()?;
             if log.written > log.segment_bytes {
                 let mut end = Vec::new();
-                Record::End.write(log.number(), log.synced(), &mut end);
+                Record::End.write(log.seed, log.synced(), &mut end);
                 log.append(&mut end)?;
                 log.sync_written()?;
                 log.start_segment(log.number() + 1)?;
@@ -279,10 +288,16 @@ impl<D: Directory> Log<D> {
                 }
                 let name = name_of(log.segments[0].number);
                 // One after the other for good: a crash must not bring back an older one without a younger one.
-                let gone = if log.spare { log.disk.remove(&name) } else { log.disk.rename(&name, SPARE) };
-                let gone = gone.and_then(|()| log.disk.sync_names());
-                gone.map_err(|source| LogError::Io { doing: "deleted", path: log.dir.join(&name), source })?;
-                log.spare = true;
+                let let_go = || {
+                    // One that grew far longer than others, by much that was written at once, is not kept at that.
+                    let keep = !log.spare && log.disk.len(&name)? <= 2 * log.segment_bytes;
+                    if keep { log.disk.rename(&name, SPARE) } else { log.disk.remove(&name) }?;
+                    log.disk.sync_names()?;
+                    Ok(keep)
+                };
+                let kept = let_go();
+                log.spare |=
+                    kept.map_err(|source| LogError::Io { doing: "deleted", path: log.dir.join(&name), source })?;
                 log.segments.pop_front();
             }
             Ok(())
@@ -311,7 +326,9 @@ impl<D: Directory> Log<D> {
         self.segments.push_back(Segment { number, last: self.last });
         let mut first = Vec::new();
         let (hard_state, before, membership) = (self.hard_state, self.last, self.membership.clone());
-        Record::Segment { hard_state, before, membership }.write(number, 0, &mut first);
+        let salt = crypto::random().map(u64::from_le_bytes);
+        let salt = salt.map_err(|source| self.failed("made", io::Error::other(source)))?;
+        Record::Segment { salt, hard_state, before, membership }.write(Seed::opening(number), 0, &mut first);
         // It gets its name with its first record in it.
         let make = || {
             self.disk.write(SPARE, 0, &first)?;
@@ -321,6 +338,7 @@ impl<D: Directory> Log<D> {
             self.disk.len(&name_of(number))
         };
         self.length = make().map_err(|source| self.failed("made", source))?;
+        self.seed = Seed::of(number, salt);
         self.spare = false;
         self.written = first.len() as u64;
         self.synced = self.written;

@@ -6,14 +6,17 @@ use consensus::{Configuration, Content, Entry, HardState, Index, Member, Members
 
 use base::limits::BATCH_BYTES_MAX;
 
-/// `length u32 · crc32c u32 · synced u32`, all little-endian; the checksum covers the segment's number and everything behind it.
+/// `length u32 · crc32c u32 · synced u32`, all little-endian; the checksum covers what tells the segment from all others, and
+/// everything behind it.
 pub(super) const HEAD_BYTES: usize = 12;
 /// Where the checksummed part begins.
 const SUMMED_FROM: usize = 8;
 /// Everything of an entry record's body but the batch.
 const ENTRY_BODY_BYTES: usize = 17;
-/// A body longer than this was never written here.
+/// A body longer than this was never written here …
 const BODY_BYTES_MAX: usize = BATCH_BYTES_MAX + ENTRY_BODY_BYTES;
+/// … and of what is no entry none longer than this.
+const SMALL_BODY_BYTES_MAX: usize = 2 << 10;
 
 /// Far beyond any place, view or seqno, and far from where adding to one could overflow.
 const NUMBER_MAX: u64 = 1 << 62;
@@ -39,6 +42,8 @@ pub struct Mark {
 pub(super) enum Record {
     /// Opens a segment file: what held when it was started.
     Segment {
+        /// Known to nobody before the segment was begun.
+        salt: u64,
         hard_state: HardState,
         before: Mark,
         membership: Option<Membership>,
@@ -72,15 +77,36 @@ pub(super) struct Found {
 #[error("no whole record at this offset")]
 pub(super) struct Torn;
 
+/// What makes a record one of a segment and of no other: files are used again, and what was in them may be anybody's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Seed(u32);
+
+impl Seed {
+    /// Of its first record.
+    pub(super) fn opening(segment: u64) -> Self {
+        Self(crc32c::crc32c(&segment.to_le_bytes()))
+    }
+
+    /// Of all others.
+    pub(super) fn of(segment: u64, salt: u64) -> Self {
+        Self(crc32c::crc32c_append(Self::opening(segment).0, &salt.to_le_bytes()))
+    }
+
+    fn checksum(self, summed: &[u8]) -> u32 {
+        crc32c::crc32c_append(self.0, summed)
+    }
+}
+
 impl Record {
-    /// Appends the record's bytes to `out`. So much of the segment, which has this number, is synced.
-    pub(super) fn write(&self, segment: u64, synced: u32, out: &mut Vec<u8>) {
+    /// Appends the record's bytes to `out`. So much of the segment is synced.
+    pub(super) fn write(&self, seed: Seed, synced: u32, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[0; SUMMED_FROM]);
         out.extend_from_slice(&synced.to_le_bytes());
         match self {
-            Self::Segment { hard_state, before, membership } => {
+            Self::Segment { salt, hard_state, before, membership } => {
                 out.push(SEGMENT);
+                put(out, *salt);
                 put_hard_state(out, hard_state);
                 put_mark(out, before);
                 if let Some(membership) = membership {
@@ -117,21 +143,26 @@ impl Record {
         }
         let summed = &out[start + SUMMED_FROM..];
         let length = u32::try_from(out.len() - start - HEAD_BYTES).expect("a batch is bounded far below 4 GiB");
-        let checksum = checksum_of(segment, summed);
+        let checksum = seed.checksum(summed);
         out[start..start + 4].copy_from_slice(&length.to_le_bytes());
         out[start + 4..start + SUMMED_FROM].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// Reads the record at the start of `bytes`, which are of the segment with this number.
-    pub(super) fn read(segment: u64, bytes: &Bytes) -> Result<Found, Torn> {
+    /// Reads the record at the start of `bytes`.
+    pub(super) fn read(seed: Seed, bytes: &Bytes) -> Result<Found, Torn> {
         let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(Torn)?;
         let [length, checksum, synced] = numbers(head);
         let body_length = length as usize;
         if body_length > BODY_BYTES_MAX || body_length > bytes.len() - HEAD_BYTES {
             return Err(Torn);
         }
+        // Before anything is summed: what only looks like a record may look like a long one.
+        let kind = *bytes.get(HEAD_BYTES).ok_or(Torn)?;
+        if !(SEGMENT..=END).contains(&kind) || (kind != ENTRY && body_length > SMALL_BODY_BYTES_MAX) {
+            return Err(Torn);
+        }
         let length = HEAD_BYTES + body_length;
-        if checksum_of(segment, &bytes[SUMMED_FROM..length]) != checksum {
+        if seed.checksum(&bytes[SUMMED_FROM..length]) != checksum {
             return Err(Torn);
         }
         let record = Self::body(&bytes.slice(HEAD_BYTES..length))?;
@@ -142,9 +173,9 @@ impl Record {
         let mut fields = Fields(body);
         let record = match fields.byte()? {
             SEGMENT => {
-                let (hard_state, before) = (fields.hard_state()?, fields.mark()?);
+                let (salt, hard_state, before) = (fields.raw()?, fields.hard_state()?, fields.mark()?);
                 let membership = if fields.0.is_empty() { None } else { Some(fields.membership()?) };
-                Self::Segment { hard_state, before, membership }
+                Self::Segment { salt, hard_state, before, membership }
             }
             ENTRY => {
                 let (index, view) = (Index(fields.number()?), View(fields.number()?));
@@ -166,19 +197,14 @@ impl Record {
     }
 
     /// Whether anything behind `broken` in a segment was written after `broken` was synced.
-    pub(super) fn follows_synced(segment: u64, bytes: &Bytes, broken: usize) -> bool {
+    pub(super) fn follows_synced(seed: Seed, bytes: &Bytes, broken: usize) -> bool {
         let claims = |place: usize| {
             let head = bytes.get(place..).and_then(|rest| rest.first_chunk()).map(numbers);
             head.is_some_and(|[_, _, synced]| (broken + 1..=place).contains(&(synced as usize)))
         };
         // Few places look like a record's head, so few checksums are computed.
-        (broken + 1..bytes.len()).any(|place| claims(place) && Self::read(segment, &bytes.slice(place..)).is_ok())
+        (broken + 1..bytes.len()).any(|place| claims(place) && Self::read(seed, &bytes.slice(place..)).is_ok())
     }
-}
-
-/// The number is part of it, so that a record is none in any other segment: files are used again.
-fn checksum_of(segment: u64, summed: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&segment.to_le_bytes()), summed)
 }
 
 fn numbers(head: &[u8; HEAD_BYTES]) -> [u32; 3] {
@@ -251,14 +277,16 @@ impl Fields<'_> {
 mod tests {
     use super::*;
 
+    const SEED: Seed = Seed(1);
+
     fn samples() -> Vec<Record> {
         let hard_state = HardState { view: View(3), vote: Some(Member(2)), commit: Index(7) };
         let mark = Mark { point: Point::new(8, 3), seqno: Seqno(90) };
         let configuration = Configuration::new([Member(1), Member(3)], [Member(4)]).unwrap();
         let membership = Membership { since: Index(7), configuration: configuration.clone() };
         vec![
-            Record::Segment { hard_state, before: mark, membership: None },
-            Record::Segment { hard_state, before: mark, membership: Some(membership.clone()) },
+            Record::Segment { salt: u64::MAX, hard_state, before: mark, membership: None },
+            Record::Segment { salt: 7, hard_state, before: mark, membership: Some(membership.clone()) },
             Record::Entry(Entry {
                 index: Index(9),
                 view: View(3),
@@ -278,12 +306,14 @@ mod tests {
     fn a_record_reads_what_it_writes() {
         for record in samples() {
             let mut bytes = Vec::new();
-            record.write(5, 77, &mut bytes);
+            record.write(Seed::of(5, 1), 77, &mut bytes);
             let length = bytes.len();
             bytes.push(0xff);
             let bytes = bytes.into();
-            assert_eq!(Record::read(6, &bytes), Err(Torn), "it is of another segment");
-            assert_eq!(Record::read(5, &bytes), Ok(Found { record, length, synced: 77 }));
+            for other in [Seed::of(6, 1), Seed::of(5, 2), Seed::opening(5)] {
+                assert_eq!(Record::read(other, &bytes), Err(Torn), "it is of another segment");
+            }
+            assert_eq!(Record::read(Seed::of(5, 1), &bytes), Ok(Found { record, length, synced: 77 }));
         }
     }
 
@@ -293,8 +323,8 @@ mod tests {
         let entry = Entry { index: Index(u64::MAX), view: View(3), content: consensus::Content::Mark };
         for record in [Record::Restart(far), Record::Truncate(far), Record::Entry(entry)] {
             let mut bytes = Vec::new();
-            record.write(1, 0, &mut bytes);
-            assert_eq!(Record::read(1, &bytes.into()), Err(Torn), "{record:?}");
+            record.write(SEED, 0, &mut bytes);
+            assert_eq!(Record::read(SEED, &bytes.into()), Err(Torn), "{record:?}");
         }
     }
 
@@ -302,14 +332,14 @@ mod tests {
     fn a_cut_or_flipped_record_is_torn() {
         for record in samples() {
             let mut bytes = Vec::new();
-            record.write(1, 77, &mut bytes);
+            record.write(SEED, 77, &mut bytes);
             for cut in 0..bytes.len() {
-                assert_eq!(Record::read(1, &bytes[..cut].to_vec().into()), Err(Torn), "{record:?} cut at {cut}");
+                assert_eq!(Record::read(SEED, &bytes[..cut].to_vec().into()), Err(Torn), "{record:?} cut at {cut}");
             }
             for bit in 0..bytes.len() * 8 {
                 let mut flipped = bytes.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(Record::read(1, &flipped.into()), Err(Torn), "{record:?} bit {bit}");
+                assert_eq!(Record::read(SEED, &flipped.into()), Err(Torn), "{record:?} bit {bit}");
             }
         }
     }

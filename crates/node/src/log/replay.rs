@@ -7,7 +7,7 @@ use bytes::Bytes;
 use consensus::{Entry, HardState, Membership};
 
 use super::LogError;
-use super::record::{Mark, Record};
+use super::record::{Mark, Record, Seed};
 
 /// Puts the records of all segments together.
 #[derive(Default)]
@@ -27,6 +27,8 @@ pub struct Read {
     pub whole: u64,
     /// Whether its end is among them.
     pub ended: bool,
+    /// Of its records.
+    pub(super) seed: Seed,
 }
 
 /// Why a segment cannot be believed.
@@ -61,25 +63,28 @@ impl Replay {
         seqno_of: &impl Fn(&[u8]) -> Option<Seqno>,
     ) -> Result<Read, Broken> {
         let bytes = Bytes::from(bytes);
-        let (mut offset, mut ended) = (0, false);
+        let (mut offset, mut ended, mut seed) = (0, false, Seed::opening(number));
         while !ended {
-            let found = match Record::read(number, &bytes.slice(offset..)) {
+            let found = match Record::read(seed, &bytes.slice(offset..)) {
                 Ok(found) => found,
                 // Its name came with its first record.
-                Err(_) if newest && offset > 0 && !Record::follows_synced(number, &bytes, offset) => break,
+                Err(_) if newest && offset > 0 && !Record::follows_synced(seed, &bytes, offset) => break,
                 Err(_) => return Err(Broken::Damaged(offset)),
             };
             if (offset == 0) != matches!(found.record, Record::Segment { .. }) {
                 return Err(Broken::Damaged(offset));
             }
             match found.record {
-                Record::Segment { hard_state, before, membership } => self.begin(hard_state, before, membership)?,
+                Record::Segment { salt, hard_state, before, membership } => {
+                    seed = Seed::of(number, salt);
+                    self.begin(hard_state, before, membership)?;
+                }
                 Record::End => ended = true,
                 record => self.record(record, seqno_of).ok_or(Broken::Damaged(offset))?,
             }
             offset += found.length;
         }
-        Ok(Read { whole: offset as u64, ended })
+        Ok(Read { whole: offset as u64, ended, seed })
     }
 
     /// The first segment says what is before the log; a later one must repeat what was read.

@@ -164,12 +164,14 @@ impl<'a> Bench<'a> {
         let sending = Sending { endpoints, shape, length: shape.length, rate, connections, bar: &bar };
         subject.ready(&sending).await?;
 
+        // How fast the machine is matters where nodes are on it.
+        let probe = (!self.place.nodes.is_empty()).then(|| Arc::new(Probe::new(0)));
         let before = Look::at(self.place);
         bar.reset_elapsed();
         let (mut memory, mut recovery) = (Vec::new(), Vec::new());
         let measured = tokio::select! {
             measured = send(subject, sending, beside) => measured,
-            never = self.watch(&mut memory, &mut recovery) => never,
+            never = self.watch(probe, &mut memory, &mut recovery) => never,
         };
         let cost = before.until(&Look::at(self.place));
         bar.finish_and_clear();
@@ -178,16 +180,14 @@ impl<'a> Bench<'a> {
     }
 
     /// Looks at the memory of every node, and how fast the machine is, at the end of every slice, for ever.
-    async fn watch<T>(&self, memory: &mut Vec<Resident>, recovery: &mut Vec<Duration>) -> T {
-        let probe = Arc::new(Probe::new(0));
+    async fn watch<T>(&self, probe: Option<Arc<Probe>>, memory: &mut Vec<Resident>, recovery: &mut Vec<Duration>) -> T {
         let mut ticks = tokio::time::interval(SLICE);
         ticks.tick().await;
         loop {
             ticks.tick().await;
             let nodes = self.place.nodes.iter();
             memory.push(nodes.filter_map(|node| Some((node.number, Memory::of(node.pid)?.resident_bytes))).collect());
-            if !self.place.nodes.is_empty() {
-                let probe = probe.clone();
+            if let Some(probe) = probe.clone() {
                 recovery.extend(tokio::task::spawn_blocking(move || probe.recovery()).await);
             }
         }

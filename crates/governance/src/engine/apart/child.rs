@@ -29,7 +29,7 @@ pub fn serve(clock: &Clock) -> io::Result<()> {
         match node.next() {
             Ok(Order::Prepare { bounds, keep }) => {
                 confine::bound(&bounds, memory_before)?;
-                compiled::prepare(keep.as_deref().map(|script| (&scripts, script)));
+                compiled::prepare(keep.as_deref().map(|script| (&scripts, script)), &bounds);
                 kept = keep.or(kept);
                 node.say(&Said::Ready)
             }

@@ -126,8 +126,17 @@ impl Exchange {
         self.process.step_back()
     }
 
+    /// Why a call was not begun.
+    pub(super) fn not_begun(cut: &Cut) -> Failure {
+        match cut {
+            // Nothing of it was run: who asks again may be luckier.
+            Cut::Late => Failure::Busy,
+            Cut::Ended | Cut::Nonsense => Self::failure(cut),
+        }
+    }
+
     /// How the call ended that did not end by itself.
-    pub(super) fn failure(&self, cut: &Cut) -> Failure {
+    pub(super) fn failure(cut: &Cut) -> Failure {
         match cut {
             Cut::Late => Failure::Overrun,
             Cut::Ended => Failure::thrown("the script's process ended: it ran out of memory, or crashed"),

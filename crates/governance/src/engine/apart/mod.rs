@@ -89,7 +89,8 @@ impl Runner for Apart {
         let time = job.bounds.time + GRACE;
         let place = Pool::enter(pool, time)?;
         let process = place.process().map_err(|_| Failure::Busy)?;
-        let mut exchange = Exchange::begin(process, job, &mut *(self.clock)(time)).map_err(|_| Failure::Busy)?;
+        let mut exchange =
+            Exchange::begin(process, job, &mut *(self.clock)(time)).map_err(|cut| Exchange::not_begun(&cut))?;
         let mut late = (self.clock)(time);
         loop {
             let mut a_while = (self.clock)(ORDINARY);
@@ -102,7 +103,7 @@ impl Runner for Apart {
                 // What was not run for that long, on a busy machine, is no longer than others.
                 Err(Cut::Late) if exchange.cpu_time() < ORDINARY => {}
                 Err(Cut::Late) => return self.behind_all(exchange, place, time),
-                Err(cut) => return Err(exchange.failure(&cut)),
+                Err(cut) => return Err(Exchange::failure(&cut)),
             }
         }
     }
@@ -117,7 +118,7 @@ impl Apart {
         let work = move || {
             confine::step_back_thread();
             let mut late = clock(time);
-            let result = exchange.go_on(&mut *late).unwrap_or_else(|cut| Err(exchange.failure(&cut)));
+            let result = exchange.go_on(&mut *late).unwrap_or_else(|cut| Err(Exchange::failure(&cut)));
             // Before the answer: whoever hears it finds the place free.
             drop((exchange, place));
             let _ = send.send(result);

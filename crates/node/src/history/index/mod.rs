@@ -96,7 +96,7 @@ pub struct Index {
     adding: Mutex<Option<Writing>>,
 }
 
-type Writing = JoinHandle<Result<(), IndexError>>;
+type Writing = JoinHandle<Result<Group, IndexError>>;
 
 /// What readers and the writer of a group share.
 struct Store {
@@ -179,7 +179,7 @@ impl Index {
         terms: impl Fn(&WriteSet, &mut dyn FnMut(TableId, &[u8])),
     ) -> Result<(), IndexError> {
         let mut writing = self.adding();
-        finish(&mut writing, |thread| thread.is_finished())?;
+        self.finish(&mut writing, |thread| thread.is_finished())?;
         let indexed = self.indexed();
         if let Some((next, _)) = entries.first().filter(|(first, _)| *first > indexed.next()) {
             return Err(IndexError::Gap { indexed, next: *next });
@@ -200,7 +200,7 @@ impl Index {
         };
         if bytes >= FRESH_BYTES_MAX {
             // Two are not held in memory at once.
-            finish(&mut writing, |_| true)?;
+            self.finish(&mut writing, |_| true)?;
             self.store.write().fill();
             let store = self.store.clone();
             let write = move || {
@@ -214,13 +214,25 @@ impl Index {
 
     /// Writes what is fresh if that saves time at the next start.
     pub fn close(&self) -> Result<(), IndexError> {
-        let mut writing = self.adding();
-        finish(&mut writing, |_| true)?;
+        self.finish(&mut self.adding(), |_| true)?;
         if self.store.read().fresh.bytes() < FRESH_BYTES_KEPT {
             return Ok(());
         }
         self.store.write().fill();
-        self.store.write_group()
+        let group = self.store.write_group()?;
+        drop(self.store.write().written(group));
+        Ok(())
+    }
+
+    /// Waits for the thread that writes a group, if it is to be waited for. Its group counts from then on.
+    fn finish(&self, writing: &mut Option<Writing>, wait: impl Fn(&Writing) -> bool) -> Result<(), IndexError> {
+        if let Some(ended) = writing.take_if(|thread| wait(thread)).map(JoinHandle::join) {
+            let group = ended.unwrap_or(Err(IndexError::Ended))?;
+            // By this thread, which others wait for: the one that wrote has time.
+            let full = self.store.write().written(group);
+            drop(full);
+        }
+        Ok(())
     }
 
     fn adding(&self) -> MutexGuard<'_, Option<Writing>> {
@@ -231,14 +243,8 @@ impl Index {
 impl Drop for Index {
     fn drop(&mut self) {
         // Whoever opens it next finds nobody in it.
-        let _ = finish(&mut self.adding(), |_| true);
+        let _ = self.finish(&mut self.adding(), |_| true);
     }
-}
-
-/// Waits for the thread that writes a group, if it is to be waited for, and tells how that went.
-fn finish(writing: &mut Option<Writing>, wait: impl Fn(&Writing) -> bool) -> Result<(), IndexError> {
-    let ended = writing.take_if(|thread| wait(thread)).map(JoinHandle::join);
-    ended.map_or(Ok(()), |ended| ended.unwrap_or(Err(IndexError::Ended)))
 }
 
 impl Live {
@@ -247,17 +253,29 @@ impl Live {
         std::iter::once(&self.fresh).chain(self.full.as_deref())
     }
 
-    /// What is fresh is full, and nothing else is.
+    /// What is fresh is full. Nothing changes while something is: it was not written yet.
     fn fill(&mut self) {
+        if self.full.is_some() {
+            return;
+        }
         let next = Fresh::after(self.fresh.last);
         self.full = Some(Arc::new(std::mem::replace(&mut self.fresh, next)));
+    }
+
+    /// What was full is on disk, and given back: there is much to let go of, better without the lock.
+    #[must_use]
+    fn written(&mut self, group: Group) -> Option<Arc<Fresh>> {
+        let mut groups = Vec::clone(&self.groups);
+        groups.push(group);
+        self.groups = Arc::new(groups);
+        self.full.take()
     }
 }
 
 impl Store {
-    /// Makes a group of what is full. Readers find all of it at any time: in memory until it is on disk.
-    fn write_group(&self) -> Result<(), IndexError> {
-        let Some(full) = self.read().full.clone() else { return Ok(()) };
+    /// Makes a group of what is full. Readers find it in memory until [`Live::written`].
+    fn write_group(&self) -> Result<Group, IndexError> {
+        let full = self.read().full.clone().ok_or(IndexError::Ended)?;
         let group = full.group();
         let mut rows: Vec<_> = full.rows.iter().map(|(name, seqno)| (*name, *seqno)).collect();
         rows.sort_unstable();
@@ -282,15 +300,7 @@ impl Store {
         }
         ingestion.finish()?;
         self.groups.insert(group.first.0.to_be_bytes(), group.last.0.to_be_bytes())?;
-        let mut live = self.write();
-        let mut groups = Vec::clone(&live.groups);
-        groups.push(group);
-        live.groups = Arc::new(groups);
-        live.full = None;
-        drop(live);
-        // Much to give back, and nobody waits for it any more.
-        drop(full);
-        Ok(())
+        Ok(group)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Live> {

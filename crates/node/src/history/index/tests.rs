@@ -82,18 +82,23 @@ impl Bench {
     }
 
     fn write_group(&self) {
-        finish(&mut self.index().adding(), |_| true).unwrap();
-        let store = &self.index().store;
-        store.write_group().unwrap();
-        store.write().fill();
-        store.write_group().unwrap();
+        let index = self.index();
+        index.finish(&mut index.adding(), |_| true).unwrap();
+        self.write_full();
+        index.store.write().fill();
+        self.write_full();
     }
 
     /// A group is full, and nobody writes it yet.
     fn fill(&self) {
-        let mut live = self.index().store.write();
-        if live.full.is_none() {
-            live.fill();
+        self.index().store.write().fill();
+    }
+
+    fn write_full(&self) {
+        let store = &self.index().store;
+        if store.read().full.is_some() {
+            let group = store.write_group().unwrap();
+            drop(store.write().written(group));
         }
     }
 
@@ -291,7 +296,7 @@ fn what_is_added_while_a_group_is_written_is_found_with_it() {
         bench.check(&[vec![1]], 1, bench.last);
         bench.check(&[vec![1], vec![2]], 20, bench.last - 20);
         bench.check_rows();
-        bench.index().store.write_group().unwrap();
+        bench.write_full();
         bench.check(&[vec![1]], 1, bench.last);
         bench.check_rows();
     }

@@ -11,7 +11,7 @@ use base::{Seqno, View};
 use consensus::{Append, Content, Entry, Index, Write, WriteNumber};
 use ledger::Directory;
 
-use super::record::Record;
+use super::record::{Record, Seed};
 use super::replay::Replay;
 use super::{LogError, Places};
 use disk::ForgetfulDisk;
@@ -26,6 +26,8 @@ enum Step {
     Ahead(u8),
     Compact,
     Crash(u64),
+    /// The process ends, and the system goes on.
+    Kill,
     /// The n-th writing call from here on fails; the node stops there and starts again.
     Fail(u32, u64),
 }
@@ -44,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..200u8).prop_map(Step::Ahead),
         2 => Just(Step::Compact),
         1 => any::<u64>().prop_map(Step::Crash),
+        1 => Just(Step::Kill),
         1 => (0..6u32, any::<u64>()).prop_map(|(calls, seed)| Step::Fail(calls, seed)),
     ]
 }
@@ -71,6 +74,10 @@ fn run_on(world: &mut World, steps: &[Step]) {
                 world.crash(*seed);
                 Ok(())
             }
+            Step::Kill => {
+                world.kill();
+                Ok(())
+            }
             Step::Fail(calls, seed) => {
                 seed_after_failure = *seed;
                 world.disk.fail_in(Some(*calls));
@@ -85,7 +92,8 @@ fn run_on(world: &mut World, steps: &[Step]) {
                 world.log.compact(base::Seqno(u64::MAX), consensus::Index(u64::MAX)),
                 Err(LogError::Dead)
             ));
-            world.crash(seed_after_failure);
+            // What failed may be told to the process alone.
+            if seed_after_failure % 2 == 1 { world.kill() } else { world.crash(seed_after_failure) }
         }
     }
 }
@@ -168,7 +176,7 @@ fn written() -> ForgetfulDisk {
 /// Where the first record of a segment ends, and the last one.
 fn records(name: &str, content: Vec<u8>) -> Range<usize> {
     let number = super::number_of(name).unwrap();
-    let first = Record::read(number, &content.clone().into()).unwrap().length;
+    let first = Record::read(Seed::opening(number), &content.clone().into()).unwrap().length;
     let read = Replay::default().segment(number, content, true, &world::seqno_of);
     let read = read.unwrap_or_else(|_| panic!("{name} is whole"));
     first..usize::try_from(read.whole).unwrap()

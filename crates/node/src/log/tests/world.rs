@@ -206,6 +206,16 @@ impl World {
     /// The power goes, and the node starts again on what is left.
     pub fn crash(&mut self, seed: u64) {
         self.disk.crash(&mut Luck(seed));
+        self.start();
+    }
+
+    /// The process ends, and starts again on what it wrote. From then on it may rely on that.
+    pub fn kill(&mut self) {
+        self.disk.fail_in(None);
+        self.start();
+    }
+
+    fn start(&mut self) {
         let found = open(self.disk.clone()).unwrap_or_else(|error| panic!("after a crash: {error}"));
         let restarted = self.possible.iter().rposition(|content| content.is(&found, self.durable));
         let Some(place) = restarted else {
