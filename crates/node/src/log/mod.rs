@@ -37,6 +37,7 @@ const SEGMENT_BYTES: u64 = 32 << 20;
 const SPARE: &str = "spare";
 /// A file grows by this part of a segment.
 const GROWS_BY: u64 = 64;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// A buffer that grew larger than this is let go.
 const BUFFER_BYTES_KEPT: usize = 8 << 20;
 
@@ -212,7 +213,7 @@ impl<D: Directory> Log<D> {
             let mut bytes = std::mem::take(&mut log.buffer);
             bytes.clear();
             log.put(write, places, &mut bytes);
-            log.append(&mut bytes)?;
+            log.append(&bytes)?;
             if bytes.capacity() <= BUFFER_BYTES_KEPT {
                 log.buffer = bytes;
             }
@@ -224,15 +225,23 @@ impl<D: Directory> Log<D> {
     }
 
     /// Puts records behind what is written.
-    fn append(&mut self, bytes: &mut Vec<u8>) -> Result<(), LogError> {
-        let end = self.written + bytes.len() as u64;
-        if end > self.length && end < self.segment_bytes {
-            bytes.resize(bytes.len() + (self.segment_bytes / GROWS_BY) as usize, 0);
+    fn append(&mut self, bytes: &[u8]) -> Result<(), LogError> {
+        self.write_at(self.written, bytes)?;
+        self.written += bytes.len() as u64;
+        let grown = self.written + self.segment_bytes / GROWS_BY;
+        if self.length == self.written && self.written < self.segment_bytes {
+            while self.length < grown {
+                let zeros = usize::try_from(grown - self.length).map_or(ZEROS.len(), |rest| rest.min(ZEROS.len()));
+                self.write_at(self.length, &ZEROS[..zeros])?;
+            }
         }
-        let written = self.disk.write(&self.name(), self.written, bytes);
+        Ok(())
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+        let written = self.disk.write(&self.name(), offset, bytes);
         written.map_err(|source| self.failed("written", source))?;
-        self.length = self.length.max(self.written + bytes.len() as u64);
-        self.written = end;
+        self.length = self.length.max(offset + bytes.len() as u64);
         Ok(())
     }
 
@@ -267,7 +276,7 @@ impl<D: Directory> Log<D> {
             if log.written > log.segment_bytes {
                 let mut end = Vec::new();
                 Record::End.write(log.seed, log.synced(), &mut end);
-                log.append(&mut end)?;
+                log.append(&end)?;
                 log.sync_written()?;
                 log.start_segment(log.number() + 1)?;
             }

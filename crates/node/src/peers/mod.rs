@@ -31,7 +31,7 @@ pub use tls::Credentials;
 /// Frames waiting for one peer. Past it consensus messages are dropped and work is answered "busy".
 const QUEUE_FRAMES_MAX: usize = 65_536;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What was sent is acknowledged within so long, or the connection is dead and another one is tried. Left to itself the
+/// What was sent is acknowledged, and read, within so long, or the connection is dead and another one is tried. Left to itself the
 /// system sends again more and more rarely, up to two minutes apart: long after a partition has ended, this node would
 /// still not be heard by a peer that everybody else talks with.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);

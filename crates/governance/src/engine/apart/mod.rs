@@ -155,7 +155,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place to run in, as long as a call may take: each is free again by then.
+    /// Waits for a place to run in, as long as a call may take.
     fn enter(pool: &Arc<Self>, patience: Duration) -> Result<Place, Failure> {
         let full = |state: &mut State| state.running >= RUNNING_MAX;
         let waited = pool.left.wait_timeout_while(pool.state(), patience, full);
