@@ -193,7 +193,7 @@ pub enum Failure {
     Thrown { reason: String, trace: Option<String> },
     /// It ran out of steps or time.
     Overrun,
-    /// It was not started: too many run already that nobody could stop.
+    /// It was not started: too many run already, or there was no process ready for it in time.
     Busy,
 }
 

@@ -62,7 +62,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Returns when the process is about to run the call.
+    /// Returns once the process is ready. The call itself is queued, and goes out with [`Exchange::go_on`].
     pub(super) fn begin(mut process: Process, job: Job, late: &mut dyn FnMut() -> bool) -> Result<Self, Cut> {
         let host = Host::of(&job);
         let Job { script, call, bounds, time, seed, compiled, .. } = job;
