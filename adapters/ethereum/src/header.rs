@@ -1,7 +1,6 @@
 //! Headers: what the next one starts from, and the roots that close it.
 
 use alloy_consensus::constants::EMPTY_WITHDRAWALS;
-use alloy_consensus::proofs::ordered_trie_root_with_encoder;
 use alloy_consensus::{Eip658Value, Header, Receipt as ConsensusReceipt, ReceiptEnvelope, TxReceipt};
 use alloy_eips::eip1559::{BaseFeeParams, INITIAL_BASE_FEE};
 use alloy_eips::eip2718::{Encodable2718, Typed2718};
@@ -10,6 +9,7 @@ use revm::primitives::hardfork::SpecId;
 
 use crate::ledger::Ledger;
 use crate::record::{Block, Outcome, Receipt};
+use crate::trie::{Value, list_root};
 
 /// What blocks made here carry as extra data.
 const EXTRA_DATA: &[u8] = b"coco";
@@ -84,10 +84,25 @@ pub(crate) fn market_base_fee(parent: &Header) -> u64 {
     parent.next_block_base_fee(BaseFeeParams::ethereum()).unwrap_or(INITIAL_BASE_FEE)
 }
 
+#[derive(Clone)]
+struct Raw<'a>(&'a [u8]);
+
+impl Value for Raw<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0);
+    }
+}
+
+impl Value for &ReceiptEnvelope {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_2718(out);
+    }
+}
+
 /// Root over transactions as they stand in a block.
 #[must_use]
 pub fn transactions_root<T: AsRef<[u8]>>(raw: &[T]) -> B256 {
-    ordered_trie_root_with_encoder(raw, |raw: &T, out| out.extend_from_slice(raw.as_ref()))
+    list_root(raw.iter().map(|raw| Raw(raw.as_ref())))
 }
 
 /// A receipt as a block commits to it. `kind`: the transaction's type.
@@ -111,7 +126,7 @@ pub fn consensus_receipt(receipt: &Receipt, transaction: &impl Typed2718) -> Rec
 /// Root over receipts.
 #[must_use]
 pub fn receipts_root(receipts: &[ReceiptEnvelope]) -> B256 {
-    ordered_trie_root_with_encoder(receipts, |receipt, out| receipt.encode_2718(out))
+    list_root(receipts)
 }
 
 /// Every log of the block, as a bloom.

@@ -26,6 +26,7 @@ mod forks;
 mod genesis;
 pub mod header;
 mod import;
+mod keccak;
 mod ledger;
 mod record;
 mod reject;

@@ -1,11 +1,9 @@
-//! What nodes look like to the world: their RLP, and the hashes of it.
+//! What nodes look like to the world: their RLP, and how a parent refers to it.
 
-use alloy_consensus::EMPTY_ROOT_HASH;
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{EMPTY_STRING_CODE, Encodable, Header};
-use rayon::prelude::*;
 
-use super::{Branch, Key, Node, Reference, Trie, Value, nibble};
+use super::{Branch, Key, Leaf, Node, Reference, Value, nibble};
 
 /// Nibbles that a leaf or extension adds, in the specification's compact form ("hex prefix").
 fn compact(path: &B256, from: usize, to: usize, leaf: bool, out: &mut Vec<u8>) {
@@ -22,14 +20,19 @@ fn low(nibble: usize) -> u8 {
 }
 
 impl Reference {
-    fn of(encoding: &[u8]) -> Self {
+    pub(super) fn of(encoding: &[u8]) -> Self {
+        Self::hashed(encoding, || keccak256(encoding))
+    }
+
+    /// `hash`: that of the encoding.
+    pub(super) fn hashed(encoding: &[u8], hash: impl FnOnce() -> B256) -> Self {
         let mut bytes = [0; 32];
         match u8::try_from(encoding.len()) {
             Ok(length) if length < 32 => {
                 bytes[..encoding.len()].copy_from_slice(encoding);
                 Self { bytes, length }
             }
-            _ => Self { bytes: keccak256(encoding).0, length: 32 },
+            _ => Self { bytes: hash().0, length: 32 },
         }
     }
 
@@ -57,93 +60,78 @@ fn list(payload_length: usize, out: &mut Vec<u8>) {
 impl<K: Key, V: Value> Node<K, V> {
     /// How the parent refers to this node, which begins at nibble `start` of its paths.
     pub(super) fn reference(&self, start: usize) -> Reference {
-        let known = match self {
-            Self::Leaf(leaf) => &leaf.hash,
-            Self::Branch(branch) => &branch.hash,
-        };
-        if let Some(hash) = known.get() {
-            return Reference { bytes: hash.0, length: 32 };
+        match self.hash().get() {
+            Some(hash) => Reference { bytes: hash.0, length: 32 },
+            None => self.remember(Reference::of(&self.encode(start))),
         }
-        let reference = Reference::of(&self.encode(start));
+    }
+
+    /// Keeps a reference to this node, if it is a hash.
+    pub(super) fn remember(&self, reference: Reference) -> Reference {
         if reference.is_hash() {
             // Another thread may have been faster, with the same.
-            let _ = known.set(B256::from(reference.bytes));
+            let _ = self.hash().set(B256::from(reference.bytes));
         }
         reference
     }
 
     /// The node's own encoding; of a branch with a gap before it, that of the extension.
     pub(super) fn encode(&self, start: usize) -> Vec<u8> {
+        let mut out = Vec::new();
         match self {
-            Self::Leaf(leaf) => {
-                let mut path = Vec::with_capacity(33);
-                compact(&leaf.key.path(), start, 64, true, &mut path);
-                let mut value = Vec::with_capacity(112);
-                leaf.value.encode(&mut value);
-                let length = path[..].length() + value[..].length();
-                let mut out = Vec::with_capacity(length + 4);
-                list(length, &mut out);
-                path[..].encode(&mut out);
-                value[..].encode(&mut out);
-                out
+            Self::Leaf(leaf) => leaf.encode(&leaf.key.path(), start, &mut out),
+            Self::Branch(branch) => {
+                branch.encode(&mut out);
+                if usize::from(branch.depth) > start {
+                    let inner = Reference::of(&out);
+                    out.clear();
+                    self.extension(start, &inner, &mut out);
+                }
             }
-            Self::Branch(branch) if usize::from(branch.depth) == start => branch.encode(),
-            Self::Branch(branch) => self.extension(start, &Reference::of(&branch.encode())),
         }
+        out
     }
 
-    fn extension(&self, start: usize, inner: &Reference) -> Vec<u8> {
-        let Self::Branch(branch) = self else { return Vec::new() };
+    /// The extension before a branch.
+    pub(super) fn extension(&self, start: usize, inner: &Reference, out: &mut Vec<u8>) {
+        let Self::Branch(branch) = self else { return };
         let mut path = Vec::with_capacity(33);
         compact(&self.any_path(), start, branch.depth.into(), false, &mut path);
-        let length = path[..].length() + inner.len();
-        let mut out = Vec::with_capacity(length + 3);
-        list(length, &mut out);
-        path[..].encode(&mut out);
-        inner.put(&mut out);
-        out
+        list(path[..].length() + inner.len(), out);
+        path[..].encode(out);
+        inner.put(out);
+    }
+}
+
+impl<K: Key, V: Value> Leaf<K, V> {
+    /// `path`: the key's.
+    pub(super) fn encode(&self, path: &B256, start: usize, out: &mut Vec<u8>) {
+        let mut rest = Vec::with_capacity(33);
+        compact(path, start, self.key.nibbles(), true, &mut rest);
+        let mut value = Vec::with_capacity(112);
+        self.value.encode(&mut value);
+        list(rest[..].length() + value[..].length(), out);
+        rest[..].encode(out);
+        value[..].encode(out);
     }
 }
 
 impl<K: Key, V: Value> Branch<K, V> {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let below = usize::from(self.depth) + 1;
         let references: Vec<Reference> = self.children.iter().map(|child| child.reference(below)).collect();
         let length = references.iter().map(Reference::len).sum::<usize>() + (17 - references.len());
-        let mut out = Vec::with_capacity(length + 3);
-        list(length, &mut out);
+        list(length, out);
         let mut next = references.iter();
         for nibble in 0..16 {
             match next.as_slice().first() {
                 Some(reference) if self.mask & 1 << nibble != 0 => {
-                    reference.put(&mut out);
+                    reference.put(out);
                     next.next();
                 }
                 _ => out.push(EMPTY_STRING_CODE),
             }
         }
         out.push(EMPTY_STRING_CODE);
-        out
-    }
-}
-
-impl<K: Key, V: Value> Trie<K, V> {
-    /// The root hash. Costs as much as what changed since the last time.
-    pub(crate) fn root(&self) -> B256 {
-        self.root.as_ref().map_or(EMPTY_ROOT_HASH, |root| {
-            let reference = root.reference(0);
-            if reference.is_hash() { B256::from(reference.bytes) } else { keccak256(root.encode(0)) }
-        })
-    }
-
-    /// The root hash, with the subtrees hashed by all threads of the pool. Worth it from some hundred changes on.
-    pub(crate) fn root_in_parallel(&self) -> B256 {
-        if let Some(Node::Branch(root)) = self.root.as_deref() {
-            let below = usize::from(root.depth) + 1;
-            root.children.par_iter().for_each(|child| {
-                child.reference(below);
-            });
-        }
-        self.root()
     }
 }

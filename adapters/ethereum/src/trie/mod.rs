@@ -18,12 +18,19 @@
 
 mod build;
 mod encode;
+mod hash;
+mod list;
 mod proof;
 
+use std::hint::black_box;
+use std::ops::BitXor;
 use std::sync::OnceLock;
 
 use alloy_primitives::{Address, B256, keccak256};
 use triomphe::Arc;
+
+pub(crate) use self::list::list_root;
+use crate::keccak::Messages;
 
 /// What a leaf stores, as the specification encodes it.
 pub(crate) trait Value: Clone + Send + Sync {
@@ -35,12 +42,29 @@ pub(crate) trait Value: Clone + Send + Sync {
 pub(crate) trait Key: Clone + PartialEq + Send + Sync {
     /// Where it belongs in the trie, nibble by nibble.
     fn path(&self) -> B256;
+
+    /// How many nibbles of the path count.
+    fn nibbles(&self) -> usize {
+        64
+    }
+
+    /// Where some keys belong, in their order: cheaper than one by one.
+    fn paths<'k>(keys: impl Iterator<Item = &'k Self>) -> Vec<B256>
+    where
+        Self: 'k,
+    {
+        keys.map(Self::path).collect()
+    }
 }
 
 /// An account's.
 impl Key for Address {
     fn path(&self) -> B256 {
         keccak256(self)
+    }
+
+    fn paths<'k>(keys: impl Iterator<Item = &'k Self>) -> Vec<B256> {
+        hashes(keys)
     }
 }
 
@@ -49,6 +73,16 @@ impl Key for B256 {
     fn path(&self) -> B256 {
         keccak256(self)
     }
+
+    fn paths<'k>(keys: impl Iterator<Item = &'k Self>) -> Vec<B256> {
+        hashes(keys)
+    }
+}
+
+fn hashes<'k, K: AsRef<[u8]> + 'k>(keys: impl Iterator<Item = &'k K>) -> Vec<B256> {
+    let mut messages = Messages::default();
+    keys.for_each(|key| messages.add(|out| out.extend_from_slice(key.as_ref())));
+    messages.hashes()
 }
 
 /// A key with its path, which is computed once for all that is done with it.
@@ -61,6 +95,12 @@ pub(crate) struct Place<K> {
 impl<K: Key> Place<K> {
     pub(crate) fn of(key: K) -> Self {
         Self { path: key.path(), key }
+    }
+
+    /// Those of some keys, in their order.
+    pub(crate) fn of_all(keys: impl Iterator<Item = K> + Clone) -> Vec<Self> {
+        let paths = K::paths(keys.clone().collect::<Vec<_>>().iter());
+        keys.zip(paths).map(|(key, path)| Self { key, path }).collect()
     }
 
     pub(crate) fn path(&self) -> &B256 {
@@ -104,6 +144,13 @@ struct Branch<K, V> {
     hash: OnceLock<B256>,
 }
 
+/// An old version lets go of all its children.
+impl<K, V> Drop for Branch<K, V> {
+    fn drop(&mut self) {
+        self.fetch();
+    }
+}
+
 /// How a parent refers to a node that begins at a given depth: its hash, or its encoding if that is shorter than a hash.
 #[derive(Clone, Copy)]
 struct Reference {
@@ -132,6 +179,29 @@ impl<K: Key, V: Value> Trie<K, V> {
                 Node::Branch(branch) => node = branch.child(nibble(&place.path, branch.depth.into()))?,
             }
         }
+    }
+
+    /// Brings what stands on the way to some keys into the processor's caches: on all ways at once, where one after the other
+    /// would wait for memory at each step.
+    pub(crate) fn fetch<'p>(&self, places: impl Iterator<Item = &'p Place<K>>)
+    where
+        K: 'p,
+    {
+        let Some(root) = self.root.as_deref() else { return };
+        let mut ways: Vec<_> = places.map(|place| (root, place)).collect();
+        let mut deeper = true;
+        while deeper {
+            deeper = false;
+            for (node, place) in &mut ways {
+                if let Node::Branch(branch) = *node
+                    && let Some(child) = branch.child(nibble(&place.path, branch.depth.into()))
+                {
+                    *node = child;
+                    deeper = true;
+                }
+            }
+        }
+        black_box(ways);
     }
 
     pub(crate) fn put(&mut self, place: Place<K>, value: V) {
@@ -163,6 +233,13 @@ impl<K: Key, V: Value> Node<K, V> {
         Self::Leaf(Leaf { key, value, hash: OnceLock::new() })
     }
 
+    fn hash(&self) -> &OnceLock<B256> {
+        match self {
+            Self::Leaf(leaf) => &leaf.hash,
+            Self::Branch(branch) => &branch.hash,
+        }
+    }
+
     /// Some path below this node.
     fn any_path(&self) -> B256 {
         let mut node = self;
@@ -186,9 +263,19 @@ impl<K: Key, V: Value> Node<K, V> {
         }
     }
 
+    /// Lets a node be changed: it is copied first if another version holds it.
+    fn own(this: &mut Arc<Self>) -> &mut Self {
+        if let Self::Branch(branch) = &**this
+            && !this.is_unique()
+        {
+            branch.fetch();
+        }
+        Arc::make_mut(this)
+    }
+
     /// The node now begins elsewhere, so its hash is no longer known.
     fn moved(node: &mut Arc<Self>) {
-        match Arc::make_mut(node) {
+        match Self::own(node) {
             Self::Leaf(leaf) => leaf.hash = OnceLock::new(),
             Self::Branch(branch) => branch.hash = OnceLock::new(),
         }
@@ -208,7 +295,7 @@ impl<K: Key, V: Value> Node<K, V> {
             *this = Arc::new(Self::Branch(Branch { depth, mask, children, hash: OnceLock::new() }));
             return;
         }
-        match Arc::make_mut(this) {
+        match Self::own(this) {
             Self::Leaf(leaf) => {
                 leaf.value = value;
                 leaf.hash = OnceLock::new();
@@ -231,7 +318,7 @@ impl<K: Key, V: Value> Node<K, V> {
 
     /// Removes a key that is there, by its path. `true`: the node itself is gone.
     fn remove(this: &mut Arc<Self>, path: &B256) -> bool {
-        let Self::Branch(branch) = Arc::make_mut(this) else { return true };
+        let Self::Branch(branch) = Self::own(this) else { return true };
         branch.hash = OnceLock::new();
         let nibble = nibble(path, branch.depth.into());
         let at = branch.at(nibble);
@@ -250,6 +337,12 @@ impl<K: Key, V: Value> Node<K, V> {
 }
 
 impl<K, V> Branch<K, V> {
+    /// Brings the children into the processor's caches, all at once. A reference that is counted next would wait for each of
+    /// them alone, and of a large trie none is there.
+    fn fetch(&self) {
+        black_box(self.children.iter().map(Arc::count).fold(0, BitXor::bitxor));
+    }
+
     /// Where the child for a nibble is among the children, or would be.
     fn at(&self, nibble: usize) -> usize {
         (self.mask & ((1 << nibble) - 1)).count_ones() as usize

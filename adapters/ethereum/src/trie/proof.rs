@@ -22,7 +22,8 @@ impl<K: Key, V: Value> Trie<K, V> {
                     // The extension shows that the key is not here.
                     break;
                 }
-                let encoding = branch.encode();
+                let mut encoding = Vec::new();
+                branch.encode(&mut encoding);
                 if encoding.len() >= 32 {
                     nodes.push(Bytes::from(encoding));
                 }
