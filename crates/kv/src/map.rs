@@ -16,7 +16,8 @@
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::ops::Bound;
+use std::hint::black_box;
+use std::ops::{BitXor, Bound};
 
 use base::Seqno;
 use triomphe::{Arc, ThinArc};
@@ -101,6 +102,27 @@ impl Map {
         }
     }
 
+    /// Brings what stands on the way to some keys into the processor's caches: on all ways at once, where one after the other
+    /// would wait for memory at each step. For as many keys as the caches have room for.
+    pub(crate) fn fetch(&self, keys: Vec<&Blob>) {
+        let Some(root) = &self.root else { return };
+        let mut ways: Vec<(&Node, Sought<'_>)> = keys.into_iter().map(|key| (root, Sought::new(key))).collect();
+        loop {
+            // All of a level before the first of it is searched, which must wait for what it reads.
+            black_box(ways.iter().map(|(node, _)| node.touch()).fold(0, BitXor::bitxor));
+            let mut deeper = false;
+            for (node, key) in &mut ways {
+                if let Node::Branch(branch) = *node {
+                    *node = &branch.slice[key.below(keys_of(branch))];
+                    deeper = true;
+                }
+            }
+            if !deeper {
+                return;
+            }
+        }
+    }
+
     pub(crate) fn insert(&mut self, key: Blob, row: Row) {
         let Some(root) = &mut self.root else {
             self.root = Some(Node::leaf(vec![key], vec![row]));
@@ -154,6 +176,11 @@ fn keys_of<T>(node: &ThinArc<Keys, T>) -> &[Blob] {
     &node.header.header.slice
 }
 
+/// A cache line has room for two keys or two rows and a half.
+fn touch_keys<T>(node: &ThinArc<Keys, T>) -> u64 {
+    keys_of(node).iter().step_by(2).fold(0, |sum, key| sum ^ key.first())
+}
+
 fn keys(keys: Vec<Blob>) -> Keys {
     ThinArc::from_header_and_iter((), keys.into_iter())
 }
@@ -172,6 +199,13 @@ fn middle(len: usize, new: usize, least: usize) -> usize {
 }
 
 impl Node {
+    fn count(&self) -> usize {
+        match self {
+            Self::Leaf(leaf) => ThinArc::strong_count(leaf),
+            Self::Branch(branch) => ThinArc::strong_count(branch),
+        }
+    }
+
     fn leaf(own: Vec<Blob>, rows: Vec<Row>) -> Self {
         Self::Leaf(ThinArc::from_header_and_iter(keys(own), rows.into_iter()))
     }
@@ -204,6 +238,14 @@ impl Node {
         (Self::branch(keys, children), None)
     }
 
+    /// Reads a little of everything that a search and a copy of this node read.
+    fn touch(&self) -> u64 {
+        match self {
+            Self::Leaf(leaf) => leaf.slice.iter().step_by(2).fold(touch_keys(leaf), |sum, row| sum ^ row.version.0),
+            Self::Branch(branch) => touch_keys(branch),
+        }
+    }
+
     /// Whether the key is new, and what has to stand right of this node from now on.
     fn insert(&mut self, key: Blob, row: Row) -> (bool, Option<(Blob, Self)>) {
         let sought = Sought::new(&key);
@@ -224,6 +266,10 @@ impl Node {
             },
             Self::Branch(branch) => {
                 let place = sought.below(keys_of(branch));
+                if !branch.with_arc(Arc::is_unique) {
+                    // A copy counts a reference to each child, and would wait for each alone.
+                    black_box(branch.slice.iter().map(Self::count).fold(0, BitXor::bitxor));
+                }
                 let (added, split) = change(branch, |children| children[place].insert(key, row));
                 let Some((key, right)) = split else { return (added, None) };
                 let (mut keys, mut children) = (roomy(keys_of(branch)), roomy(&branch.slice));

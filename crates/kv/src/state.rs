@@ -12,6 +12,9 @@ use crate::map::{Map, Row};
 use crate::recent::Recent;
 use crate::{Blob, History, HistoryError, Kind, Section, TableId, Tables, WriteSet};
 
+/// Entries whose rows are brought into the processor's caches together, before they change.
+const FETCHED_AT_ONCE: usize = 64;
+
 /// What an adapter computed from a version (its trie, say). It rides with the version, so that a rollback takes it
 /// back too and a reader of an old version finds the one that belongs to it.
 pub type Derived = Arc<dyn Any + Send + Sync>;
@@ -114,6 +117,24 @@ impl State {
             self.derived.resize(slot + 1, None);
         }
         self.derived[slot] = derived;
+    }
+
+    /// Makes this the version after some entries, in their order.
+    pub fn apply_all(&mut self, entries: &[(Seqno, WriteSet)]) {
+        for entries in entries.chunks(FETCHED_AT_ONCE) {
+            let mut keys = vec![Vec::new(); self.maps.len()];
+            for section in entries.iter().flat_map(|(_, writes)| &writes.sections) {
+                if let (Kind::State, Some(keys)) = (section.table.kind(), keys.get_mut(section.table.index())) {
+                    keys.extend(section.puts.iter().map(|(key, _)| key));
+                }
+            }
+            for (map, keys) in self.maps.iter().zip(keys) {
+                map.fetch(keys);
+            }
+            for (seqno, writes) in entries {
+                self.apply(*seqno, writes);
+            }
+        }
     }
 
     /// Makes this the version after `writes`, which entry `seqno` carries.

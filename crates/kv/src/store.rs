@@ -59,6 +59,11 @@ impl Store {
         self.head.apply(seqno, writes);
     }
 
+    /// Puts the writes of some entries on the head.
+    pub fn apply_all(&mut self, entries: &[(Seqno, WriteSet)]) {
+        self.head.apply_all(entries);
+    }
+
     /// Moves the head over an entry that keeps nothing here.
     pub fn skip_to(&mut self, seqno: Seqno) {
         self.head.skip_to(seqno);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base::Seqno;
 use base::limits::VERSIONS_KEPT;
 use history::Shelf;
-use kv::{Blob, Kind, State, Store, TableId, Tables, WriteSet};
+use kv::{Blob, Kind, Section, State, Store, TableId, Tables, WriteSet};
 use proptest::prelude::*;
 
 /// What an entry does to the state table; its history row is the entry's own number.
@@ -351,4 +351,36 @@ fn of_two_write_sets_the_later_one_counts() {
         tx.put(past, &b"p"[..], &b"1"[..]);
     });
     assert!(earlier.then(later) == both);
+}
+
+/// More of them than are brought into the caches at once, and with rows that come and go.
+#[test]
+fn entries_applied_together_are_as_if_one_by_one() {
+    let (tables, (state, history)) = tables();
+    let tables = Arc::new(tables);
+    let entries: Vec<(Seqno, WriteSet)> = (1..=300u64)
+        .map(|seqno| {
+            let state = Section {
+                table: state,
+                puts: (0..3).map(|row| ([(seqno * 7 + row * 40) as u8].into(), [seqno as u8].into())).collect(),
+                removes: vec![[(seqno * 7 + 200) as u8].into()],
+            };
+            let history =
+                Section { table: history, puts: vec![(seqno.to_be_bytes().into(), [1].into())], removes: vec![] };
+            (Seqno(seqno), WriteSet { sections: vec![state, history] })
+        })
+        .collect();
+    let mut together = State::new(tables.clone(), Shelf::new());
+    together.apply_all(&entries);
+    let mut alone = State::new(tables, Shelf::new());
+    entries.iter().for_each(|(seqno, writes)| alone.apply(*seqno, writes));
+    assert_eq!(together.seqno(), Seqno(300));
+    assert!(together.len(state) > 100);
+    let rows = |of: &State| -> Vec<(Blob, Blob, Option<Seqno>)> {
+        let rows =
+            of.range(state, ..).map(|(key, value)| (key.clone(), value.clone(), of.version(state, key).unwrap()));
+        rows.collect()
+    };
+    assert_eq!(rows(&together), rows(&alone));
+    assert_eq!(together.len(history), alone.len(history));
 }

@@ -103,6 +103,9 @@ proptest! {
                     continue;
                 }
             };
+            let keys: Vec<Blob> = puts.iter().map(|key| key[..].into()).collect();
+            map.fetch(keys.iter().collect());
+            whole(&map, &model);
             for key in puts {
                 version += 1;
                 map.insert(key[..].into(), Row { version: Seqno(version), value: key[..].into() });

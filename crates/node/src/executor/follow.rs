@@ -49,9 +49,7 @@ impl Executor {
 
     /// Puts a batch on the store and lets the adapters follow.
     pub(super) fn apply(&mut self, entries: &[(Seqno, WriteSet)], head: Head) -> Result<(), Fault> {
-        for (seqno, writes) in entries {
-            self.store.apply(*seqno, writes);
-        }
+        self.store.apply_all(entries);
         let writes: Vec<WriteSet> = entries.iter().map(|(_, writes)| writes.clone()).collect();
         for (slot, ledger) in self.ledgers.iter().enumerate() {
             let Some(adapter) = ledger.adapter() else { continue };

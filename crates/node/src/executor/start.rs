@@ -82,11 +82,11 @@ pub fn replay(
                 continue;
             }
             applied += entries.len();
-            for (seqno, writes) in &mut entries {
+            for (_, writes) in &mut entries {
                 // History can be read back from the file.
                 writes.sections.retain(|section| archive.tables.get(section.table).kind == Kind::State);
-                store.apply(*seqno, writes);
             }
+            store.apply_all(&entries);
             store.skip_to(now.seqno());
             store.close();
             store.commit(now.seqno());
