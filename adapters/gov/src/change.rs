@@ -43,6 +43,11 @@ impl Change {
         Self { number: decision.number, time: decision.time, tables: writes.sections.iter().map(rows).collect() }
     }
 
+    /// Its number among all decisions.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     pub fn encode(&self) -> Bytes {
         minicbor::to_vec(self).expect("writing to memory does not fail").into()
     }

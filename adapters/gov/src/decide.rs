@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use adapter::{Blame, Node, Reject, Submitted, Work};
 use base::{Digest, Seqno, TxId};
 use bytes::Bytes;
-use governance::engine::Effect;
+use governance::engine::{Effect, Runner};
 use governance::{At, Decision, MemberId, Outcome, Refusal, state};
 use kv::{State, Tx, WriteSet};
 use tokio::sync::{Mutex, MutexGuard};
@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::change::Change;
 use crate::http::files::Downloads;
 use crate::joining::{Endorsing, Verifying};
-use crate::patience::{Patience, Turn};
+use crate::patience::{Metered, Patience, Turn};
 use crate::scripts::Scripts;
 use crate::{Gov, ledgers};
 
@@ -23,6 +23,8 @@ use crate::{Gov, ledgers};
 const TURN: Duration = Duration::from_millis(20);
 /// … and for so long nothing before it is committed: without a majority that may never be.
 const COMMITTING: Duration = Duration::from_secs(1);
+/// For so long a node waits to see what overtook its decision: a backup hears of it with the next batch.
+const OVERTAKEN: Duration = Duration::from_millis(250);
 /// How often a request is judged anew because something else was decided meanwhile …
 const ATTEMPTS: usize = 16;
 /// … and how long in all.
@@ -100,7 +102,6 @@ impl Deciding {
                 None => None,
             };
             let mut turn = Some(self.turn.lock().await);
-            let seen = self.node.status().committed.seqno;
             // Who takes longer than others does not keep them waiting; who lost a race for that has much longer the next time.
             let patience = TURN * (1 << (3 * attempt.min(2)));
             let judging = self.judge(act.clone(), own_turn);
@@ -111,11 +112,12 @@ impl Deciding {
                 // And does not decide in front of who has the turn now.
                 turn = Some(self.turn.lock().await);
             }
+            let number = change.number();
             let work = Work { ledger: self.gov.ledger, body: change.encode() };
             match with_turn(&mut turn, COMMITTING, self.node.submit(work)).await {
                 Ok(Submitted::Committed { txid, .. }) => return Ok((answer, Some(txid))),
                 Ok(Submitted::Waiting) => return Err(Reject::new(Blame::Node, 0, "a decision never waits").into()),
-                Err(reject) if reject.blame == Blame::Conflict && spent < SPENT_MAX => self.newer_than(seen).await,
+                Err(reject) if reject.blame == Blame::Conflict && spent < SPENT_MAX => self.overtaken(number).await,
                 Err(reject) if reject.blame == Blame::Conflict => break,
                 Err(reject) => return Err(reject.into()),
             }
@@ -123,11 +125,17 @@ impl Deciding {
         Err(Reject::busy().into())
     }
 
-    /// Waits until this node sees what came between, or a moment.
-    async fn newer_than(&self, seen: Seqno) {
+    /// Waits until this node sees the decision that took a number, or a while: judged before that, the request would only be overtaken
+    /// again. What else is committed meanwhile says nothing.
+    async fn overtaken(&self, number: u64) {
         let mut status = self.node.watch();
-        let newer = status.wait_for(|status| status.committed.seqno > seen);
-        let _ = tokio::time::timeout(Duration::from_millis(100), newer).await;
+        let seen = status.wait_for(|_| {
+            let snapshot = self.node.snapshot();
+            let last = Decision::last(self.gov.decisions(), &Tx::new(snapshot.state()));
+            // An error is met again by who judges next.
+            last.map_or(true, |last| last.number >= number)
+        });
+        let _ = tokio::time::timeout(OVERTAKEN, seen).await;
     }
 
     /// Judges a request on a thread that may take its time, and says how long it took. A request that only reads leaves no change.
@@ -139,12 +147,11 @@ impl Deciding {
         let deciding = self.clone();
         let judge = move || {
             let begun = Instant::now();
-            let judged = deciding.judge_now(&*act);
+            let metered = Metered::new(&*deciding.runner);
+            let judged = deciding.judge_now(&*act, &metered);
             let took = begun.elapsed();
             // Here and not where the answer is waited for: a client that goes away does not end the work.
-            if let Some(turn) = turn {
-                turn.end(took);
-            }
+            deciding.patience.end(turn, took, metered.spent());
             judged.map(|(answer, change)| (answer, change, took))
         };
         blocking(judge).await
@@ -153,6 +160,7 @@ impl Deciding {
     fn judge_now<T>(
         &self,
         act: impl Fn(&Gov, &mut Tx<'_>, &At<'_>) -> Result<Outcome<T>, Refusal>,
+        runner: &dyn Runner,
     ) -> Result<(T, Option<Change>), Undecided> {
         let root = self.root();
         let version = self.gov.governance.signed(self.node.snapshot().state(), root);
@@ -163,7 +171,7 @@ impl Deciding {
             service: self.node.service(),
             certificate: state::service::certificate(self.gov.governance.tables(), &tx)?,
         });
-        let at = At { root, time: decision.time, seed: decision.seed(), service, runner: &*self.runner };
+        let at = At { root, time: decision.time, seed: decision.seed(), service, runner };
         let Outcome { answer, effects, log } = act(&self.gov, &mut tx, &at)?;
         for line in log {
             tracing::info!(target: "gov::script", line);

@@ -91,6 +91,7 @@ fn job(world: &World, script: &str, call: Call, bounds: Bounds) -> Job {
     let state = world.store.head().clone();
     Job {
         script: script.into(),
+        author: None,
         call,
         before: state.clone(),
         state,

@@ -20,6 +20,7 @@ fn job(world: &World, script: &str, call: Call, compiled: Option<&Compiled>) -> 
     let state = world.store.head().clone();
     Job {
         script: script.into(),
+        author: None,
         call,
         before: state.clone(),
         state,

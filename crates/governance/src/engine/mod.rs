@@ -34,6 +34,8 @@ use std::sync::Arc;
 use kv::{Blob, State, TableId};
 use minicbor::{Decode, Encode};
 
+use crate::MemberId;
+
 pub use apart::{Apart, PROCESS, serve};
 pub use bounds::{Bounds, Late};
 pub use compiled::Compiled;
@@ -129,6 +131,8 @@ impl Call {
 /// One call of one script, with all that it may see. It can be sent to another thread.
 pub struct Job {
     pub script: Arc<str>,
+    /// The member whose script it is. Absent for the constitution, which is everybody's.
+    pub author: Option<MemberId>,
     pub call: Call,
     /// What the script reads.
     pub state: State,

@@ -42,6 +42,7 @@ impl Governance {
         let state = tx.base().clone();
         let done = runner.run(Job {
             script: script.into(),
+            author: None,
             call: Call::Join { statements, node },
             before: state.clone(),
             state,

@@ -8,7 +8,7 @@ use ledger::tables::{CHUNK_WANTED, SNAPSHOT_WANTED};
 use serde_json::json;
 
 use super::Proposal;
-use crate::engine::{Answer, Bounds, Call, Compiled, Done, Effect, Failure, Job, OVERRUN};
+use crate::engine::{Answer, Bounds, Call, Done, Effect, Failure, Job, OVERRUN};
 use crate::state::proposals::{self, ProposalInfo, ProposalState, StoredTrouble};
 use crate::state::service;
 use crate::{At, Governance, MemberId, Outcome, Refusal, Trouble};
@@ -24,12 +24,18 @@ pub(super) struct Scripts<'a> {
 
 impl Scripts<'_> {
     pub(super) fn constitution(&self, call: Call, state: &State) -> Result<Done, Failure> {
-        self.run(self.constitution.clone(), call, state, Some(self.governance.compiled.clone()))
+        let (script, compiled) = (self.constitution.clone(), Some(self.governance.compiled.clone()));
+        self.at.runner.run(Job { compiled, ..self.job(script, None, call, state) })
     }
 
-    fn run(&self, script: Arc<str>, call: Call, state: &State, compiled: Option<Compiled>) -> Result<Done, Failure> {
-        self.at.runner.run(Job {
+    fn ballot(&self, member: MemberId, script: &str, call: Call, state: &State) -> Result<Done, Failure> {
+        self.at.runner.run(self.job(script.into(), Some(member), call, state))
+    }
+
+    fn job(&self, script: Arc<str>, author: Option<MemberId>, call: Call, state: &State) -> Job {
+        Job {
             script,
+            author,
             call,
             state: state.clone(),
             before: self.before.clone(),
@@ -38,8 +44,8 @@ impl Scripts<'_> {
             seed: self.at.seed,
             service: self.at.service.clone(),
             given: self.governance.given.clone(),
-            compiled,
-        })
+            compiled: None,
+        }
     }
 }
 
@@ -146,7 +152,7 @@ fn vote(
             continue;
         }
         let call = Call::Vote { proposal: body.clone(), proposer: info.proposer_id.to_string() };
-        match scripts.run(ballot.as_str().into(), call, state, None) {
+        match scripts.ballot(*member, ballot, call, state) {
             Ok(done) => {
                 log.extend(done.log);
                 votes.cast.insert(*member, done.answer == Answer::Vote(true));
