@@ -99,9 +99,7 @@ impl Stage for Apply {
 
     fn run(&mut self, (): ()) {
         let Behind { parts, batch } = &mut self.0;
-        for (seqno, writes) in &batch.entries {
-            parts.store.apply(*seqno, writes);
-        }
+        parts.store.apply_all(&batch.entries);
     }
 }
 
@@ -118,9 +116,7 @@ impl Derive {
         let mut behind = Behind::new(parts, kind);
         let previous = behind.parts.store.head().derived(0).unwrap().clone();
         let writes = behind.batch.entries.iter().map(|(_, writes)| writes.clone()).collect();
-        for (seqno, writes) in &behind.batch.entries {
-            behind.parts.store.apply(*seqno, writes);
-        }
+        behind.parts.store.apply_all(&behind.batch.entries);
         Self { behind, writes, previous }
     }
 

@@ -23,8 +23,8 @@ const SHARED_FROM: usize = 256;
 /// Accounts whose places in a new trie are computed together.
 const PLACED_AT_ONCE: usize = 1_024;
 
-/// Changed accounts whose nodes are brought into the processor's caches together.
-const FETCHED_AT_ONCE: usize = 128;
+/// Changed accounts, or slots of one, whose nodes are brought into the processor's caches together.
+const READ_AHEAD: usize = 128;
 
 /// The state trie of a version. A clone shares it.
 #[derive(Clone, Default)]
@@ -162,8 +162,9 @@ impl World {
             });
             leaves.collect::<Result<Vec<_>, ReadError>>()
         });
-        let leaves = leaves.collect::<Result<Vec<_>, ReadError>>()?;
-        let mut leaves: Vec<(Place<Address>, AccountLeaf)> = leaves.into_iter().flatten().collect();
+        let chunks = leaves.collect::<Result<Vec<_>, ReadError>>()?;
+        let mut leaves: Vec<(Place<Address>, AccountLeaf)> = Vec::with_capacity(accounts.len());
+        chunks.into_iter().for_each(|chunk| leaves.extend(chunk));
         leaves.par_sort_unstable_by_key(|(place, _)| *place.path());
         Ok(Self { accounts: Trie::build(&leaves), unhashed: leaves.len() })
     }
@@ -178,37 +179,40 @@ impl World {
         let mut next = self.clone();
         next.unhashed += changes.len();
         let places = Place::of_all(changes.keys().copied());
-        let mut changes: Vec<(Place<Address>, Change)> = places.into_iter().zip(changes.into_values()).collect();
-        // Those next to each other go most of the way together.
-        changes.sort_unstable_by_key(|(place, _)| *place.path());
-        let (mut changes, mut fetched) = (changes.into_iter(), 0);
-        loop {
-            if fetched == 0 {
-                fetched = FETCHED_AT_ONCE;
-                next.accounts.fetch(changes.as_slice().iter().take(fetched).map(|(place, _)| place));
+        let mut changes = changes.into_values();
+        for places in places.chunks(READ_AHEAD) {
+            next.accounts.read_ahead(places);
+            for (place, change) in places.iter().zip(changes.by_ref()) {
+                next.change(place, change);
             }
-            let Some((place, Change { account, slots })) = changes.next() else { return Ok(next) };
-            fetched -= 1;
-            if account == Some(None) {
-                next.accounts.remove(&place);
-                continue;
-            }
-            let leaf = next.accounts.get(&place);
-            let mut storage = leaf.map(AccountLeaf::storage).unwrap_or_default();
-            let Some(account) = account.flatten().or_else(|| leaf.map(AccountLeaf::account)) else {
-                // Only removals can be meant for an account that is not there: they came with its end.
-                continue;
-            };
-            let places = Place::of_all(slots.keys().copied());
-            for (slot, value) in places.into_iter().zip(slots.into_values()) {
+        }
+        Ok(next)
+    }
+
+    fn change(&mut self, place: &Place<Address>, Change { account, slots }: Change) {
+        if account == Some(None) {
+            self.accounts.remove(place);
+            return;
+        }
+        let leaf = self.accounts.get(place);
+        let mut storage = leaf.map(AccountLeaf::storage).unwrap_or_default();
+        let Some(account) = account.flatten().or_else(|| leaf.map(AccountLeaf::account)) else {
+            // Only removals can be meant for an account that is not there: they came with its end.
+            return;
+        };
+        let places = Place::of_all(slots.keys().copied());
+        let mut values = slots.into_values();
+        for places in places.chunks(READ_AHEAD) {
+            storage.read_ahead(places);
+            for (slot, value) in places.iter().zip(values.by_ref()) {
                 if value.is_zero() {
-                    storage.remove(&slot);
+                    storage.remove(slot);
                 } else {
-                    storage.put(slot, Slot(value));
+                    storage.put(slot.clone(), Slot(value));
                 }
             }
-            next.accounts.put(place, AccountLeaf::new(&account, storage));
         }
+        self.accounts.put(place.clone(), AccountLeaf::new(&account, storage));
     }
 
     /// The state root.
@@ -228,6 +232,8 @@ impl World {
     #[must_use]
     pub fn proof(&self, address: Address, slots: &[U256]) -> Proof {
         let place = Place::of(address);
+        // A backup may not have hashed this version: all at once, and not node by node on the way.
+        let _ = self.root();
         let leaf = self.accounts.get(&place);
         let storage = leaf.map(AccountLeaf::storage).unwrap_or_default();
         let slots = slots.iter().map(|slot| {
@@ -249,9 +255,10 @@ impl World {
 }
 
 fn storage_trie(rows: &[(&Blob, &Blob)]) -> Result<Trie<B256, Slot>, ReadError> {
-    let leaves = rows.iter().map(|(key, row)| {
+    let slots: Vec<B256> = rows.iter().map(|(key, _)| Ok(slot_of(key)?.1)).collect::<Result<_, ReadError>>()?;
+    let leaves = Place::of_all(slots.into_iter()).into_iter().zip(rows).map(|(place, (_, row))| {
         let value = U256::try_from_be_slice(row).ok_or(ReadError::Corrupt("a storage slot"))?;
-        Ok((Place::of(slot_of(key)?.1), Slot(value)))
+        Ok((place, Slot(value)))
     });
     let mut leaves: Vec<_> = leaves.collect::<Result<_, ReadError>>()?;
     leaves.sort_unstable_by_key(|(place, _)| *place.path());

@@ -104,7 +104,7 @@ impl Map {
 
     /// Brings what stands on the way to some keys into the processor's caches: on all ways at once, where one after the other
     /// would wait for memory at each step. For as many keys as the caches have room for.
-    pub(crate) fn fetch(&self, keys: Vec<&Blob>) {
+    pub(crate) fn read_ahead(&self, keys: Vec<&Blob>) {
         let Some(root) = &self.root else { return };
         let mut ways: Vec<(&Node, Sought<'_>)> = keys.into_iter().map(|key| (root, Sought::new(key))).collect();
         loop {
@@ -176,7 +176,7 @@ fn keys_of<T>(node: &ThinArc<Keys, T>) -> &[Blob] {
     &node.header.header.slice
 }
 
-/// A cache line has room for two keys or two rows and a half.
+/// A cache line has room for two rows, and for two keys and a half.
 fn touch_keys<T>(node: &ThinArc<Keys, T>) -> u64 {
     keys_of(node).iter().step_by(2).fold(0, |sum, key| sum ^ key.first())
 }
@@ -238,7 +238,7 @@ impl Node {
         (Self::branch(keys, children), None)
     }
 
-    /// Reads a little of everything that a search and a copy of this node read.
+    /// Reads a little of each cache line that a search in this node reads, and of a leaf all rows in place, which a copy reads.
     fn touch(&self) -> u64 {
         match self {
             Self::Leaf(leaf) => leaf.slice.iter().step_by(2).fold(touch_keys(leaf), |sum, row| sum ^ row.version.0),

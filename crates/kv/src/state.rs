@@ -12,8 +12,8 @@ use crate::map::{Map, Row};
 use crate::recent::Recent;
 use crate::{Blob, History, HistoryError, Kind, Section, TableId, Tables, WriteSet};
 
-/// Entries whose rows are brought into the processor's caches together, before they change.
-const FETCHED_AT_ONCE: usize = 64;
+/// Rows that are brought into the processor's caches together before they change: about 20 cache lines each.
+const READ_AHEAD: usize = 256;
 
 /// What an adapter computed from a version (its trie, say). It rides with the version, so that a rollback takes it
 /// back too and a reader of an old version finds the one that belongs to it.
@@ -121,19 +121,35 @@ impl State {
 
     /// Makes this the version after some entries, in their order.
     pub fn apply_all(&mut self, entries: &[(Seqno, WriteSet)]) {
-        for entries in entries.chunks(FETCHED_AT_ONCE) {
-            let mut keys = vec![Vec::new(); self.maps.len()];
-            for section in entries.iter().flat_map(|(_, writes)| &writes.sections) {
-                if let (Kind::State, Some(keys)) = (section.table.kind(), keys.get_mut(section.table.index())) {
-                    keys.extend(section.puts.iter().map(|(key, _)| key));
-                }
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let mut rows = 0;
+            let fitting = rest.iter().take_while(|(_, writes)| {
+                rows += rows_of(writes);
+                rows <= READ_AHEAD
+            });
+            // One that is too large alone is not read ahead.
+            let (now, later) = rest.split_at(fitting.count().max(1));
+            if now.len() > 1 {
+                self.read_ahead(now);
             }
-            for (map, keys) in self.maps.iter().zip(keys) {
-                map.fetch(keys);
-            }
-            for (seqno, writes) in entries {
+            for (seqno, writes) in now {
                 self.apply(*seqno, writes);
             }
+            rest = later;
+        }
+    }
+
+    /// Brings the rows that some entries change into the processor's caches.
+    fn read_ahead(&self, entries: &[(Seqno, WriteSet)]) {
+        let mut keys = vec![Vec::new(); self.maps.len()];
+        for section in entries.iter().flat_map(|(_, writes)| &writes.sections) {
+            if let (Kind::State, Some(keys)) = (section.table.kind(), keys.get_mut(section.table.index())) {
+                keys.extend(section.puts.iter().map(|(key, _)| key).chain(&section.removes));
+            }
+        }
+        for (map, keys) in self.maps.iter().zip(keys) {
+            map.read_ahead(keys);
         }
     }
 
@@ -239,4 +255,10 @@ impl Deref for Snapshot {
     fn deref(&self) -> &State {
         &self.state
     }
+}
+
+/// Rows of state tables that an entry changes.
+fn rows_of(writes: &WriteSet) -> usize {
+    let sections = writes.sections.iter().filter(|section| section.table.kind() == Kind::State);
+    sections.map(|section| section.puts.len() + section.removes.len()).sum()
 }

@@ -1,17 +1,46 @@
 //! What nodes look like to the world: their RLP, and how a parent refers to it.
 
 use alloy_primitives::{B256, keccak256};
-use alloy_rlp::{EMPTY_STRING_CODE, Encodable, Header};
+use alloy_rlp::{BufMut, EMPTY_STRING_CODE, Encodable, Header};
 
 use super::{Branch, Key, Leaf, Node, Reference, Value, nibble};
 
-/// Nibbles that a leaf or extension adds, in the specification's compact form ("hex prefix").
-fn compact(path: &B256, from: usize, to: usize, leaf: bool, out: &mut Vec<u8>) {
-    let flag = if leaf { 0x20 } else { 0 };
-    let odd = !(to - from).is_multiple_of(2);
-    out.push(if odd { flag | 0x10 | low(nibble(path, from)) } else { flag });
-    for depth in (from + usize::from(odd)..to).step_by(2) {
-        out.push(low(nibble(path, depth)) << 4 | low(nibble(path, depth + 1)));
+/// Nibbles that a leaf or extension adds, as the string that stands in it: the specification's compact form ("hex prefix").
+struct Compact<'a> {
+    path: &'a B256,
+    from: usize,
+    to: usize,
+    leaf: bool,
+}
+
+impl Compact<'_> {
+    fn bytes(&self) -> usize {
+        1 + (self.to - self.from) / 2
+    }
+}
+
+impl Encodable for Compact<'_> {
+    fn length(&self) -> usize {
+        // A single byte here is below 0x80, and stands for itself; there are 33 at most.
+        self.bytes() + usize::from(self.bytes() > 1)
+    }
+
+    fn encode(&self, out: &mut dyn BufMut) {
+        let Self { path, from, to, leaf } = *self;
+        if self.bytes() > 1 {
+            Header { list: false, payload_length: self.bytes() }.encode(out);
+        }
+        let flag = if leaf { 0x20 } else { 0 };
+        let odd = !(to - from).is_multiple_of(2);
+        out.put_u8(if odd { flag | 0x10 | low(nibble(path, from)) } else { flag });
+        let from = from + usize::from(odd);
+        if from.is_multiple_of(2) {
+            out.put_slice(&path[from / 2..to / 2]);
+        } else {
+            for depth in (from..to).step_by(2) {
+                out.put_u8(low(nibble(path, depth)) << 4 | low(nibble(path, depth + 1)));
+            }
+        }
     }
 }
 
@@ -95,10 +124,9 @@ impl<K: Key, V: Value> Node<K, V> {
     /// The extension before a branch.
     pub(super) fn extension(&self, start: usize, inner: &Reference, out: &mut Vec<u8>) {
         let Self::Branch(branch) = self else { return };
-        let mut path = Vec::with_capacity(33);
-        compact(&self.any_path(), start, branch.depth.into(), false, &mut path);
-        list(path[..].length() + inner.len(), out);
-        path[..].encode(out);
+        let path = Compact { path: &self.any_path(), from: start, to: branch.depth.into(), leaf: false };
+        list(path.length() + inner.len(), out);
+        path.encode(out);
         inner.put(out);
     }
 }
@@ -106,12 +134,11 @@ impl<K: Key, V: Value> Node<K, V> {
 impl<K: Key, V: Value> Leaf<K, V> {
     /// `path`: the key's.
     pub(super) fn encode(&self, path: &B256, start: usize, out: &mut Vec<u8>) {
-        let mut rest = Vec::with_capacity(33);
-        compact(path, start, self.key.nibbles(), true, &mut rest);
+        let rest = Compact { path, from: start, to: self.key.nibbles(), leaf: true };
         let mut value = Vec::with_capacity(112);
         self.value.encode(&mut value);
-        list(rest[..].length() + value[..].length(), out);
-        rest[..].encode(out);
+        list(rest.length() + value[..].length(), out);
+        rest.encode(out);
         value[..].encode(out);
     }
 }

@@ -8,8 +8,11 @@ use rayon::prelude::*;
 use super::{Key, Node, Reference, Trie, Value};
 use crate::keccak::Messages;
 
-/// Nodes hashed at once: their encodings fit into the processor's nearest caches.
+/// Nodes hashed at once. Of the state their encodings take 35 KB at most.
 const AT_ONCE: usize = 64;
+
+/// Nodes that are collected before they are hashed, at most: of a trie that has no hashes yet one subtree after the other is.
+const COLLECTED_MAX: usize = 1 << 16;
 
 /// A node without a hash, and the nibble at which it begins.
 type Open<'a, K, V> = (&'a Node<K, V>, usize);
@@ -37,61 +40,71 @@ impl<K: Key, V: Value> Trie<K, V> {
 impl<K: Key, V: Value> Node<K, V> {
     /// Hashes this node and all below it that are not yet. `start`: where it begins.
     fn hash_all(&self, start: usize) {
-        let mut levels = Vec::new();
-        self.open(start, 0, &mut levels);
-        let mut messages = Messages::default();
-        for nodes in levels.iter().rev().flat_map(|level| level.chunks(AT_ONCE)) {
-            hash(nodes, &mut messages);
-        }
-    }
-
-    /// Collects the nodes without a hash, by their level.
-    fn open<'a>(&'a self, start: usize, level: usize, levels: &mut Vec<Vec<Open<'a, K, V>>>) {
-        if self.hash().get().is_some() {
+        let (mut levels, mut room) = (Vec::new(), COLLECTED_MAX);
+        if self.collect(start, 0, &mut levels, &mut room) {
+            let mut messages = Messages::default();
+            for nodes in levels.iter().rev().flat_map(|level| level.chunks(AT_ONCE)) {
+                hash_level(nodes, &mut messages);
+            }
             return;
         }
+        drop(levels);
+        if let Self::Branch(branch) = self {
+            branch.children.iter().for_each(|child| child.hash_all(usize::from(branch.depth) + 1));
+        }
+        self.reference(start);
+    }
+
+    /// Collects the nodes without a hash, by their level. `false`: there is no room for all of them.
+    fn collect<'a>(
+        &'a self,
+        start: usize,
+        level: usize,
+        levels: &mut Vec<Vec<Open<'a, K, V>>>,
+        room: &mut usize,
+    ) -> bool {
+        if self.hash().get().is_some() {
+            return true;
+        }
+        let Some(left) = room.checked_sub(1) else { return false };
+        *room = left;
         if levels.len() == level {
             levels.push(Vec::new());
         }
         levels[level].push((self, start));
-        if let Self::Branch(branch) = self {
-            for child in &branch.children {
-                child.open(usize::from(branch.depth) + 1, level + 1, levels);
-            }
-        }
+        let Self::Branch(branch) = self else { return true };
+        let below = usize::from(branch.depth) + 1;
+        branch.children.iter().all(|child| child.collect(below, level + 1, levels, room))
+    }
+
+    fn is_extended(&self, start: usize) -> bool {
+        matches!(self, Self::Branch(branch) if usize::from(branch.depth) > start)
     }
 }
 
 /// Hashes nodes whose children are hashed.
-fn hash<K: Key, V: Value>(nodes: &[Open<'_, K, V>], messages: &mut Messages) {
+fn hash_level<K: Key, V: Value>(nodes: &[Open<'_, K, V>], messages: &mut Messages) {
+    // Another thread may have come here first: versions share nodes.
+    let nodes: Vec<_> = nodes.iter().filter(|(node, _)| node.hash().get().is_none()).collect();
     let keys = nodes.iter().filter_map(|(node, _)| if let Node::Leaf(leaf) = node { Some(&leaf.key) } else { None });
     let mut paths = K::paths(keys).into_iter();
-    let mut extended = Vec::new();
     messages.clear();
-    for (index, (node, start)) in nodes.iter().enumerate() {
+    for (node, start) in &nodes {
         match node {
             Node::Leaf(leaf) => {
                 let path = paths.next().expect("a path for each leaf");
                 messages.add(|out| leaf.encode(&path, *start, out));
             }
-            Node::Branch(branch) => {
-                if usize::from(branch.depth) > *start {
-                    extended.push(index);
-                }
-                messages.add(|out| branch.encode(out));
-            }
+            Node::Branch(branch) => messages.add(|out| branch.encode(out)),
         }
     }
-    let mut extended = extended.into_iter().peekable();
     for (index, ((node, start), hash)) in nodes.iter().zip(messages.hashes()).enumerate() {
-        let reference = Reference::hashed(messages.get(index), || hash);
-        let reference = if extended.next_if_eq(&index).is_some() {
+        let mut reference = Reference::hashed(messages.get(index), || hash);
+        if node.is_extended(*start) {
             let mut extension = Vec::new();
             node.extension(*start, &reference, &mut extension);
-            Reference::of(&extension)
-        } else {
-            reference
-        };
+            reference = Reference::of(&extension);
+        }
         node.remember(reference);
     }
 }

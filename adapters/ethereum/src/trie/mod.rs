@@ -8,7 +8,8 @@
 //!            ●   ○              ○ shared   ● copied
 //! ```
 //!
-//! A leaf's place is the hash of its key, so the trie is balanced by itself; the leaf holds the key, which is shorter. A
+//! A leaf's place is the hash of its key, so the trie is balanced by itself; the leaf holds the key, which is shorter. (Of a
+//! list, whose trie is made to be hashed and let go, it is the number.) A
 //! branch holds the depth at which the paths below it part, so an extension node of the specification is not a node here:
 //! it is the gap between a branch and its parent, and its nibbles are those of any path below. Every node remembers its
 //! hash once that was computed. A node that nobody else holds is changed in place.
@@ -48,7 +49,7 @@ pub(crate) trait Key: Clone + PartialEq + Send + Sync {
         64
     }
 
-    /// Where some keys belong, in their order: cheaper than one by one.
+    /// Where some keys belong, in their order. Of keys that are hashed cheaper than one by one.
     fn paths<'k>(keys: impl Iterator<Item = &'k Self>) -> Vec<B256>
     where
         Self: 'k,
@@ -147,7 +148,7 @@ struct Branch<K, V> {
 /// An old version lets go of all its children.
 impl<K, V> Drop for Branch<K, V> {
     fn drop(&mut self) {
-        self.fetch();
+        self.read_ahead();
     }
 }
 
@@ -183,12 +184,9 @@ impl<K: Key, V: Value> Trie<K, V> {
 
     /// Brings what stands on the way to some keys into the processor's caches: on all ways at once, where one after the other
     /// would wait for memory at each step.
-    pub(crate) fn fetch<'p>(&self, places: impl Iterator<Item = &'p Place<K>>)
-    where
-        K: 'p,
-    {
+    pub(crate) fn read_ahead(&self, places: &[Place<K>]) {
         let Some(root) = self.root.as_deref() else { return };
-        let mut ways: Vec<_> = places.map(|place| (root, place)).collect();
+        let mut ways: Vec<_> = places.iter().map(|place| (root, place)).collect();
         let mut deeper = true;
         while deeper {
             deeper = false;
@@ -268,7 +266,7 @@ impl<K: Key, V: Value> Node<K, V> {
         if let Self::Branch(branch) = &**this
             && !this.is_unique()
         {
-            branch.fetch();
+            branch.read_ahead();
         }
         Arc::make_mut(this)
     }
@@ -339,8 +337,8 @@ impl<K: Key, V: Value> Node<K, V> {
 impl<K, V> Branch<K, V> {
     /// Brings the children into the processor's caches, all at once. A reference that is counted next would wait for each of
     /// them alone, and of a large trie none is there.
-    fn fetch(&self) {
-        black_box(self.children.iter().map(Arc::count).fold(0, BitXor::bitxor));
+    fn read_ahead(&self) {
+        black_box(self.children.iter().map(Arc::strong_count).fold(0, BitXor::bitxor));
     }
 
     /// Where the child for a nibble is among the children, or would be.

@@ -104,7 +104,7 @@ proptest! {
                 }
             };
             let keys: Vec<Blob> = puts.iter().map(|key| key[..].into()).collect();
-            map.fetch(keys.iter().collect());
+            map.read_ahead(keys.iter().collect());
             whole(&map, &model);
             for key in puts {
                 version += 1;
