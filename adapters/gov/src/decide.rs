@@ -98,7 +98,7 @@ impl Deciding {
         let mut spent = Duration::ZERO;
         for attempt in 0..ATTEMPTS {
             let own_turn = match signer {
-                Some(signer) => Some(self.patience.turn(signer).await),
+                Some(signer) => Some(self.patience.turn(signer).await.ok_or_else(Reject::busy)?),
                 None => None,
             };
             let mut turn = Some(self.turn.lock().await);
@@ -117,7 +117,11 @@ impl Deciding {
             match with_turn(&mut turn, COMMITTING, self.node.submit(work)).await {
                 Ok(Submitted::Committed { txid, .. }) => return Ok((answer, Some(txid))),
                 Ok(Submitted::Waiting) => return Err(Reject::new(Blame::Node, 0, "a decision never waits").into()),
-                Err(reject) if reject.blame == Blame::Conflict && spent < SPENT_MAX => self.overtaken(number).await,
+                Err(reject) if reject.blame == Blame::Conflict && spent < SPENT_MAX => {
+                    // Others need not wait for that.
+                    drop(turn);
+                    self.overtaken(number).await;
+                }
                 Err(reject) if reject.blame == Blame::Conflict => break,
                 Err(reject) => return Err(reject.into()),
             }
@@ -151,7 +155,7 @@ impl Deciding {
             let judged = deciding.judge_now(&*act, &metered);
             let took = begun.elapsed();
             // Here and not where the answer is waited for: a client that goes away does not end the work.
-            deciding.patience.end(turn, took, metered.spent());
+            deciding.patience.end(turn, took, metered.bill());
             judged.map(|(answer, change)| (answer, change, took))
         };
         blocking(judge).await

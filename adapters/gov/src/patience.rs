@@ -1,5 +1,9 @@
-//! A member's share of a node's time for scripts. Whose scripts take long, or fail, waits the longer until its next request is looked
-//! at, and keeps nobody else waiting: neither other members nor the road.
+//! A member's share of a node's time for scripts. Whose requests and scripts take more waits until its next request is looked at,
+//! and keeps nobody else waiting: neither other members nor the road.
+//!
+//! What a request took by the clock is a debt many times as long, which goes down as time passes. Up to a second of it is nobody's
+//! business; whoever owes more waits. Who asks pays for every script that runs for that, and who wrote a script pays for it,
+//! too, where others ask: neither a ballot that is dear nor a request that calls many of them is free.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,22 +15,27 @@ use governance::engine::{Done, Failure, Job, Runner};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
-/// What a request may take without any consequence: ten times what an ordinary one takes, on a busy machine too. Not for a script
-/// that fails: a hundred of them a second take a third of two cores, however short each is.
-const FREE: Duration = Duration::from_millis(50);
-/// For all beyond that the member waits so many times as long: it has a twentieth of a core at most, on each node.
-const WAITS: u32 = 19;
-/// But never longer than that: whoever made a mistake wants to withdraw it, and has a client that gives up after a minute.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+/// What runs well is owed so many times: a quarter of a core for a member, on each node. An ordinary request takes a few milliseconds.
+const WELL: u32 = 4;
+/// What fails is owed so many times: a twentieth. A hundred scripts a second that fail at once take a third of two cores.
+const FAILING: u32 = 20;
+/// Owing so much has no consequence: many requests in a row, or some on a busy machine.
+const FREE: Duration = Duration::from_secs(1);
+/// Nobody waits longer: whoever made a mistake wants to withdraw it, and has a client that gives up after a minute. A script that
+/// takes all its time, a second, is paid by then.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+/// Requests of a member that are here at once; more are told to come again.
+const REQUESTS_MAX: usize = 16;
 
-/// When each member's next request is looked at. Only for those whose signatures were verified, so as many as there are members.
+/// What members owe. Only for those whose signatures were verified, and whoever owes nothing is forgotten.
 #[derive(Clone, Default)]
 pub struct Patience(Arc<Mutex<BTreeMap<MemberId, Account>>>);
 
 struct Account {
     /// One request of the member is judged at a time.
     gate: Arc<tokio::sync::Mutex<()>>,
-    next: Instant,
+    /// When nothing will be owed any more.
+    clear: Instant,
 }
 
 /// A member's turn. It goes where the work goes, which runs to its end though nobody may wait for it any more.
@@ -35,65 +44,87 @@ pub struct Turn {
     _gate: OwnedMutexGuard<()>,
 }
 
-/// How long scripts of a member ran.
+/// How long scripts ran.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Spent {
+struct Spent {
     well: Duration,
     failing: Duration,
 }
 
+impl Spent {
+    fn owed(self) -> Duration {
+        self.well * WELL + self.failing * FAILING
+    }
+}
+
+/// What scripts of a request took.
+#[derive(Clone, Default, Debug)]
+pub struct Bill {
+    /// Of all of them, the constitution too, which fails by what it is given.
+    failing: Duration,
+    /// In which none could run.
+    busy: Duration,
+    authors: BTreeMap<MemberId, Spent>,
+}
+
 impl Patience {
-    /// Waits for the member's turn.
-    pub async fn turn(&self, member: MemberId) -> Turn {
-        let gate = self.account(member, |account| account.gate.clone());
-        let gate = gate.lock_owned().await;
-        loop {
-            // Its scripts may fail in the requests of others meanwhile.
-            let next = self.account(member, |account| account.next);
-            if next <= Instant::now() {
-                return Turn { member, _gate: gate };
+    /// Waits for the member's turn. `None`: too many of its requests wait already.
+    pub async fn turn(&self, member: MemberId) -> Option<Turn> {
+        let gate = self.account(member, |account| {
+            // Each waiter has a handle, and the account.
+            (Arc::strong_count(&account.gate) <= REQUESTS_MAX).then(|| account.gate.clone())
+        });
+        let gate = gate?.lock_owned().await;
+        // What others make the member owe from here on is for its next turn: else it might wait for ever.
+        let begin = self.account(member, |account| account.clear.checked_sub(FREE));
+        if let Some(begin) = begin {
+            tokio::time::sleep_until(begin).await;
+        }
+        Some(Turn { member, _gate: gate })
+    }
+
+    /// A request was judged, and that took so long.
+    pub fn end(&self, turn: Option<Turn>, took: Duration, bill: Bill) {
+        let Bill { failing, busy, authors } = bill;
+        if let Some(Turn { member, .. }) = &turn {
+            self.owe(*member, Spent { well: took.saturating_sub(busy + failing), failing });
+        }
+        for (author, spent) in authors {
+            if turn.as_ref().is_none_or(|turn| turn.member != author) {
+                self.owe(author, spent);
             }
-            tokio::time::sleep_until(next).await;
         }
     }
 
-    /// A request was judged, and that took so long: its member pays, but for what it was others' scripts that ran.
-    pub fn end(&self, turn: Option<Turn>, took: Duration, mut scripts: BTreeMap<MemberId, Spent>) {
-        if let Some(Turn { member, .. }) = &turn {
-            let of_all: Duration = scripts.values().map(|spent| spent.well + spent.failing).sum();
-            scripts.entry(*member).or_default().well += took.saturating_sub(of_all);
-        }
-        for (member, Spent { well, failing }) in scripts {
-            let wait = (failing + well.saturating_sub(FREE)) * WAITS;
-            if !wait.is_zero() {
-                let now = Instant::now();
-                self.account(member, |account| account.next = (account.next.max(now) + wait).min(now + WAIT_MAX));
-            }
-        }
+    fn owe(&self, member: MemberId, spent: Spent) {
+        let now = Instant::now();
+        self.account(member, |account| {
+            account.clear = (account.clear.max(now) + spent.owed()).min(now + FREE + WAIT_MAX);
+        });
     }
 
     fn account<T>(&self, member: MemberId, with: impl FnOnce(&mut Account) -> T) -> T {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        // Whoever is alone with its account and need not wait has no use for it.
-        all.retain(|_, account| Arc::strong_count(&account.gate) > 1 || account.next > now);
-        with(all.entry(member).or_insert_with(|| Account { gate: Arc::default(), next: now }))
+        // Whoever is alone with its account and owes nothing has no use for it.
+        all.retain(|_, account| Arc::strong_count(&account.gate) > 1 || account.clear > now);
+        with(all.entry(member).or_insert_with(|| Account { gate: Arc::default(), clear: now }))
     }
 }
 
 /// Runs scripts and notes whose they were.
 pub struct Metered<'a> {
     runner: &'a dyn Runner,
-    spent: RefCell<BTreeMap<MemberId, Spent>>,
+    bill: RefCell<Bill>,
 }
 
 impl<'a> Metered<'a> {
     pub fn new(runner: &'a dyn Runner) -> Self {
-        Self { runner, spent: RefCell::default() }
+        Self { runner, bill: RefCell::default() }
     }
 
-    pub fn spent(self) -> BTreeMap<MemberId, Spent> {
-        self.spent.into_inner()
+    pub fn bill(self) -> Bill {
+        self.bill.into_inner()
     }
 }
 
@@ -101,17 +132,27 @@ impl Runner for Metered<'_> {
     fn run(&self, job: Job) -> Result<Done, Failure> {
         let (author, begun) = (job.author, Instant::now());
         let result = self.runner.run(job);
-        if let Some(author) = author {
-            let mut spent = self.spent.borrow_mut();
-            let spent = spent.entry(author).or_default();
-            match &result {
-                // It did not run.
-                Err(Failure::Busy) => {}
-                Err(_) => spent.failing += begun.elapsed(),
-                Ok(_) => spent.well += begun.elapsed(),
-            }
-        }
+        self.bill.borrow_mut().add(author, begun.elapsed(), &result);
         result
+    }
+}
+
+impl Bill {
+    fn add(&mut self, author: Option<MemberId>, took: Duration, result: &Result<Done, Failure>) {
+        if matches!(result, Err(Failure::Busy)) {
+            self.busy += took;
+            return;
+        }
+        let spent = match result {
+            Ok(_) => Spent { well: took, ..Spent::default() },
+            Err(_) => Spent { failing: took, ..Spent::default() },
+        };
+        self.failing += spent.failing;
+        if let Some(author) = author {
+            let of_author = self.authors.entry(author).or_default();
+            of_author.well += spent.well;
+            of_author.failing += spent.failing;
+        }
     }
 }
 
@@ -121,87 +162,122 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_millis(200);
+    const FIVE: Duration = Duration::from_millis(5);
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn member(number: u8) -> MemberId {
         MemberId(Digest([number; 32]))
     }
 
-    async fn judged(patience: &Patience, member: MemberId, took: Duration, scripts: &[(MemberId, Spent)]) {
+    fn failed(author: Option<MemberId>, took: Duration) -> Bill {
+        let mut bill = Bill::default();
+        bill.add(author, took, &Err(Failure::Overrun));
+        bill
+    }
+
+    fn well(author: MemberId, took: Duration) -> Bill {
+        Bill { authors: [(author, Spent { well: took, ..Spent::default() })].into(), ..Bill::default() }
+    }
+
+    async fn judged(patience: &Patience, member: MemberId, took: Duration, bill: Bill) {
         let turn = patience.turn(member).await;
-        patience.end(Some(turn), took, scripts.iter().copied().collect());
+        patience.end(turn, took, bill);
+    }
+
+    /// How long a member's next request would wait.
+    async fn waits(patience: &Patience, member: MemberId) -> Duration {
+        let begun = Instant::now();
+        drop(patience.turn(member).await);
+        begun.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_long_waits_and_nobody_else() {
         let patience = Patience::default();
-        let (slow, quick) = (member(1), member(2));
-        let (begun, quickly) = (Instant::now(), FREE);
-        judged(&patience, slow, FREE + LONG, &[]).await;
-        for _ in 0..3 {
-            judged(&patience, quick, quickly, &[]).await;
+        judged(&patience, member(1), SECOND, Bill::default()).await;
+        for _ in 0..40 {
+            judged(&patience, member(2), FIVE, Bill::default()).await;
         }
-        assert_eq!(begun.elapsed(), Duration::ZERO, "the others did not wait");
-        judged(&patience, slow, quickly, &[]).await;
-        assert_eq!(begun.elapsed(), LONG * WAITS);
-        judged(&patience, slow, quickly, &[]).await;
-        assert_eq!(begun.elapsed(), LONG * WAITS, "it was quick this time");
-        drop(patience.turn(quick).await);
+        assert_eq!(waits(&patience, member(2)).await, Duration::ZERO);
+        assert_eq!(waits(&patience, member(1)).await, SECOND * WELL - FREE);
+        assert_eq!(waits(&patience, member(1)).await, Duration::ZERO, "it was quick this time");
+        tokio::time::sleep(FREE).await;
+        assert_eq!(waits(&patience, member(2)).await, Duration::ZERO);
         assert_eq!(patience.0.lock().unwrap().len(), 1, "nobody is remembered for nothing");
     }
 
+    /// In the long run a member gets no more than its share, in whatever pieces.
     #[tokio::test(start_paused = true)]
-    async fn who_wrote_a_script_pays_for_it_whoever_asked() {
-        let patience = Patience::default();
-        let (author, voter) = (member(1), member(2));
-        let begun = Instant::now();
-        let slow = Spent { well: FREE + LONG, ..Spent::default() };
-        judged(&patience, voter, FREE + LONG + FREE, &[(author, slow), (voter, Spent::default())]).await;
-        drop(patience.turn(voter).await);
-        assert_eq!(begun.elapsed(), Duration::ZERO, "the voter's own part was quick");
-        drop(patience.turn(author).await);
-        assert_eq!(begun.elapsed(), LONG * WAITS);
-        // And what nobody asked for is paid, too.
-        patience.end(None, slow.well, [(author, slow)].into());
-        drop(patience.turn(author).await);
-        assert_eq!(begun.elapsed(), 2 * LONG * WAITS);
+    async fn shares_are_kept_by_many_short_requests() {
+        for (bill, share) in [(Bill::default(), WELL), (failed(None, FIVE), FAILING)] {
+            let (patience, begun) = (Patience::default(), Instant::now());
+            for _ in 0..1_000 {
+                judged(&patience, member(1), FIVE, bill.clone()).await;
+            }
+            assert_eq!(waits(&patience, member(1)).await.is_zero(), false);
+            assert_eq!(begun.elapsed(), 1_000 * FIVE * share - FREE);
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_script_that_fails_is_never_free() {
+    async fn a_script_is_paid_by_who_wrote_it_and_by_who_asked() {
         let patience = Patience::default();
+        let (author, voter) = (member(1), member(2));
+        judged(&patience, voter, SECOND + FIVE, well(author, SECOND)).await;
         let begun = Instant::now();
-        let failing = Duration::from_millis(5);
-        for _ in 0..20 {
-            let spent = Spent { failing, ..Spent::default() };
-            judged(&patience, member(1), failing + FREE, &[(member(1), spent)]).await;
-        }
-        drop(patience.turn(member(1)).await);
-        assert_eq!(begun.elapsed(), 20 * failing * WAITS);
+        assert_eq!(waits(&patience, voter).await, (SECOND + FIVE) * WELL - FREE);
+        drop(patience.turn(author).await);
+        assert_eq!(begun.elapsed(), (SECOND + FIVE) * WELL - FREE, "the author waited meanwhile");
+        // What nobody asked for is paid, too; and one's own script once.
+        tokio::time::sleep(FREE).await;
+        patience.end(None, SECOND, failed(Some(author), SECOND / 2));
+        assert_eq!(waits(&patience, author).await, SECOND / 2 * FAILING - FREE);
+        tokio::time::sleep(FREE).await;
+        judged(&patience, author, SECOND / 2, failed(Some(author), SECOND / 2)).await;
+        assert_eq!(waits(&patience, author).await, SECOND / 2 * FAILING - FREE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_place_to_run_in_costs_nothing() {
+        let patience = Patience::default();
+        let mut bill = Bill::default();
+        bill.add(Some(member(1)), SECOND, &Err(Failure::Busy));
+        judged(&patience, member(2), SECOND, bill).await;
+        assert_eq!(waits(&patience, member(1)).await + waits(&patience, member(2)).await, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_ever() {
         let patience = Patience::default();
-        let begun = Instant::now();
-        judged(&patience, member(1), Duration::from_secs(3_600), &[]).await;
-        patience.end(None, LONG, [(member(1), Spent { failing: LONG, ..Spent::default() })].into());
-        drop(patience.turn(member(1)).await);
-        assert_eq!(begun.elapsed(), WAIT_MAX);
+        judged(&patience, member(1), Duration::from_secs(3_600), Bill::default()).await;
+        let asks = waits(&patience, member(1));
+        let others = async {
+            for _ in 0..100 {
+                tokio::time::sleep(SECOND).await;
+                patience.end(None, SECOND, failed(Some(member(1)), SECOND));
+            }
+        };
+        let (waited, ()) = tokio::join!(asks, others);
+        assert_eq!(waited, WAIT_MAX);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_turn_that_waits_waits_longer_if_more_is_to_pay() {
+    async fn who_asks_too_much_at_once_is_told_so() {
         let patience = Patience::default();
-        let begun = Instant::now();
-        let slow = Spent { well: FREE + LONG, ..Spent::default() };
-        patience.end(None, LONG, [(member(1), slow)].into());
-        let waits = patience.turn(member(1));
-        let more = async {
-            tokio::time::sleep(LONG).await;
-            patience.end(None, LONG, [(member(1), slow)].into());
-        };
-        tokio::join!(waits, more);
-        assert_eq!(begun.elapsed(), 2 * LONG * WAITS);
+        let first = patience.turn(member(1)).await;
+        let waiting: Vec<_> = (1..REQUESTS_MAX)
+            .map(|_| {
+                let patience = patience.clone();
+                tokio::spawn(async move { patience.turn(member(1)).await.is_some() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert!(patience.turn(member(1)).await.is_none());
+        assert!(patience.turn(member(2)).await.is_some(), "others are not concerned");
+        drop(first);
+        for waiting in waiting {
+            assert!(waiting.await.unwrap());
+        }
+        assert!(patience.turn(member(1)).await.is_some());
     }
 }
