@@ -92,8 +92,15 @@ impl Group {
 
 pub struct Index {
     store: Arc<Store>,
-    /// Held by whoever adds: the thread that writes a group, if there is one.
-    adding: Mutex<Option<Writing>>,
+    /// Held by whoever adds.
+    adding: Mutex<Adding>,
+}
+
+struct Adding {
+    /// The thread that writes a group, if there is one.
+    writing: Option<Writing>,
+    /// Bytes of what is fresh from which on it is a group.
+    full_at: usize,
 }
 
 type Writing = JoinHandle<Result<Group, IndexError>>;
@@ -147,7 +154,7 @@ impl Index {
         let last = on_disk.last().map_or(Seqno(0), |group| group.last);
         let live = RwLock::new(Live { groups: Arc::new(on_disk), full: None, fresh: Fresh::after(last) });
         let store = Store { names: Names::new(key, tables), rows, terms, groups, live, _database: database };
-        Ok(Self { store: Arc::new(store), adding: Mutex::default() })
+        Ok(Self { store: Arc::new(store), adding: Mutex::new(Adding { writing: None, full_at: first_full_at()? }) })
     }
 
     /// Everything up to here is in the index.
@@ -178,8 +185,8 @@ impl Index {
         last: Seqno,
         terms: impl Fn(&WriteSet, &mut dyn FnMut(TableId, &[u8])),
     ) -> Result<(), IndexError> {
-        let mut writing = self.adding();
-        self.finish(&mut writing, |thread| thread.is_finished())?;
+        let mut adding = self.adding();
+        self.finish(&mut adding.writing, |thread| thread.is_finished())?;
         let indexed = self.indexed();
         if let Some((next, _)) = entries.first().filter(|(first, _)| *first > indexed.next()) {
             return Err(IndexError::Gap { indexed, next: *next });
@@ -198,23 +205,25 @@ impl Index {
             fresh.last = fresh.last.max(last);
             fresh.bytes()
         };
-        if bytes >= FRESH_BYTES_MAX {
+        if bytes >= adding.full_at {
             // Two are not held in memory at once.
-            self.finish(&mut writing, |_| true)?;
+            self.finish(&mut adding.writing, |_| true)?;
             self.store.write().fill();
             let store = self.store.clone();
             let write = move || {
                 background::step_back();
                 store.write_group()
             };
-            *writing = Some(thread::Builder::new().name("index".into()).spawn(write).map_err(IndexError::Thread)?);
+            adding.writing =
+                Some(thread::Builder::new().name("index".into()).spawn(write).map_err(IndexError::Thread)?);
+            adding.full_at = FRESH_BYTES_MAX;
         }
         Ok(())
     }
 
     /// Writes what is fresh if that saves time at the next start.
     pub fn close(&self) -> Result<(), IndexError> {
-        self.finish(&mut self.adding(), |_| true)?;
+        self.finish(&mut self.adding().writing, |_| true)?;
         if self.store.read().fresh.bytes() < FRESH_BYTES_KEPT {
             return Ok(());
         }
@@ -235,15 +244,23 @@ impl Index {
         Ok(())
     }
 
-    fn adding(&self) -> MutexGuard<'_, Option<Writing>> {
+    fn adding(&self) -> MutexGuard<'_, Adding> {
         self.adding.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the first group ends: anywhere between a quarter and all of the others' size. Nodes that started together index the same, and
+/// would write their groups in the same moment, each for some time in which its log waits for the disk. While one writes, the others
+/// are a majority.
+fn first_full_at() -> Result<usize, IndexError> {
+    let share = usize::from(u16::from_be_bytes(crypto::random()?));
+    Ok(FRESH_BYTES_MAX / 4 + FRESH_BYTES_MAX / 4 * 3 / usize::from(u16::MAX) * share)
 }
 
 impl Drop for Index {
     fn drop(&mut self) {
         // Whoever opens it next finds nobody in it.
-        let _ = self.finish(&mut self.adding(), |_| true);
+        let _ = self.finish(&mut self.adding().writing, |_| true);
     }
 }
 

@@ -83,7 +83,7 @@ impl Bench {
 
     fn write_group(&self) {
         let index = self.index();
-        index.finish(&mut index.adding(), |_| true).unwrap();
+        index.finish(&mut index.adding().writing, |_| true).unwrap();
         self.write_full();
         index.store.write().fill();
         self.write_full();
