@@ -108,11 +108,12 @@ fn say_whole(report: &Report, service: Option<String>, seconds: f64, json: bool,
     }
     let megabytes = report.bytes as f64 / 1e6;
     printer.data(format!(
-        "{}: {} entries and {} signatures in {} chunks, up to {}; {megabytes:.1} MB in {seconds:.2} s ({:.0} MB/s)",
+        "{}: {} entries and {} signatures in {} {}, up to {}; {megabytes:.1} MB in {seconds:.2} s ({:.0} MB/s)",
         printer.paint(Tone::Good, "valid"),
         report.entries,
         report.signatures,
         report.chunks,
+        if report.chunks == 1 { "chunk" } else { "chunks" },
         report.last,
         megabytes / seconds.max(1e-9)
     ));

@@ -65,9 +65,11 @@ fn argument(text: &str) -> Result<(String, Value), Failure> {
         let path = Path::new(value);
         Value::String(fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e))?)
     } else {
-        // An id of digits alone is a text, as every id is.
-        let number = value.len() == 64 && value.bytes().all(|b| b.is_ascii_digit());
-        serde_json::from_str(value).ok().filter(|_| !number).unwrap_or_else(|| Value::String(value.to_owned()))
+        // An id of digits alone is a text, as every id is; and so is 1.10, a version: no action has fractions.
+        let id = value.len() == 64 && value.bytes().all(|b| b.is_ascii_digit());
+        let fraction = |json: &Value| json.is_f64();
+        let json = serde_json::from_str(value).ok().filter(|json| !id && !fraction(json));
+        json.unwrap_or_else(|| Value::String(value.to_owned()))
     };
     Ok((key.to_owned(), value))
 }
@@ -180,6 +182,9 @@ mod tests {
         let digits = "1".repeat(64);
         for (text, key, value) in [
             ("a=1".to_owned(), "a", json!(1)),
+            ("version=1.10".into(), "version", json!("1.10")),
+            (format!("id={}e5", "1".repeat(62)), "id", json!(format!("{}e5", "1".repeat(62)))),
+            ("a=-3".into(), "a", json!(-3)),
             ("a={\"b\": []}".into(), "a", json!({"b": []})),
             ("a=x@y=z".into(), "a", json!("x@y=z")),
             ("a=".into(), "a", json!("")),
