@@ -214,7 +214,7 @@ mod tests {
             for _ in 0..1_000 {
                 judged(&patience, member(1), FIVE, bill.clone()).await;
             }
-            assert_eq!(waits(&patience, member(1)).await.is_zero(), false);
+            assert!(!waits(&patience, member(1)).await.is_zero());
             assert_eq!(begun.elapsed(), 1_000 * FIVE * share - FREE);
         }
     }

@@ -34,25 +34,26 @@ use fresh::{Fresh, Gathered};
 use names::{NAME_BYTES, Name, Names};
 use search::Search;
 
-use crate::background;
+use crate::background::{self, Rank};
 
 /// How this index is made. Another one is built anew; whoever changes what is in it (an adapter's terms, too) counts on.
 const VERSION: &[u8] = b"3";
 const VERSION_KEY: &[u8] = b"version";
 /// Bytes of index blocks kept in memory.
 const CACHE_BYTES: u64 = 32 << 20;
-/// Bytes of what is fresh, about: a group is written when there are so many.
-const FRESH_BYTES_MAX: usize = 16 << 20;
+/// Bytes of what is fresh, about: a group is written when there are so many. The disk has it in one piece, for which the log's syncs
+/// wait: 4 MiB are felt by a few calls every few seconds, and 16 by more than one in a hundred.
+const FRESH_BYTES_MAX: usize = 4 << 20;
 /// Less than this is not worth a group when the node stops: it is read from the ledger again in no time.
 const FRESH_BYTES_KEPT: usize = 1 << 20;
 /// Files of the index that stay open.
 const FILES_MAX: usize = 128;
 /// Groups of rows that lie side by side before they are merged: each is one more place to look for a row, and fewer
 /// would be merged more often.
-const RUNS_MAX: u8 = 12;
+const RUNS_MAX: u8 = 48;
 /// Bytes of one merged file. What a merge leaves behind goes with the next one, so this bounds what is on disk twice: about
-/// 12 groups and as many of these.
-const MERGED_BYTES: u64 = 8 << 20;
+/// 48 groups and half as many of these. It goes to disk in one piece, too.
+const MERGED_BYTES: u64 = 4 << 20;
 
 /// The index on disk does not serve. It may be deleted while the node is down: it is built again from the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +131,7 @@ impl Index {
         // The store's own thread, which merges groups, has the rank of the one that opens it.
         let opened = thread::scope(|scope| {
             let open = || {
-                background::step_back();
+                background::step_back(Rank::Last);
                 open_current(dir)
             };
             scope.spawn(open).join()
@@ -211,7 +212,7 @@ impl Index {
             self.store.write().fill();
             let store = self.store.clone();
             let write = move || {
-                background::step_back();
+                background::step_back(Rank::Behind);
                 store.write_group()
             };
             adding.writing =
