@@ -137,8 +137,8 @@ impl Governance {
     }
 }
 
-/// Asks every ballot. One that fails is no vote, and one that took too long before is not asked again: a ballot may cost
-/// the network its time once, not with each ballot of another.
+/// Asks every ballot. One that fails is no vote, and one that took all its time before is not asked again: a ballot may cost the
+/// network all that once, not with each ballot of another. What it costs each time is charged to its member (`Job::author`).
 fn vote(
     scripts: &Scripts<'_>,
     info: &ProposalInfo,
