@@ -16,8 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After a look it rests so many times as long as that took …
 const RESTS: u32 = 19;
-/// … but no longer than this: what a policy delays is not much later for that.
-const REST_MAX: Duration = Duration::from_secs(60);
+/// … but no longer than this, for what a policy delays waits for it, too.
+const REST_MAX: Duration = Duration::from_secs(10);
 
 /// Runs until cancelled.
 pub async fn run(deciding: Deciding, stop: CancellationToken) {

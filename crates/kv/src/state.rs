@@ -128,11 +128,10 @@ impl State {
                 rows += rows_of(writes);
                 rows <= READ_AHEAD
             });
+            let fitting = fitting.count();
             // One that is too large alone is not read ahead.
-            let (now, later) = rest.split_at(fitting.count().max(1));
-            if now.len() > 1 {
-                self.read_ahead(now);
-            }
+            self.read_ahead(&rest[..fitting]);
+            let (now, later) = rest.split_at(fitting.max(1));
             for (seqno, writes) in now {
                 self.apply(*seqno, writes);
             }

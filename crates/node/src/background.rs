@@ -3,22 +3,12 @@
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 
-/// What goes before a thread, and before those that it starts.
-#[derive(Clone, Copy)]
-pub enum Rank {
-    /// All that has the usual rank. A tenth of a core that others want, too: somebody waits for it in the end.
-    Behind,
-    /// Everything: a hundredth of a core.
-    Last,
-}
+/// Behind all that has the usual rank, and before what members' scripts make of their time.
+const NICE: i32 = 10;
 
-/// From now on whatever else wants a core goes before this thread.
-pub fn step_back(rank: Rank) {
-    let nice = match rank {
-        Rank::Behind => 10,
-        Rank::Last => 19,
-    };
-    if let Err(error) = setpriority_process(Some(gettid()), nice) {
+/// From now on whatever else wants a core goes before this thread, and before those that it starts.
+pub fn step_back() {
+    if let Err(error) = setpriority_process(Some(gettid()), NICE) {
         tracing::warn!(%error, "background work has the rank of everything else");
     }
 }

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use ledger::tables::{LEDGER_FILES, SNAPSHOT_WANTED};
 
 use super::{Folder, Pace, SnapshotError, io_error};
-use crate::background::{self, Rank};
+use crate::background;
 use crate::history::Archive;
 
 /// A snapshot is taken once the ledger has grown so much since the last one: about a second of a later start …
@@ -47,7 +47,7 @@ pub struct Taker {
 impl Taker {
     /// Runs until `stop` is closed, which is once the ledger file is complete.
     pub fn run(mut self, stop: &Receiver<()>) -> Result<(), Fault> {
-        background::step_back(Rank::Behind);
+        background::step_back();
         if let Some(last) = self.last {
             show(last);
         }

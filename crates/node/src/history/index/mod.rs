@@ -34,7 +34,7 @@ use fresh::{Fresh, Gathered};
 use names::{NAME_BYTES, Name, Names};
 use search::Search;
 
-use crate::background::{self, Rank};
+use crate::background;
 
 /// How this index is made. Another one is built anew; whoever changes what is in it (an adapter's terms, too) counts on.
 const VERSION: &[u8] = b"3";
@@ -48,11 +48,10 @@ const FRESH_BYTES_MAX: usize = 4 << 20;
 const FRESH_BYTES_KEPT: usize = 1 << 20;
 /// Files of the index that stay open.
 const FILES_MAX: usize = 128;
-/// Groups of rows that lie side by side before they are merged: each is one more place to look for a row, and fewer
+/// Groups of rows that lie side by side before a merge begins: each is one more place to look for a row, and fewer
 /// would be merged more often.
 const RUNS_MAX: u8 = 48;
-/// Bytes of one merged file. What a merge leaves behind goes with the next one, so this bounds what is on disk twice: about
-/// 48 groups and half as many of these. It goes to disk in one piece, too.
+/// Bytes of one merged file, which goes to disk in one piece, too. What a merge leaves behind goes with the next one.
 const MERGED_BYTES: u64 = 4 << 20;
 
 /// The index on disk does not serve. It may be deleted while the node is down: it is built again from the ledger.
@@ -131,7 +130,7 @@ impl Index {
         // The store's own thread, which merges groups, has the rank of the one that opens it.
         let opened = thread::scope(|scope| {
             let open = || {
-                background::step_back(Rank::Last);
+                background::step_back();
                 open_current(dir)
             };
             scope.spawn(open).join()
@@ -212,7 +211,7 @@ impl Index {
             self.store.write().fill();
             let store = self.store.clone();
             let write = move || {
-                background::step_back(Rank::Behind);
+                background::step_back();
                 store.write_group()
             };
             adding.writing =
