@@ -133,6 +133,7 @@ impl Deciding {
     /// again. What else is committed meanwhile says nothing.
     async fn overtaken(&self, number: u64) {
         let mut status = self.node.watch();
+        // Nothing that waits in here: who tells the status would wait, too. The row is in memory.
         let seen = status.wait_for(|_| {
             let snapshot = self.node.snapshot();
             let last = Decision::last(self.gov.decisions(), &Tx::new(snapshot.state()));

@@ -40,8 +40,7 @@ pub async fn run(deciding: Deciding, stop: CancellationToken) {
             let begun = Instant::now();
             let settled = deciding.decide(None, act).await;
             // Nobody waits for it, and ballots that are dear make it so every time: it has a twentieth of a core, like scripts that fail.
-            let rest = (begun.elapsed() * RESTS).min(REST_MAX);
-            look.reset_after(rest.max(LOOK_EVERY));
+            look.reset_after(rest_after(begun.elapsed()));
             match settled {
                 Ok((proposal, Some(place))) => {
                     tracing::info!(proposal = proposal.proposal_id, state = ?proposal.proposal_state, %place, "decided by time");
@@ -54,6 +53,11 @@ pub async fn run(deciding: Deciding, stop: CancellationToken) {
     }
 }
 
+/// How long it rests after a look that took so long.
+fn rest_after(took: Duration) -> Duration {
+    (took * RESTS).clamp(LOOK_EVERY, REST_MAX)
+}
+
 /// The open proposal that comes after `last`, by id; after the last one the first.
 fn next_open(deciding: &Deciding, last: &str) -> Option<String> {
     let snapshot = deciding.node.snapshot();
@@ -61,4 +65,16 @@ fn next_open(deciding: &Deciding, last: &str) -> Option<String> {
     let open = proposals.into_iter().filter(|proposal| proposal.proposal_state == ProposalState::Open);
     let open: Vec<String> = open.map(|proposal| proposal.proposal_id).collect();
     open.iter().find(|id| id.as_str() > last).or(open.first()).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_has_a_twentieth_of_the_time_unless_that_were_too_late() {
+        assert_eq!(rest_after(Duration::from_millis(5)), LOOK_EVERY);
+        assert_eq!(rest_after(Duration::from_millis(200)), Duration::from_millis(3_800));
+        assert_eq!(rest_after(Duration::from_secs(1)), REST_MAX);
+    }
 }
