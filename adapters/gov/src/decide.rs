@@ -253,7 +253,103 @@ fn beyond_this_version(writes: &WriteSet, version: &State) -> Option<&'static st
 
 #[cfg(test)]
 mod tests {
+    use adapter::{LedgerId, NoService, Plumbing, Role, Status, Submission};
+    use base::{NodeId, View};
+    use kv::{NoHistory, Snapshot, Tables};
+    use tokio::sync::mpsc;
+    use tokio::task::JoinHandle;
+
     use super::*;
+    use crate::{Founding, Joining};
+
+    /// A node whose road is the test: it sees what is submitted, and says what becomes of it.
+    struct Road {
+        deciding: Deciding,
+        state: State,
+        plumbing: Plumbing,
+        submitted: mpsc::UnboundedReceiver<Submission>,
+    }
+
+    impl Road {
+        fn new() -> Self {
+            let tables = Tables::new();
+            let founding = Founding { members: Vec::new(), constitution: String::new(), code: None };
+            let gov = Gov::new(LedgerId(0), founding, Joining::default(), crate::watched(), &tables).unwrap();
+            let state = State::new(Arc::new(tables), Arc::new(NoHistory));
+            let status = Status {
+                id: NodeId(Digest::ZERO),
+                role: Role::Backup { primary: None },
+                view: View(1),
+                committed: TxId { view: View(1), seqno: Seqno(0) },
+                root: Digest::ZERO,
+                transactions: 0,
+                voters: vec![1],
+                learners: Vec::new(),
+            };
+            let (submit, submitted) = mpsc::unbounded_channel();
+            let road = move |submission| drop(submit.send(submission));
+            let plumbing = Plumbing::new(Snapshot::of(state.clone()), status, Arc::new(NoService), road);
+            Self { deciding: Deciding::new(Arc::new(gov), plumbing.node.clone()), state, plumbing, submitted }
+        }
+
+        /// Decides on a row that means nothing.
+        fn decide(&self) -> JoinHandle<Result<((), Option<TxId>), Undecided>> {
+            let deciding = self.deciding.clone();
+            let act = |gov: &Gov, tx: &mut Tx<'_>, _: &At<'_>| {
+                tx.put(gov.governance.tables().members_info, &b"who"[..], &b"{}"[..]);
+                Ok(Outcome { answer: (), effects: Vec::new(), log: Vec::new() })
+            };
+            tokio::spawn(async move { deciding.decide(None, act).await })
+        }
+
+        /// Something is committed, and this is the number of the last decision by then.
+        fn publish(&mut self, number: u64) {
+            let mut tx = Tx::new(&self.state);
+            Decision { number, time: 0 }.write(self.deciding.gov.decisions(), &mut tx);
+            let writes = tx.finish().writes;
+            self.state.apply(self.state.seqno().next(), &writes);
+            self.plumbing.publish(Snapshot::of(self.state.clone()));
+            self.plumbing.status.send_modify(|status| status.committed.seqno = self.state.seqno());
+        }
+
+        /// The next decision that is submitted: its number, and where it is told what became of it.
+        async fn next(&mut self) -> (u64, impl FnOnce(Result<Submitted, Reject>)) {
+            let Submission { work, answer } = self.submitted.recv().await.unwrap();
+            (Change::decode(&work.body).unwrap().number(), move |became| answer.send(became).unwrap())
+        }
+    }
+
+    fn overtaken() -> Result<Submitted, Reject> {
+        Err(Reject::new(Blame::Conflict, 0, "something else was decided meanwhile"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_decision_that_lost_a_race_waits_for_the_one_that_overtook_it() {
+        let mut road = Road::new();
+        road.publish(6);
+        let decided = road.decide();
+        let (number, answer) = road.next().await;
+        assert_eq!(number, 7);
+        answer(overtaken());
+        // What else is committed meanwhile says nothing.
+        for _ in 0..2 {
+            tokio::time::sleep(OVERTAKEN / 5).await;
+            road.publish(6);
+        }
+        tokio::time::sleep(OVERTAKEN / 5).await;
+        assert!(road.submitted.is_empty(), "judged before it is seen by what, it would be overtaken again");
+        road.publish(7);
+        let seen = tokio::time::Instant::now();
+        let (number, answer) = road.next().await;
+        assert_eq!((number, seen.elapsed()), (8, Duration::ZERO));
+        // What overtook it may be on its way for long, or lost with its primary.
+        answer(overtaken());
+        let (number, answer) = road.next().await;
+        assert_eq!((number, seen.elapsed()), (8, OVERTAKEN));
+        let txid = TxId { view: View(1), seqno: Seqno(9) };
+        answer(Ok(Submitted::Committed { txid, reply: Bytes::new() }));
+        assert_eq!(decided.await.unwrap().unwrap(), ((), Some(txid)));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_is_kept_for_a_while_and_not_by_who_waits_for_ever() {
