@@ -155,6 +155,12 @@ class Consortium:
         with urllib.request.urlopen(self.ready[place]["nodes"][0]["http"] + "/node/status", timeout=3) as answer:
             return json.load(answer)
 
+    def secret(self, place):
+        """From which entry on the newest ledger secret is in force that a node has; 0 if it never got another than the first."""
+        with urllib.request.urlopen(self.ready[place]["nodes"][0]["http"] + "/node/metrics", timeout=3) as answer:
+            told = answer.read().decode()
+        return next((int(float(line.split()[1])) for line in told.splitlines() if line.startswith("coco_ledger_secret_seqno ")), 0)
+
     def primary(self, among=None):
         """The place of the node that leads, as the others say."""
         def leader():
@@ -292,9 +298,14 @@ def a_node_whose_lease_runs_out_does_not_vote_until_it_attests_again(world):
     world.spaces.cut_off(place)
     others = [here for here in world.ready if here != place]
     until(lambda: world.nodes(others[0])[node]["counted"] != "voter", "the lease of the node that is cut off runs out", 2 * PATIENCE)
+    # The ledger gets a new secret, which is not for it: it is handed that once it has attested.
+    before = world.secret(others[0])
+    world.decide([{"name": "trigger_ledger_rekey", "args": None}], others[0])
+    until(lambda: world.secret(others[0]) > before, "a new ledger secret")
     world.spaces.connect(place)
     until(lambda: world.nodes(others[0])[node]["counted"] == "voter", "it comes back by attesting again")
     world.level(place)
+    assert world.secret(place) == world.secret(others[0])
 
 
 @case

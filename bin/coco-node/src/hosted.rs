@@ -21,7 +21,7 @@ use node::{Adapters, Prepared};
 use secp256k1::SecretKey;
 use serde::Deserialize;
 
-use crate::joining::evidence;
+use crate::joining::Platform;
 use row::Row;
 
 /// The kinds of ledgers that this binary knows.
@@ -31,7 +31,13 @@ pub struct Kinds {
 }
 
 /// Governance, which every node has, and what members may open beside it.
-pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, prepared: &Prepared) -> anyhow::Result<Adapters> {
+pub fn adapters(
+    dir: &Path,
+    file: &NodeFile,
+    identity: &Identity,
+    platform: &Platform,
+    prepared: &Prepared,
+) -> anyhow::Result<Adapters> {
     let host = Arc::new(Kinds { accounts: accounts(dir, file)? });
     let members = match &identity.past {
         Past::Founded { members, .. } => members.as_slice(),
@@ -42,9 +48,9 @@ pub fn adapters(dir: &Path, file: &NodeFile, identity: &Identity, prepared: &Pre
     let founding = Founding {
         members: members.iter().map(founder).collect(),
         constitution: governance::constitution::DEFAULT.to_owned(),
-        code: evidence::own_code()?,
+        code: platform.own_code()?,
     };
-    let joining = Joining { dual_signatures: signs_twice(file, identity), attester: Some(evidence::attester()) };
+    let joining = Joining { dual_signatures: signs_twice(file, identity), attester: Some(platform.attester()) };
     let gov = Gov::new(LedgerId(0), founding, joining, gov::apart(), &prepared.tables)?;
     Ok(Adapters { governance: Arc::new(gov.hosting(host.clone())), host })
 }

@@ -16,7 +16,8 @@ use anyhow::{Context, anyhow};
 use base::NodeId;
 use crypto::Certificate;
 use development::{FounderFile, Identity, Joined, Membership, NodeFile, Past, keep_ledger_secrets};
-use node::{Founder, KeepSecrets, Origin, Secrets, Settings};
+use joining::{Again, Platform};
+use node::{AskSecrets, Founder, KeepSecrets, Origin, Secrets, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -54,9 +55,10 @@ fn run() -> anyhow::Result<()> {
     tracing::warn!(pid = std::process::id(), "virtual TEE: nothing on this machine is protected from its operator");
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
+    let platform = Platform::new(file.endorsements.clone());
     let identity = match &file.origin {
         development::Origin::Founder(_) => Identity::open(&dir)?,
-        development::Origin::Joiner(join) => match joining::identity(&dir, &file, join, &stop)? {
+        development::Origin::Joiner(join) => match joining::identity(&dir, &file, join, &platform, &stop)? {
             Some(identity) => identity,
             None => return Ok(()),
         },
@@ -68,9 +70,9 @@ fn run() -> anyhow::Result<()> {
         return Ok(());
     }
     let prepared = node::prepare()?;
-    let adapters = hosted::adapters(&dir, &file, &identity, &prepared)?;
+    let adapters = hosted::adapters(&dir, &file, &identity, &platform, &prepared)?;
     let settings = settings(&dir, &file, &identity)?;
-    node::run(&settings, secrets(&dir, identity)?, prepared, adapters, &stop)?;
+    node::run(&settings, secrets(&dir, &file, identity, platform, &stop)?, prepared, adapters, &stop)?;
     Ok(())
 }
 
@@ -122,17 +124,30 @@ fn founders(file: &FounderFile, certificates: &[(NodeId, String)]) -> anyhow::Re
     file.nodes.iter().map(founder).collect()
 }
 
-fn secrets(dir: &Path, identity: Identity) -> anyhow::Result<Secrets> {
+fn secrets(
+    dir: &Path,
+    file: &NodeFile,
+    identity: Identity,
+    platform: Platform,
+    stop: &CancellationToken,
+) -> anyhow::Result<Secrets> {
     let Identity { node_key, node_certificate, service_key, service_certificate, ledger_secrets, past: _ } = identity;
+    let node_key = Arc::new(node_key);
+    let (service, own) = (certificate(&service_certificate)?, certificate(&node_certificate)?);
     let dir = dir.to_owned();
     let keep: KeepSecrets = Box::new(move |secrets| keep_ledger_secrets(&dir, secrets).map_err(Fault::new));
+    let (doors, peer) = (Again::doors(file), file.peer.to_string());
+    let again = Again { platform, doors, service: service.clone(), own: own.clone(), key: node_key.clone(), peer };
+    let stop = stop.clone();
+    let ask: AskSecrets = Box::new(move || again.secrets(&stop));
     Ok(Secrets {
-        node_key: Arc::new(node_key),
+        node_key,
         service_key,
         ledger_secrets,
         keep,
-        service_certificate: certificate(&service_certificate)?,
-        node_certificate: certificate(&node_certificate)?,
+        ask,
+        service_certificate: service,
+        node_certificate: own,
     })
 }
 

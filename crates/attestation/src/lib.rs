@@ -29,7 +29,8 @@
 //! | [`vbs`] | reports of Windows enclaves |
 //! | [`virtual_tee`] | statements of a node without hardware: for development, and only where a policy says so |
 //!
-//! Beside it, [`gather`] asks the platform that the process runs on for such evidence, and [`ra_tls`] reads certificates that carry it.
+//! Beside it, [`gather`] asks the platform that the process runs on for such evidence, [`fetch`] says what else has to be had so that it is
+//! believed, and [`ra_tls`] reads certificates that carry it.
 #![deny(unsafe_code)]
 
 pub mod amd;
@@ -38,6 +39,7 @@ mod binding;
 pub mod cca;
 mod claims;
 mod code;
+pub mod fetch;
 mod formats;
 pub mod gather;
 pub mod intel;

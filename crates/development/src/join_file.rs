@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::NodeFile;
 
 /// A URL is never longer.
-const URL_BYTES_MAX: usize = 512;
+pub(crate) const URL_BYTES_MAX: usize = 512;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

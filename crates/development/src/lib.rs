@@ -45,5 +45,5 @@ pub use joined::{Fetched, Joined, JoinedLedger, Joining, JoiningState, Membershi
 pub use layout::{Layout, NodeLayout};
 pub use network::{ETHEREUM, HostedLedger, Network, NetworkNode, Plan, create};
 pub use newcomer::{Newcomer, newcomer};
-pub use node_file::{FounderFile, LedgerFile, LedgerKind, NodeFile, Origin, PeerFile, Signing};
+pub use node_file::{EndorsementServices, FounderFile, LedgerFile, LedgerKind, NodeFile, Origin, PeerFile, Signing};
 pub use ports::{Ports, in_use};

@@ -14,8 +14,8 @@ use crate::files::{self, Readers};
 use crate::identity::{Identity, Parts};
 use crate::ports::Ports;
 use crate::{
-    ACCOUNTS, DEFAULT_GENESIS, Error, FounderFile, Layout, LedgerFile, LedgerKind, NodeFile, Origin, PeerFile, Signing,
-    chain_id,
+    ACCOUNTS, DEFAULT_GENESIS, EndorsementServices, Error, FounderFile, Layout, LedgerFile, LedgerKind, NodeFile,
+    Origin, PeerFile, Signing, chain_id,
 };
 
 /// A development network has three members, each with its key in the directory.
@@ -268,6 +268,7 @@ fn write_nodes(layout: &Layout, plan: &Plan, people: &People) -> Result<(), Erro
             http: ports.take(layout.dir())?,
             governance: *governance,
             peer: *peer,
+            endorsements: EndorsementServices::default(),
             archive: false,
             origin: Origin::Founder(founder),
             ledgers: vec![

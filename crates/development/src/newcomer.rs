@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::files::{self, Readers};
 use crate::ports::Ports;
-use crate::{Error, JoinFile, Layout, NodeFile, NodeLayout, Origin};
+use crate::{EndorsementServices, Error, JoinFile, Layout, NodeFile, NodeLayout, Origin};
 
 /// What a new node is told.
 #[derive(Clone, Debug)]
@@ -24,6 +24,7 @@ pub struct Newcomer {
     pub constitution: Option<String>,
     /// JSON.
     pub node_data: Option<String>,
+    pub endorsements: EndorsementServices,
 }
 
 /// Writes `node.toml` and the service's certificate. Keys the node makes by itself.
@@ -44,6 +45,7 @@ pub fn newcomer(dir: &Path, new: &Newcomer) -> Result<NodeFile, Error> {
         http: ports.take(dir)?,
         peer: ports.take(dir)?,
         archive: false,
+        endorsements: new.endorsements.clone(),
         origin: Origin::Joiner(JoinFile {
             network: new.network.clone(),
             service_certificate: certificate.file_name().map(Into::into).unwrap_or_default(),

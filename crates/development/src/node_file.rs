@@ -7,7 +7,7 @@ use base::NodeId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::files::{self, Readers};
-use crate::join_file::JoinFile;
+use crate::join_file::{JoinFile, URL_BYTES_MAX};
 use crate::{Error, NodeLayout};
 
 /// The settings of one node, as they stand in its `node.toml`.
@@ -21,9 +21,41 @@ pub struct NodeFile {
     pub peer: SocketAddr,
     /// Whether the node keeps every version of its state.
     pub archive: bool,
+    /// Who has what vouches for this node's evidence.
+    pub endorsements: EndorsementServices,
     pub origin: Origin,
     /// Where this node serves which ledger. One that is not named is served where members decided, or where a node that joined chose.
     pub ledgers: Vec<LedgerFile>,
+}
+
+/// Services that have what a vendor signs about this machine. What they say is verified by whoever is shown the evidence, so they are
+/// believed nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndorsementServices {
+    /// Intel's, or a cache of it: `https://host[:port]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pccs: Option<String>,
+    /// AMD's, or a cache of it: `https://host[:port]`. Hosts often hand over all that is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kds: Option<String>,
+}
+
+impl EndorsementServices {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (name, url) in [("pccs", &self.pccs), ("kds", &self.kds)] {
+            let Some(url) = url else { continue };
+            let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+            if host.is_empty() || url.len() > URL_BYTES_MAX || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(format!("`{name}` is {url:?}, and a service is like https://localhost:8081"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How the node comes to its network.
@@ -122,6 +154,8 @@ struct Written {
     signing: Option<Signing>,
     #[serde(default)]
     archive: bool,
+    #[serde(default, skip_serializing_if = "EndorsementServices::is_none")]
+    endorsements: EndorsementServices,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     join: Option<JoinFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -155,6 +189,7 @@ impl NodeFile {
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
+        self.endorsements.check()?;
         match &self.origin {
             Origin::Founder(founder) => founder.check(self.peer)?,
             Origin::Joiner(join) => join.check(self)?,
@@ -185,16 +220,16 @@ impl FounderFile {
 
 impl Written {
     fn of(file: &NodeFile) -> Self {
-        let NodeFile { http, governance, peer, archive, origin, ledgers } = file.clone();
+        let NodeFile { http, governance, peer, archive, endorsements, origin, ledgers } = file.clone();
         let (number, signing, nodes, peer, join) = match origin {
             Origin::Founder(FounderFile { number, signing, nodes }) => (Some(number), Some(signing), nodes, None, None),
             Origin::Joiner(join) => (None, None, Vec::new(), Some(peer), Some(join)),
         };
-        Self { number, http, governance, peer, signing, archive, join, nodes, ledgers }
+        Self { number, http, governance, peer, signing, archive, endorsements, join, nodes, ledgers }
     }
 
     fn settled(self) -> Result<NodeFile, String> {
-        let Self { number, http, governance, peer, signing, archive, join, nodes, ledgers } = self;
+        let Self { number, http, governance, peer, signing, archive, endorsements, join, nodes, ledgers } = self;
         let (peer, origin) = match (number, join) {
             (Some(number), None) => {
                 let own = nodes.iter().find(|node| node.number == number).map(|node| node.peer);
@@ -223,7 +258,7 @@ impl Written {
                 );
             }
         };
-        Ok(NodeFile { http, governance, peer, archive, origin, ledgers })
+        Ok(NodeFile { http, governance, peer, archive, endorsements, origin, ledgers })
     }
 }
 
@@ -302,6 +337,19 @@ listen = "10.0.0.4:8545"
         let shown = read(&hidden.replace("[join]", "[join]\npublished = \"node4.example\"")).unwrap();
         let Origin::Joiner(join) = &shown.origin else { panic!("it joins") };
         assert_eq!(join.published_host(&shown), "node4.example");
+    }
+
+    #[test]
+    fn either_is_told_who_vouches_for_its_machine() {
+        let told = "archive = false\n[endorsements]\npccs = \"https://localhost:8081\"\n";
+        for (file, at) in [(GOOD, "[[nodes]]"), (JOINS, "[join]")] {
+            let services = read(&file.replacen(at, &format!("{told}{at}"), 1)).unwrap().endorsements;
+            assert_eq!((services.pccs.as_deref(), services.kds), (Some("https://localhost:8081"), None));
+            for bad in ["localhost:8081", "https://", "https://a b", "ftp://a"] {
+                let bad = told.replace("https://localhost:8081", bad);
+                assert!(refused(&file.replacen(at, &format!("{bad}{at}"), 1)).contains("`pccs`"), "{bad}");
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use development::{
-    ETHEREUM, FounderFile, Identity, Layout, Network, Newcomer, NodeFile, Origin, Past, Plan, create, newcomer,
+    ETHEREUM, EndorsementServices, FounderFile, Identity, Layout, Network, Newcomer, NodeFile, Origin, Past, Plan,
+    create, newcomer,
 };
 
 fn founder(file: &NodeFile) -> &FounderFile {
@@ -146,6 +147,7 @@ fn a_newcomer_has_a_file_and_no_key() {
         published: None,
         constitution: None,
         node_data: Some("{}".into()),
+        endorsements: EndorsementServices::default(),
     };
     let file = newcomer(dir.path(), &new).unwrap();
     assert_eq!(NodeFile::read(dir.path()).unwrap(), file);

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// The most that a request may take: evidence with its endorsements is the most of it.
-pub const REQUEST_BYTES_MAX: usize = 256 << 10;
+/// The most that a request may take. Most of it is evidence with its endorsements, in hexadecimal in base64: that of a TD has some 60 KiB, and
+/// the log of what its firmware measured up to 200.
+pub const REQUEST_BYTES_MAX: usize = 512 << 10;
 
 /// What the joining node says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -161,11 +161,16 @@ pub fn receive(
     let sealed = for_nodes.get(&own.to_string()).and_then(|secrets| secrets.iter().find(|it| it.version.is_none()));
     let sealed = sealed.ok_or(SecretError::NotForThisNode)?;
     let new = Secret::from_slice(&hpke::open(key, &purpose(own, first), &sealed.encrypted_secret.0)?)?;
-    // So every node has the same one, and whoever has it can go back.
-    let broken = SecretError::Chain(first);
-    match previous(historical, &new)? {
-        Some(before) if before.first == first && before.secret.expose() == old.expose() => Ok(new),
-        _ => Err(broken),
+    check_follows(historical, &new, (first, old))?;
+    Ok(new)
+}
+
+/// Whether `new` opens the secret before it, which begins at `first`, out of the row that came with it: so every node has the same one,
+/// and whoever has it can go back.
+pub fn check_follows(historical: &[u8], new: &Secret, (first, old): (Seqno, &Secret)) -> Result<(), SecretError> {
+    match previous(historical, new)? {
+        Some(before) if before.first == first && before.secret.expose() == old.expose() => Ok(()),
+        _ => Err(SecretError::Chain(first)),
     }
 }
 

@@ -9,6 +9,9 @@
 //!                                                                                             └ rolled back ─▶ dropped
 //! ```
 //!
+//! A node whose lease had run out at entry k finds nothing for it there. It stops there until it has proved itself anew and was handed
+//! all secrets that there are, as a node that joins is; then it goes on.
+//!
 //! What is kept is sealed on this node's disk before the batch that brought it goes to the ledger file: so whatever the file has opens
 //! at the next start. What a primary only hopes for is in a value of its own, which goes with the batch and is dropped with it.
 
@@ -31,6 +34,10 @@ use crate::nodes::Nodes;
 
 /// Seals all secrets where the node finds them at its next start, and returns when they are there for good.
 pub type KeepSecrets = Box<dyn Fn(&[(Seqno, Secret)]) -> Result<(), Fault> + Send + Sync>;
+
+/// Proves this node anew to its network, and gives all secrets that it is handed then, ascending. Waits for it as long as there is hope;
+/// an error when there is none, or when the node is to stop.
+pub type AskSecrets = Box<dyn Fn() -> Result<Vec<(Seqno, Secret)>, Fault> + Send + Sync>;
 
 /// The rows that bring a secret: the one before under it, and itself for each node.
 type Bringing<'w> = (&'w [u8], &'w [u8]);
@@ -77,6 +84,7 @@ pub struct LedgerSecrets {
     node: Arc<KeyPair>,
     tables: SecretTables,
     keep: KeepSecrets,
+    ask: AskSecrets,
 }
 
 impl LedgerSecrets {
@@ -86,11 +94,12 @@ impl LedgerSecrets {
         node: Arc<KeyPair>,
         tables: SecretTables,
         keep: KeepSecrets,
+        ask: AskSecrets,
     ) -> Result<Self, Fault> {
         let keys = LedgerKeys::holding(held)
             .map_err(Fault::new)?
             .ok_or_else(|| Fault::new("this node does not hold the ledger secret that the service began with"))?;
-        Ok(Self { keys: Arc::new(keys), node, tables, keep })
+        Ok(Self { keys: Arc::new(keys), node, tables, keep, ask })
     }
 
     pub fn keys(&self) -> &Arc<LedgerKeys> {
@@ -103,11 +112,29 @@ impl LedgerSecrets {
         if self.keys.begins_at(entry.next()) {
             return Ok(());
         }
-        let failed = |error| Fault::new(Unheld { entry, source: error });
-        if let Some(secret) = self.brought(&self.keys, writes).map_err(failed)? {
-            let fork = self.keys.fork();
-            fork.add(entry.next(), &secret).map_err(Fault::new)?;
-            self.commit(&fork)?;
+        let fork = self.keys.fork();
+        match self.brought(&self.keys, writes) {
+            Ok(None) => return Ok(()),
+            Ok(Some(secret)) => fork.add(entry.next(), &secret).map_err(Fault::new)?,
+            Err(SecretError::NotForThisNode) => self.catch_up(&fork, entry, writes)?,
+            Err(error) => return Err(unusable(entry, error)),
+        }
+        self.commit(&fork)
+    }
+
+    /// Adds to a fork what this node was not given: the secret that an entry brings, and those that came later.
+    fn catch_up(&self, fork: &LedgerKeys, entry: Seqno, writes: &WriteSet) -> Result<(), Fault> {
+        tracing::warn!(%entry, "the ledger has a new secret, and this node was given none: it has to prove itself anew");
+        let handed = (self.ask)()?;
+        let (first, old) = self.keys.newest();
+        let missed = handed.iter().skip_while(|(begins, _)| *begins <= first);
+        let brought = missed.clone().next().filter(|(begins, _)| *begins == entry.next());
+        let (_, brought) = brought.ok_or_else(|| unusable(entry, SecretError::NotForThisNode))?;
+        if let Some((historical, _)) = self.tables.rows(writes).map_err(|error| unusable(entry, error))? {
+            secrets::check_follows(historical, brought, (first, &old)).map_err(|error| unusable(entry, error))?;
+        }
+        for (begins, secret) in missed {
+            fork.add(*begins, secret).map_err(Fault::new)?;
         }
         Ok(())
     }
@@ -168,12 +195,8 @@ impl LedgerSecrets {
     }
 }
 
-/// An entry brought a secret that this node cannot have.
-#[derive(Debug, thiserror::Error)]
-#[error("entry {entry}: {source}; a node that is cut off so comes back as a new one, under a new key")]
-struct Unheld {
-    entry: Seqno,
-    source: SecretError,
+fn unusable(entry: Seqno, error: SecretError) -> Fault {
+    Fault::new(format!("the ledger secret that entry {entry} brings is of no use here: {error}"))
 }
 
 /// The secrets as of a primary's head: what is committed, and what its own batches will have brought.

@@ -49,7 +49,7 @@ pub fn seal(
 }
 
 /// All that there were: what the newest opens begins where the last rekey was.
-fn secrets(info: &NetworkInfo) -> anyhow::Result<Vec<(Seqno, Secret)>> {
+pub fn secrets(info: &NetworkInfo) -> anyhow::Result<Vec<(Seqno, Secret)>> {
     ensure!(
         info.ledger_secrets.contains_key(&1),
         "the network handed over no ledger secret that its ledger begins with"

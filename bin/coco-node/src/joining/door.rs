@@ -3,26 +3,29 @@
 //! Every answer has a deadline and a bound. What is wrong with the line, or with a node that has no primary, passes; what the
 //! network says about this node is final.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use base::NodeId;
 use crypto::{Certificate, KeyPair};
 use development::Door;
-use governance::join::Answer;
-use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1;
-use hyper::{Request, Response, header};
-use hyper_util::rt::TokioIo;
+use governance::join::{Answer, REQUEST_BYTES_MAX};
+use governance::nodes::Lease;
+use hyper::http::response::Parts;
+use hyper::{Request, header};
+use ledger::genesis::NodeStatus;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
+
+use super::http::exchange;
 
 /// To find a node at all.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -32,6 +35,8 @@ const DEADLINE: Duration = Duration::from_secs(70);
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// A constitution has a mebibyte at most.
 const CONSTITUTION_BYTES_MAX: usize = 2 << 20;
+/// What a node showed when it joined is in it.
+const STANDING_BYTES_MAX: usize = 2 * REQUEST_BYTES_MAX;
 const VERSION: &str = "api-version=2024-07-01";
 
 /// What came of a question.
@@ -43,6 +48,13 @@ pub enum Asked<T> {
     Later(String),
     /// Asking again is of no use.
     Refused(Refusal),
+}
+
+/// How a node stands with the network.
+#[derive(Deserialize)]
+pub struct Standing {
+    pub status: NodeStatus,
+    pub lease: Option<Lease>,
 }
 
 /// The network's own words.
@@ -74,12 +86,16 @@ impl Client {
         self.get(door, &path, CONSTITUTION_BYTES_MAX).await
     }
 
+    /// A node as the network has it.
+    pub async fn standing(&self, door: &Door, id: NodeId) -> Asked<Standing> {
+        let path = format!("/gov/service/nodes/{id}?{VERSION}");
+        self.get(door, &path, STANDING_BYTES_MAX).await.map(|body| read(&body))
+    }
+
     /// Asks to be let in.
     pub async fn join(&self, door: &Door, body: &str) -> Asked<Answer> {
         let asked = self.ask(door, "POST", "/node/join", body, ANSWER_BYTES_MAX).await;
-        asked.map(|body| {
-            serde_json::from_slice(&body).map_err(|error| format!("an answer that is not understood: {error}"))
-        })
+        asked.map(|body| read(&body))
     }
 
     /// What is at a path.
@@ -109,7 +125,10 @@ impl Client {
     ) -> Asked<Zeroizing<Vec<u8>>> {
         let answered = tokio::time::timeout(DEADLINE, self.exchange(door, method, path, body, bytes_max)).await;
         match answered {
-            Ok(Ok(Whole { status, location, body })) => judge(status, location.as_deref(), body),
+            Ok(Ok((answer, body))) => {
+                let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+                judge(answer.status.as_u16(), location, body)
+            }
             Ok(Err(error)) => Asked::Later(format!("{error:#}")),
             Err(_) => Asked::Later(format!("{} does not answer", door.authority())),
         }
@@ -122,23 +141,16 @@ impl Client {
         path: &str,
         body: &str,
         bytes_max: usize,
-    ) -> anyhow::Result<Whole> {
+    ) -> anyhow::Result<(Parts, Zeroizing<Vec<u8>>)> {
         let at = door.authority();
         let stream = self.connect(door).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, &at)
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.to_owned())?;
-        // The connection ends with the last handle on it.
-        let exchange = async move {
-            let answer = sender.send_request(request).await?;
-            Whole::read(answer, bytes_max).await
-        };
-        let (_, whole) = tokio::join!(connection, exchange);
-        whole.with_context(|| format!("{at} gave no whole answer"))
+        exchange(stream, request, bytes_max).await.with_context(|| format!("{at} gave no whole answer"))
     }
 }
 
@@ -156,26 +168,8 @@ impl<T> Asked<T> {
     }
 }
 
-/// An answer with all of its body, which may hold secrets.
-struct Whole {
-    status: u16,
-    location: Option<String>,
-    body: Zeroizing<Vec<u8>>,
-}
-
-impl Whole {
-    async fn read(answer: Response<Incoming>, bytes_max: usize) -> anyhow::Result<Self> {
-        let status = answer.status().as_u16();
-        let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut incoming = answer.into_body();
-        let mut body = Zeroizing::new(Vec::new());
-        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
-            let Ok(data) = frame?.into_data() else { continue };
-            anyhow::ensure!(body.len() + data.len() <= bytes_max, "it is larger than {bytes_max} bytes");
-            body.extend_from_slice(&data);
-        }
-        Ok(Self { status, location, body })
-    }
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("an answer that is not understood: {error}"))
 }
 
 /// What an answer means for this node.

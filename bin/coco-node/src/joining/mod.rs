@@ -6,14 +6,19 @@
 //!        ─▶ ledger files and a snapshot, from a node that has them (`fetch`) ─▶ the node starts
 //! ```
 //!
+//! Much later a node may have to prove itself anew to get a ledger secret that it missed (`again`).
+//!
 //! Nothing of the network is fetched before its constitution was approved, and nothing that comes is believed because of where it
 //! came from: the connection is to a node that the service certified, and what it hands over must belong to that service.
 //! A node that has joined finds its identity at the next start and asks nobody.
 
 mod admitted;
+mod again;
 mod door;
-pub mod evidence;
+mod endorsements;
+mod evidence;
 mod fetch;
+mod http;
 mod progress;
 
 use std::path::Path;
@@ -27,7 +32,9 @@ use governance::join::{Answer, Doors, REQUEST_BYTES_MAX, Request};
 use ledger::genesis::{Interface, NodeStatus};
 use tokio_util::sync::CancellationToken;
 
+pub use again::Again;
 use door::{Asked, Client, Refusal};
+pub use evidence::Platform;
 pub use fetch::fetch;
 use progress::Progress;
 
@@ -42,6 +49,7 @@ pub fn identity(
     dir: &Path,
     file: &NodeFile,
     join: &JoinFile,
+    platform: &Platform,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Identity>> {
     if Identity::has_joined(dir) {
@@ -52,7 +60,7 @@ pub fn identity(
     let mut progress = Progress::new(dir, candidate.node_key.public().node_id());
     let asked = runtime.block_on(async {
         tokio::select! {
-            answer = ask(dir, file, join, &candidate.node_key, &mut progress) => answer.map(Some),
+            answer = ask(dir, file, join, platform, &candidate.node_key, &mut progress) => answer.map(Some),
             () = stop.cancelled() => Ok(None),
         }
     });
@@ -73,6 +81,7 @@ async fn ask(
     dir: &Path,
     file: &NodeFile,
     join: &JoinFile,
+    platform: &Platform,
     key: &KeyPair,
     progress: &mut Progress,
 ) -> anyhow::Result<(Certificate, Answer)> {
@@ -82,12 +91,11 @@ async fn ask(
         Certificate::from_pem(&text).with_context(|| format!("{} is no service's certificate", path.display()))?;
     let names = names(file, join);
     let client = Client::new(&service, &own_certificate(key, &names)?, key)?;
-    let doors: Vec<Door> = join.network.iter().filter_map(|url| Door::parse(url)).collect();
-    let mut round = Round { doors, next: 0, primary: None };
+    let mut round = Round::new(join.network.iter().filter_map(|url| Door::parse(url)).collect());
 
     let constitution = approve(&client, &mut round, join, progress).await?;
     tracing::info!(constitution, "this is the network's constitution");
-    let evidence = evidence::gather(key.public())?;
+    let evidence = platform.vouch_for(key.public()).await?;
     progress.vouched(&evidence);
     let body = serde_json::to_string(&request(file, join, key, &names, evidence)?)?;
     if body.len() > REQUEST_BYTES_MAX {
@@ -96,21 +104,12 @@ async fn ask(
     loop {
         let door = round.door();
         progress.asks(&door);
-        match client.join(&door, &body).await {
-            Asked::Answered(answer) if answer.node_status == NodeStatus::Trusted => return Ok((service, answer)),
-            Asked::Answered(answer) if answer.node_status == NodeStatus::Pending => {
-                progress.reached(JoiningState::Pending);
-            }
-            Asked::Answered(_) => bail!("the network has retired this node: it cannot come back under this key"),
-            Asked::Elsewhere(primary) => {
-                round.primary = Some(primary);
-                continue;
-            }
-            Asked::Later(why) => {
-                progress.waits(&why);
-                round.turn();
-            }
-            Asked::Refused(refusal) => return Err(refused(&refusal, &door)),
+        let asked = client.join(&door, &body).await;
+        let Some(answer) = round.settle(asked, &door, |why| progress.waits(why)).await? else { continue };
+        match answer.node_status {
+            NodeStatus::Trusted => return Ok((service, answer)),
+            NodeStatus::Pending => progress.reached(JoiningState::Pending),
+            NodeStatus::Retired => bail!("the network has retired this node: it cannot come back under this key"),
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -126,26 +125,17 @@ async fn approve(
     loop {
         let door = round.door();
         progress.asks(&door);
-        match client.constitution(&door).await {
-            Asked::Answered(script) => {
-                let found = crypto::sha256(&script);
-                progress.read(found);
-                return match join.constitution() {
-                    Some(wanted) if wanted != found => Err(anyhow!(
-                        "the network's constitution is {found}, and this node insists on {wanted}: read it with `coco constitution show`, \
-                         and if you can live by it, put its SHA-256 into [join] of node.toml"
-                    )),
-                    _ => Ok(found.to_string()),
-                };
-            }
-            Asked::Elsewhere(primary) => round.primary = Some(primary),
-            Asked::Later(why) => {
-                progress.waits(&why);
-                round.turn();
-                tokio::time::sleep(PAUSE).await;
-            }
-            Asked::Refused(refusal) => return Err(refused(&refusal, &door)),
-        }
+        let asked = client.constitution(&door).await;
+        let Some(script) = round.settle(asked, &door, |why| progress.waits(why)).await? else { continue };
+        let found = crypto::sha256(&script);
+        progress.read(found);
+        return match join.constitution() {
+            Some(wanted) if wanted != found => Err(anyhow!(
+                "the network's constitution is {found}, and this node insists on {wanted}: read it with `coco constitution show`, \
+                 and if you can live by it, put its SHA-256 into [join] of node.toml"
+            )),
+            _ => Ok(found.to_string()),
+        };
     }
 }
 
@@ -162,6 +152,25 @@ struct Round {
 }
 
 impl Round {
+    fn new(doors: Vec<Door>) -> Self {
+        Self { doors, next: 0, primary: None }
+    }
+
+    /// What was answered; `None`: ask again. An error is the network's no.
+    async fn settle<T>(&mut self, asked: Asked<T>, door: &Door, waits: impl FnOnce(&str)) -> anyhow::Result<Option<T>> {
+        match asked {
+            Asked::Answered(answer) => return Ok(Some(answer)),
+            Asked::Elsewhere(primary) => self.primary = Some(primary),
+            Asked::Later(why) => {
+                waits(&why);
+                self.turn();
+                tokio::time::sleep(PAUSE).await;
+            }
+            Asked::Refused(refusal) => return Err(refused(&refusal, door)),
+        }
+        Ok(None)
+    }
+
     fn door(&self) -> Door {
         self.primary.clone().unwrap_or_else(|| self.doors[self.next % self.doors.len()].clone())
     }
@@ -227,7 +236,7 @@ mod tests {
     #[test]
     fn the_doors_are_asked_in_turn_and_the_primary_first() {
         let door = |port| Door { host: "a".into(), port };
-        let mut round = Round { doors: vec![door(1), door(2)], next: 0, primary: None };
+        let mut round = Round::new(vec![door(1), door(2)]);
         assert_eq!(round.door(), door(1));
         round.turn();
         assert_eq!(round.door(), door(2));

@@ -133,6 +133,7 @@ impl Network {
             published: None,
             constitution: None,
             node_data: None,
+            endorsements: development::EndorsementServices::default(),
         };
         let file = development::newcomer(&dir, &new).unwrap();
         let mut ports = Ports::new([127, 0, 0, 1].into());

@@ -39,6 +39,7 @@ Examples:
   coco node join --network https://node1.example:8443 --service-certificate service_cert.pem
   coco node join --network URL --service-certificate F --listen 10.0.0.4:8443 --data '{\"owner\": \"bank4\"}'
   coco node join --network URL --service-certificate F --constitution \"$(sha256sum < constitution.js | cut -c-64)\"
+  coco node join --network URL --service-certificate F --pccs https://localhost:8081
   coco node join --dir coco-node --detach    go on with the node that is there")]
 pub struct NodeJoin {
     /// A node of the network: where it serves members. Several times: they are asked in turn
@@ -63,6 +64,12 @@ pub struct NodeJoin {
     /// What members shall know of the node
     #[arg(long, value_name = "JSON", value_parser = json)]
     pub data: Option<String>,
+    /// Where Intel's word on this machine is to be had (SGX, TDX): Intel's provisioning service, or a cache of it
+    #[arg(long, value_name = "https://…")]
+    pub pccs: Option<String>,
+    /// Where AMD's word on this machine is to be had (SEV-SNP), if its host does not hand it over: AMD's key distribution service, or a cache
+    #[arg(long, value_name = "https://…")]
+    pub kds: Option<String>,
     /// Return once the network has heard of the node, with --ready-file once it votes; it goes on by itself, `coco down` stops it
     #[arg(long)]
     pub detach: bool,

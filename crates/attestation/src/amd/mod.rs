@@ -23,6 +23,7 @@ mod endorsements;
 mod policy;
 mod report;
 mod roots;
+mod service;
 mod uvm;
 mod vek;
 
@@ -34,6 +35,7 @@ pub(crate) use policy::policy;
 pub use policy::{Endorser, Policy};
 pub use report::{Product, RawTcb, Report, SigningKey, Tcb};
 pub use roots::{Ark, Roots};
+pub use service::Wanted;
 pub use uvm::{Endorsement, uvm_identity};
 
 /// Bits of the guest policy.

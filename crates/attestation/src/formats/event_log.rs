@@ -37,10 +37,20 @@ pub(crate) fn parse(log: &[u8], limit: usize) -> Result<Vec<Event<'_>>, Refusal>
     if log.len() > limit {
         return Err(Refusal::new(Code::OversizedLength, format!("an event log of {} bytes", log.len())));
     }
-    read(log, limit).map_err(|refusal| Refusal::new(Code::EventLogTruncated, refusal.text))
+    let (events, _) = read(log, limit).map_err(|refusal| Refusal::new(Code::EventLogTruncated, refusal.text))?;
+    Ok(events)
 }
 
-fn read(log: &[u8], limit: usize) -> Result<Vec<Event<'_>>, Refusal> {
+/// The log without what is left of its area: firmware reserves several times what it needs. One that cannot be read stays as it is.
+pub(crate) fn without_padding(mut log: Vec<u8>, limit: usize) -> Vec<u8> {
+    if let Ok((_, end)) = read(&log, limit) {
+        log.truncate(end);
+    }
+    log
+}
+
+/// The events, and where the last one ends.
+fn read(log: &[u8], limit: usize) -> Result<(Vec<Event<'_>>, usize), Refusal> {
     let mut reader = Reader::new(log);
     let algorithms = header(&mut reader, limit)?;
     let mut events = Vec::new();
@@ -66,7 +76,7 @@ fn read(log: &[u8], limit: usize) -> Result<Vec<Event<'_>>, Refusal> {
         let size = reader.u32_le()?;
         events.push(Event { register, kind, digests, data: reader.sized(size, limit)? });
     }
-    Ok(events)
+    Ok((events, reader.at()))
 }
 
 /// Which digests the events carry, and how long each is.

@@ -33,7 +33,7 @@ pub use nsm::{Nsm, NsmDevice};
 pub use sev_guest::{Refused, SevGuest, SevGuestDevice};
 pub use tsm::Tsm;
 
-use crate::{Bytes, Endorsements, Kind, Presented, Refusal, virtual_tee};
+use crate::{Bytes, Endorsements, Kind, Presented, Refusal, amd, virtual_tee};
 
 /// The host's certificate table of an SNP guest: a few certificates, one or two of RSA-4096.
 const AUXILIARY_BYTES: usize = 64 << 10;
@@ -57,16 +57,21 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// With what was fetched for it. An SNP guest may have all it needs from its host; the vendor's signature says whether
-    /// that is good.
+    /// With what was fetched for it ([`crate::fetch`]). An SNP guest may have all it needs from its host; the vendor's signature says
+    /// whether that is good.
     pub fn presented(self, fetched: Option<Endorsements>) -> Result<Presented, Refusal> {
         let endorsements = match (self.kind, fetched) {
             (_, Some(fetched)) => fetched,
-            (Kind::SevSnp, None) => Endorsements::Amd(table::endorsements(&self.auxiliary)?),
+            (Kind::SevSnp, None) => Endorsements::Amd(self.of_host()?),
             (_, None) => Endorsements::None,
         };
         let event_log = (!self.event_log.is_empty()).then_some(Bytes(self.event_log));
         Ok(Presented { kind: self.kind, evidence: Bytes(self.evidence), endorsements, event_log })
+    }
+
+    /// What the host of an SNP guest handed over.
+    pub(crate) fn of_host(&self) -> Result<amd::Endorsements, Refusal> {
+        table::endorsements(&self.auxiliary)
     }
 }
 

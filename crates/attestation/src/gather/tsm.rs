@@ -16,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{AUXILIARY_BYTES, Attester, Error, Gathered, files, patiently};
+use crate::formats::event_log;
 use crate::{Kind, limits};
 
 /// Directories that this process made: their names differ though requests may follow each other closely.
@@ -84,7 +85,9 @@ impl Tsm {
             return Err(Error::Raced(entry.path.clone()));
         }
         let event_log = match &self.event_log {
-            Some(path) => files::read_if_any(path, limits::EVENT_LOG_BYTES)?,
+            Some(path) => {
+                event_log::without_padding(files::read_if_any(path, limits::EVENT_LOG_BYTES)?, limits::EVENT_LOG_BYTES)
+            }
             None => vec![],
         };
         Ok(Gathered { kind, evidence, auxiliary, event_log })

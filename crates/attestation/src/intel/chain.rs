@@ -9,7 +9,7 @@ use crate::{Code, Refusal};
 
 pub(super) const PCK: &str = "Intel SGX PCK Certificate";
 pub(super) const TCB_SIGNER: &str = "Intel SGX TCB Signing";
-const PLATFORM_CA: &str = "Intel SGX PCK Platform CA";
+pub(super) const PLATFORM_CA: &str = "Intel SGX PCK Platform CA";
 const PROCESSOR_CA: &str = "Intel SGX PCK Processor CA";
 const ROOT: &str = "Intel SGX Root CA";
 

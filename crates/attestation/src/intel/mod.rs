@@ -16,8 +16,8 @@
 //! "mrownerconfig" (TDX); host data is CONFIGID or MRCONFIGID; `platform` is the FMSPC; `tcb` has "sgx-01" to "sgx-16",
 //! "pce" and "tdx-00" to "tdx-15"; `svn` is ISVSVN (SGX). Details: see `claims.rs`.
 //!
-//! What this does not do: fetch collateral; remember the highest evaluation number (the ledger does, and the policy gets it);
-//! read quotes whose certification data only points to a certificate, unless the collateral brings the chain; TCB info
+//! Which collateral to fetch says [`Wanted`]; the highest evaluation number is remembered by the ledger, and the policy gets it. What this does
+//! not do: read quotes whose certification data only points to a certificate, unless the collateral brings the chain; TCB info
 //! version 2; the key type P-384. Physical access to the memory bus is beyond what attestation shows.
 
 mod chain;
@@ -32,12 +32,14 @@ mod pem;
 mod policy;
 pub mod quote;
 pub mod report;
+mod service;
 mod tcb;
 mod verify;
 
 pub use collateral::Collateral;
 pub use policy::Policy;
 pub(crate) use policy::policy;
+pub use service::Wanted;
 pub use verify::verify;
 
 /// Intel SGX Root CA, valid to 2049. Its key is what counts.

@@ -23,12 +23,15 @@ struct World {
     signer: Signer,
 }
 
-/// One node's secrets, and what it has kept.
+/// One node's secrets, what it has kept, and what its network hands it if it proves itself anew.
 struct Node {
     key: Arc<KeyPair>,
     secrets: Arc<LedgerSecrets>,
-    kept: Arc<Mutex<Vec<(Seqno, Secret)>>>,
+    kept: Shared,
+    handed: Shared,
 }
+
+type Shared = Arc<Mutex<Vec<(Seqno, Secret)>>>;
 
 const FIRST: [u8; 32] = [1; 32];
 
@@ -100,7 +103,7 @@ impl World {
 
 impl Node {
     fn new(world: &World, key: &Arc<KeyPair>) -> Self {
-        let kept = Arc::new(Mutex::new(Vec::new()));
+        let (kept, handed) = (Shared::default(), Shared::default());
         let keep: KeepSecrets = Box::new({
             let kept = kept.clone();
             move |secrets| {
@@ -108,9 +111,16 @@ impl Node {
                 Ok(())
             }
         });
+        let ask: AskSecrets = Box::new({
+            let handed = handed.clone();
+            move || match &**handed.lock().unwrap() {
+                [] => Err(Fault::new("the network hands this node nothing")),
+                handed => Ok(handed.to_vec()),
+            }
+        });
         let first = [(Seqno(1), Secret::from_slice(&FIRST).unwrap())];
-        let secrets = LedgerSecrets::new(&first, key.clone(), world.service.secrets(), keep).unwrap();
-        Self { key: key.clone(), secrets: Arc::new(secrets), kept }
+        let secrets = LedgerSecrets::new(&first, key.clone(), world.service.secrets(), keep, ask).unwrap();
+        Self { key: key.clone(), secrets: Arc::new(secrets), kept, handed }
     }
 
     fn speculative(&self) -> Speculative {
@@ -229,7 +239,7 @@ fn only_nodes_in_good_standing_get_it() {
     world.open(&batch, &sound).unwrap();
     for node in [&lapsed, &retired] {
         let error = world.open(&batch, node).err().unwrap();
-        assert!(error.starts_with("entry 2: ") && error.contains("not for this node"), "{error}");
+        assert_eq!(error, "the network hands this node nothing");
         assert_eq!((node.newest(), node.kept().len()), ((Seqno(1), FIRST), 0));
         assert!(!world.opens(&batch, node.secrets.keys()));
     }
@@ -237,6 +247,40 @@ fn only_nodes_in_good_standing_get_it() {
     let rows = WriteSet { sections: sound.rekey(&world) };
     assert!(lapsed.speculative().executed(Seqno(2), &rows).is_err());
     assert_eq!(lapsed.key.public().node_id().to_string().len(), 64);
+}
+
+#[test]
+fn a_node_that_was_given_none_goes_on_with_what_it_is_handed_later() {
+    let [sound, lapsed, _] = keys();
+    let world = World::new(&[(&sound, "Trusted"), (&lapsed, "Trusted")], Some(&lapsed));
+    let (sound, lapsed) = (Node::new(&world, &sound), Node::new(&world, &lapsed));
+    let (mut speculative, mut head) = (sound.speculative(), begun(&world, &sound));
+    let mut rekeyed = || {
+        let (batch, after) = world.batch(2, &head, sound.rekey(&world), &mut speculative);
+        head = after;
+        world.open(&batch, &sound).unwrap();
+        batch
+    };
+    let batches = [rekeyed(), rekeyed()];
+    let all = sound.secrets.keys().secrets();
+    let [first, second, third] = <[_; 3]>::try_from(all.clone()).ok().unwrap();
+    let strange = Secret::from_slice(&[9; 32]).unwrap();
+    for (wrong, why) in [
+        (vec![first.clone()], "not for this node"),
+        (vec![first.clone(), third.clone()], "not for this node"),
+        (vec![first.clone(), (second.0, strange), third], "does not open the one before it"),
+    ] {
+        *lapsed.handed.lock().unwrap() = wrong;
+        let error = world.open(&batches[0], &lapsed).err().unwrap();
+        assert!(error.contains("entry 2 ") && error.contains(why), "{error}");
+        assert_eq!((lapsed.newest(), lapsed.kept().len()), ((Seqno(1), FIRST), 0));
+    }
+    *lapsed.handed.lock().unwrap() = all;
+    assert_eq!(world.open(&batches[0], &lapsed).unwrap().len(), 2);
+    assert_eq!((lapsed.newest(), lapsed.kept()), (sound.newest(), sound.kept()));
+    // It has what comes later, and asks no more.
+    lapsed.handed.lock().unwrap().clear();
+    assert_eq!(world.open(&batches[1], &lapsed).unwrap().len(), 2);
 }
 
 /// Made for tests: whose share is whose is told by its place in the row.
@@ -321,8 +365,8 @@ fn a_key_that_is_not_the_nodes_own_gets_nothing() {
 fn a_node_begins_with_the_first_secret() {
     let [key, ..] = keys();
     let world = World::new(&[], None);
-    let keep = || -> KeepSecrets { Box::new(|_| Ok(())) };
     for held in [vec![], vec![(Seqno(3), Secret::from_slice(&FIRST).unwrap())]] {
-        assert!(LedgerSecrets::new(&held, key.clone(), world.service.secrets(), keep()).is_err());
+        let (keep, ask) = (Box::new(|_: &_| Ok(())), Box::new(|| Ok(Vec::new())));
+        assert!(LedgerSecrets::new(&held, key.clone(), world.service.secrets(), keep, ask).is_err());
     }
 }

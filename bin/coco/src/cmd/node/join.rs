@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use development::{JoinFile, Layout, Newcomer, NodeLayout, Origin, newcomer};
+use development::{EndorsementServices, JoinFile, Layout, Newcomer, NodeLayout, Origin, newcomer};
 
 use super::follow::{Ended, follow};
 use super::stages::Stages;
@@ -34,6 +34,7 @@ pub struct Options {
     published: Option<String>,
     constitution: Option<String>,
     data: Option<String>,
+    endorsements: EndorsementServices,
     detach: bool,
     ready_file: Option<PathBuf>,
     json: bool,
@@ -55,6 +56,7 @@ pub fn settle(args: cli::NodeJoin) -> Result<Options, Failure> {
         published: args.published,
         constitution: args.constitution,
         data: args.data,
+        endorsements: EndorsementServices { pccs: args.pccs, kds: args.kds },
         detach: args.detach,
         ready_file: args.ready_file.as_deref().map(network::absolute).transpose()?,
         json: args.json,
@@ -130,6 +132,7 @@ fn make_or_check(options: &Options, printer: &Printer) -> Result<Node, Failure> 
         published: options.published.clone(),
         constitution: options.constitution.clone(),
         node_data: options.data.clone(),
+        endorsements: options.endorsements.clone(),
     };
     printer.note(format!("making a node in {}", dir.display()));
     newcomer(dir, &new)?;
@@ -154,6 +157,8 @@ fn check(options: &Options, node: &Node) -> Result<(), Failure> {
         ("--published", other(&options.published, published)),
         ("--constitution", other(&options.constitution, constitution)),
         ("--data", other(&options.data, node_data)),
+        ("--pccs", other(&options.endorsements.pccs, &node.file.endorsements.pccs)),
+        ("--kds", other(&options.endorsements.kds, &node.file.endorsements.kds)),
     ];
     match conflicts.iter().find(|(_, differs)| *differs) {
         None => Ok(()),

@@ -223,6 +223,7 @@ pub fn told(doors: &[String]) -> (NodeFile, JoinFile) {
         governance: any,
         peer: any,
         archive: false,
+        endorsements: development::EndorsementServices::default(),
         ledgers: Vec::new(),
         origin: development::Origin::Joiner(join.clone()),
     };
