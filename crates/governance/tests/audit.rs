@@ -15,7 +15,7 @@ use governance::nodes::Shown;
 use governance::validity::period;
 use governance::{At, Decision, Governance, Kind, ProposalState, Refusal, Signed, constitution};
 use kv::{Blob, NoHistory, Section, State, Tables, Tx, WriteSet};
-use ledger::genesis::{Interface, NodeInfo, NodeStatus, QuoteInfo};
+use ledger::genesis::{Evaluation, Interface, NodeInfo, NodeStatus, QuoteInfo};
 use ledger::secrets;
 use serde_json::{Map, json};
 use world::{Member, NO, YES, inline, put, put_json};
@@ -315,6 +315,7 @@ fn candidate(address: &str) -> (NodeId, NodeInfo) {
         number: 0,
         public_key: Some(key.public().to_pem()),
         code_digest: "ab".to_owned(),
+        evaluation: Some(Evaluation { tee: "tdx".to_owned(), number: 17 }),
         quote_info: QuoteInfo::default(),
         node_to_node_interface: Some(Interface { bind_address: address.to_owned(), ..Interface::default() }),
         rpc_interfaces: [].into(),
@@ -363,7 +364,14 @@ impl Ledger {
         drop(tx);
         let shown = Shown { quote_info: QuoteInfo::default(), after };
         ledger.decide(|governance, tx, _| governance.show(tx, id, &shown).map(drop)).unwrap();
-        ledger.decide(|governance, tx, at| governance.renew_lease(tx, id, &shown, at.time).map(drop)).unwrap();
+        assert_eq!(ledger.evaluation(), Some(17), "of nodes that are trusted");
+        let newer = Some(Evaluation { tee: "tdx".to_owned(), number: 18 });
+        let renew = |ledger: &mut Self| {
+            ledger
+                .decide(|governance, tx, at| governance.renew_lease(tx, id, &shown, newer.as_ref(), at.time).map(drop))
+        };
+        renew(&mut ledger).unwrap();
+        assert_eq!(ledger.evaluation(), Some(18));
         let again = ledger.decide(|governance, tx, _| governance.show(tx, id, &shown).map(drop)).unwrap_err();
         assert!(again.to_string().contains("not for the lease"), "old evidence renews nothing: {again}");
         assert!(ledger.governance.in_good_standing(&Tx::new(&ledger.state), id).unwrap());
@@ -372,7 +380,13 @@ impl Ledger {
         assert!(ledger.decide(|governance, tx, _| governance.forget_node(tx, id).map(drop)).is_err());
         ledger.decide(|governance, tx, _| governance.let_go(tx, id).map(drop)).unwrap();
         ledger.decide(|governance, tx, _| governance.forget_node(tx, id).map(drop)).unwrap();
+        assert_eq!(ledger.evaluation(), Some(18), "of nodes that were trusted");
         (ledger, id)
+    }
+
+    /// The lowest that is taken of a TD.
+    fn evaluation(&self) -> Option<u32> {
+        self.governance.evaluations(&Tx::new(&self.state)).unwrap().get("tdx").copied()
     }
 }
 
@@ -391,6 +405,11 @@ fn what_happens_to_a_node_follows() {
     let (third, info) = candidate("a:1");
     ledger.decide(|governance, tx, _| governance.admit(tx, third, info).map(drop)).unwrap();
     assert_eq!(ledger.info(third).number, 3, "a number is used once");
+    // Members may begin anew; what nodes show that are there counts all the same.
+    ledger.pass("remove_tee", json!({ "tee": "tdx" }));
+    assert_eq!(ledger.evaluation(), Some(17));
+    let findings = ledger.audited();
+    assert_eq!(findings.iter().find(|finding| finding.fault.is_some()), None);
 }
 
 /// Rows of a new ledger secret for these nodes, as a node makes them.

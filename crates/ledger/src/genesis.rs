@@ -50,6 +50,15 @@ pub enum NodeStatus {
     Retired,
 }
 
+/// Which state of known weaknesses a vendor's word on a platform was made by: it rises with each that the vendor mends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The kind of platform, as members call it.
+    pub tee: String,
+    /// Intel's TCB evaluation data number.
+    pub number: u32,
+}
+
 /// A row of `nodes.info`. What members' scripts write into it beside this is kept.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct NodeInfo {
@@ -64,6 +73,9 @@ pub struct NodeInfo {
     pub public_key: Option<String>,
     /// Measurement of the code that the node runs, in hexadecimal.
     pub code_digest: String,
+    /// How new the vendor's word was on the platform that it joined from. (Not in CCF.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Evaluation>,
     pub quote_info: QuoteInfo,
     /// Where other nodes reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +158,7 @@ pub fn virtual_node_info(
         number: 0,
         public_key: Some(public_key_pem.to_owned()),
         code_digest: code_digest.to_string(),
+        evaluation: None,
         quote_info: QuoteInfo { format: VIRTUAL.to_owned(), ..QuoteInfo::default() },
         node_to_node_interface: peer_address
             .map(|address| Interface { bind_address: address.to_owned(), ..Interface::default() }),

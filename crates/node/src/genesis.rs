@@ -99,6 +99,7 @@ impl First {
             number: self.number,
             public_key: Some(self.public_key.clone()),
             code_digest: base::Digest::ZERO.to_string(),
+            evaluation: None,
             quote_info: QuoteInfo { format: VIRTUAL.to_owned(), ..QuoteInfo::default() },
             node_to_node_interface: Some(door(&self.peer_address)),
             rpc_interfaces: self.governance.iter().map(|address| ("governance".to_owned(), door(address))).collect(),

@@ -19,7 +19,7 @@ const REQUEST_BYTES_MAX: usize = 8 << 10;
 const KEY_BYTES_MAX: usize = 4 << 10;
 const DATA_BYTES_MAX: usize = 4 << 10;
 
-/// The row of a node that asks to join, but for its number and its code.
+/// The row of a node that asks to join, but for its number, and for what its evidence says.
 pub fn info(key: &PublicKey, request: &Request) -> Result<NodeInfo, Refusal> {
     let doors = &request.node_info_network;
     door("node_to_node_interface", &doors.node_to_node_interface)?;
@@ -37,6 +37,7 @@ pub fn info(key: &PublicKey, request: &Request) -> Result<NodeInfo, Refusal> {
         number: 0,
         public_key: Some(key.to_pem()),
         code_digest: String::new(),
+        evaluation: None,
         quote_info: request.quote_info.clone(),
         node_to_node_interface: Some(doors.node_to_node_interface.clone()),
         rpc_interfaces: doors.rpc_interfaces.clone(),

@@ -20,7 +20,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::evidence::quote_info;
-use super::verdict::verdict;
+use super::verdict::{Judged, verdict};
 use crate::decide::{Deciding, Undecided, blocking, now};
 
 /// Asks this node's platform for evidence with this report data. May take its time; says why there is none.
@@ -93,8 +93,8 @@ async fn verify_others(deciding: &Deciding, refused: &mut BTreeMap<NodeId, Strin
             continue;
         }
         match verify(deciding, id, &shown).await {
-            Ok(()) => {
-                renew(deciding, id, shown).await?;
+            Ok(judged) => {
+                renew(deciding, id, shown, &judged).await?;
                 tracing::info!(node = %id.short(), "its lease is renewed");
             }
             Err(Undecided::Refused(refusal)) => {
@@ -122,16 +122,17 @@ fn verifier(governance: &Governance, tx: &Tx<'_>, status: &Status, node: NodeId)
 }
 
 /// Verifies evidence for a lease.
-async fn verify(deciding: &Deciding, id: NodeId, shown: &Shown) -> Result<(), Undecided> {
+async fn verify(deciding: &Deciding, id: NodeId, shown: &Shown) -> Result<Judged, Undecided> {
     let lease = Lease { renewed: shown.after, evidence: None, lapsed: false };
     let binding = Binding::Exact(statement(id, &lease).report_data().to_vec());
-    verdict(deciding, shown.quote_info.clone(), binding).await.map(drop)
+    verdict(deciding, shown.quote_info.clone(), binding).await
 }
 
 /// Renews a lease, whose evidence was verified.
-async fn renew(deciding: &Deciding, id: NodeId, shown: Shown) -> Result<Option<TxId>, Undecided> {
+async fn renew(deciding: &Deciding, id: NodeId, shown: Shown, judged: &Judged) -> Result<Option<TxId>, Undecided> {
+    let evaluation = judged.evaluation();
     let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
-        gov.governance.renew_lease(tx, id, &shown, at.time)
+        gov.governance.renew_lease(tx, id, &shown, evaluation.as_ref(), at.time)
     };
     let ((), place) = deciding.decide(None, act).await?;
     Ok(place)
@@ -146,16 +147,16 @@ pub async fn renew_for(
     let id = key.node_id();
     let Some(lease) = due(deciding, id)? else { return Ok(None) };
     let shown = Shown { quote_info: quote_info.clone(), after: lease.renewed };
-    match verify(deciding, id, &shown).await {
-        Ok(()) => {}
+    let judged = match verify(deciding, id, &shown).await {
+        Ok(judged) => judged,
         // A node that polls since it was let in shows what it was let in with.
         Err(Undecided::Refused(_)) if !lease.lapsed => return Ok(None),
         Err(undecided) => return Err(undecided),
-    }
+    };
     // Written down like what nodes show by themselves, so that an audit finds what a lease was renewed with.
     let written = shown.clone();
     deciding.decide(None, move |gov, tx, _| gov.governance.show(tx, id, &written)).await?;
-    renew(deciding, id, shown).await
+    renew(deciding, id, shown, &judged).await
 }
 
 /// The lease of a trusted node, once half of its time is over.

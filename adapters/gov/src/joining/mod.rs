@@ -97,7 +97,9 @@ async fn admit(deciding: &Deciding, key: &PublicKey, request: Request) -> Result
     let snapshot = deciding.node.snapshot();
     deciding.gov.governance.admit(&mut Tx::new(snapshot.state()), id, info.clone())?;
     let binding = attestation::Binding::public_key(key.spki_der());
-    info.code_digest = verdict::verdict(deciding, request.quote_info, binding).await?;
+    let judged = verdict::verdict(deciding, request.quote_info, binding).await?;
+    info.evaluation = judged.evaluation();
+    info.code_digest = judged.measurement;
     let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, _: &governance::At<'_>| -> Result<Outcome<NodeInfo>, Refusal> {
         gov.governance.admit(tx, id, info.clone())
     };

@@ -61,6 +61,8 @@ pub fn policy(claims: &Claims, rows: &JoinPolicy, now: u64) -> Result<Policy, Re
     if let Some(row) = row {
         set_platform(&mut policy, claims.kind, row)?;
     }
+    let shown = rows.evaluations.get(tee).copied().unwrap_or(0);
+    policy.intel.lowest_evaluation = policy.intel.lowest_evaluation.max(shown);
     set_snp(&mut policy.snp, rows, row)?;
     Ok(policy)
 }

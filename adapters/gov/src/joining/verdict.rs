@@ -9,7 +9,7 @@ use governance::nodes::Candidate;
 use governance::views::JoinPolicy;
 use governance::{Governance, Refusal};
 use kv::Tx;
-use ledger::genesis::QuoteInfo;
+use ledger::genesis::{Evaluation, QuoteInfo};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -40,8 +40,8 @@ impl Verifying {
     }
 }
 
-/// The main measurement of what a node runs, in hexadecimal, if its evidence is what members ask for and is bound to this.
-pub async fn verdict(deciding: &Deciding, info: QuoteInfo, binding: Binding) -> Result<String, Undecided> {
+/// What a node's evidence says, if it is what members ask for and is bound to this.
+pub async fn verdict(deciding: &Deciding, info: QuoteInfo, binding: Binding) -> Result<Judged, Undecided> {
     let turn = tokio::time::timeout(PATIENCE, deciding.verifying.0.clone().acquire_owned()).await;
     let Ok(Ok(turn)) = turn else { return Err(Reject::busy().into()) };
     let deciding = deciding.clone();
@@ -66,21 +66,30 @@ pub struct Judged {
     pub measurement: String,
 }
 
-/// Asks the script of members, if they have one, and gives the measurement.
+impl Judged {
+    /// How new the vendor's word was.
+    pub fn evaluation(&self) -> Option<Evaluation> {
+        let number = self.claims.evaluation?;
+        Some(Evaluation { tee: policy::tee_of(self.claims.kind).to_owned(), number })
+    }
+}
+
+/// Asks the script of members, if they have one.
 fn ask_members(
     deciding: &Deciding,
     tx: &Tx<'_>,
     info: &QuoteInfo,
-    Judged { claims, measurement }: Judged,
+    judged: Judged,
     time: u64,
-) -> Result<String, Refusal> {
+) -> Result<Judged, Refusal> {
+    let Judged { claims, measurement } = &judged;
     let node = json!({ "format": info.format, "measurement": measurement, "evidence": claims });
     let runner = &*deciding.gov.scripts;
     let candidate = Candidate { statements: "[]".to_owned(), node: node.to_string(), time, runner };
     for line in deciding.gov.governance.ask_join_policy(tx, candidate)? {
         tracing::info!(target: "gov::script", line);
     }
-    Ok(measurement)
+    Ok(judged)
 }
 
 /// By the rows, at a time.

@@ -41,7 +41,11 @@ approve(
   ({ tee, ...row }) => ofCoco("manifest.tee").set(tee, { tee, ...row }),
   ({ tee, debug }) => !debug || tee === "virtual" || fail("a TEE that may be debugged protects nothing"),
 );
-define("remove_tee", { tee }, ({ tee }) => ofCoco("manifest.tee").remove(tee));
+// Who lets the kind in again later asks for no evaluation of before, but for those of nodes that are still there.
+define("remove_tee", { tee }, ({ tee }) => {
+  ofCoco("nodes.evaluations").remove(tee);
+  return ofCoco("manifest.tee").remove(tee);
+});
 
 // Who may vouch for hardware beside its vendor: certificates in PEM, or keys as JSON where a vendor has no root of them all.
 approve(

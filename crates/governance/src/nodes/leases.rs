@@ -6,7 +6,7 @@
 
 use base::NodeId;
 use kv::{TableId, Tx};
-use ledger::genesis::{NodeStatus, QuoteInfo, node_key};
+use ledger::genesis::{Evaluation, NodeStatus, QuoteInfo, node_key};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -122,8 +122,15 @@ impl Governance {
         Ok(Outcome::plain(()))
     }
 
-    /// The evidence that a node showed was verified, and is still what it shows.
-    pub fn renew_lease(&self, tx: &mut Tx<'_>, id: NodeId, shown: &Shown, time: u64) -> Result<Outcome<()>, Refusal> {
+    /// The evidence that a node showed was verified, and is still what it shows. `evaluation` is that of its vendor's word.
+    pub fn renew_lease(
+        &self,
+        tx: &mut Tx<'_>,
+        id: NodeId,
+        shown: &Shown,
+        evaluation: Option<&Evaluation>,
+        time: u64,
+    ) -> Result<Outcome<()>, Refusal> {
         self.holder(tx, id)?;
         self.running(tx, id, shown)?;
         if self.shown(tx, id)?.as_ref() != Some(shown) {
@@ -132,6 +139,7 @@ impl Governance {
         // Evidence after evidence of the same millisecond would be bound to the same.
         let renewed = time.max(shown.after.saturating_add(1));
         self.set_lease(tx, id, &Lease { renewed, evidence: Some(shown.digest()), lapsed: false });
+        self.keep_evaluation(tx, evaluation)?;
         self.forget_shown(tx, id)?;
         Ok(Outcome::plain(()))
     }

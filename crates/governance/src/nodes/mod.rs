@@ -10,6 +10,7 @@
 //! it again. What it does not follow from rows, and what is believed of whoever runs approved code, is that evidence was
 //! verified, and that consensus has let a node go.
 
+mod evaluations;
 mod leases;
 mod policy;
 
@@ -88,6 +89,8 @@ impl Governance {
         }
         info.retired_committed = true;
         self.set_node(tx, id, &info);
+        // Its row may be removed from now on.
+        self.keep_evaluation(tx, info.evaluation.as_ref())?;
         Ok(Outcome::plain(()))
     }
 

@@ -21,6 +21,9 @@ pub struct JoinPolicy {
     pub snp: Snp,
     /// Not in CCF's answer.
     pub manifests: Manifests,
+    /// By kind of TEE, the lowest evaluation of a vendor's word that is still taken. Not in CCF's answer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub evaluations: BTreeMap<String, u32>,
     /// The script that is asked beside all this, if members set one. Not in CCF's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_join_policy: Option<String>,
@@ -133,6 +136,7 @@ impl Governance {
                 tcb_versions: map("public:ccf.gov.nodes.snp.tcb_versions")?,
             },
             manifests: self.manifests(tx),
+            evaluations: self.evaluations(tx)?,
             node_join_policy: self.node_join_policy(tx)?,
         })
     }

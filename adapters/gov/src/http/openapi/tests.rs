@@ -345,6 +345,7 @@ fn network() -> Deciding {
         ),
         ("ccf.gov.modules", ID, json!("export function log () {}")),
         ("coco.gov.nodes.leases", ID, json!({ "renewed": 1, "evidence": ID, "lapsed": true })),
+        ("coco.gov.nodes.evaluations", "tdx", json!(17)),
         ("coco.gov.nodes.owners", ID, json!({ "owner": "ann" })),
         ("coco.gov.ledgers", "main", json!({ "kind": "evm", "status": "open" })),
         (
