@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use attestation::fetch::Fetched;
 use attestation::intel::{self, Collateral};
 use attestation::maa::Instance;
 use attestation::nitro::Root;
@@ -17,7 +18,8 @@ static GOOD: LazyLock<(Vec<u8>, Collateral, Vec<u8>)> = LazyLock::new(|| {
     (build.evidence(), build.collateral(), Build::pinned())
 });
 
-/// The first byte chooses which part of the collateral the input is; from four on it is a file as a vendor publishes it.
+/// The first byte chooses which part of the collateral the input is; then come files as vendors publish them, and
+/// what their services answer.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     match input.byte() % 6 {
@@ -25,7 +27,8 @@ pub fn run(data: &[u8]) {
         1 => with(|given| given.root_ca_crl = Bytes(input.0.to_vec())),
         2 => with(|given| given.pck_crl = Bytes(input.0.to_vec())),
         3 => with(|given| given.tcb_info_issuer_chain = String::from_utf8_lossy(input.0).into_owned()),
-        _ => file(input.0),
+        4 => file(input.0),
+        _ => answered(&mut input),
     }
 }
 
@@ -72,6 +75,29 @@ fn file(bytes: &[u8]) {
     }
 }
 
+/// The answers of Intel's service, all with one signer's chain.
+fn answered(input: &mut Input<'_>) {
+    let bodies = [input.piece(), input.piece(), input.piece(), input.piece()];
+    let chain = String::from_utf8_lossy(input.0).into_owned();
+    let fetched = bodies.map(|body| Fetched { body: body.to_vec(), chain: Some(chain.clone()) });
+    let Ok(given) = Collateral::of_service(fetched.to_vec()) else { return };
+    let holds = |body: &[u8], text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(bodies[0], &given.tcb_info) && holds(bodies[1], &given.qe_identity), "what is signed is as it came");
+    let text = serde_json::to_vec(&given).expect("collateral has a text");
+    assert_eq!(Collateral::parse(&text), Ok(given));
+}
+
+/// As the service would answer.
+fn answers(given: &Collateral) -> Vec<u8> {
+    let signed = |name: &str, text: &str, signature: &Bytes| {
+        format!("{{\"{name}\":{text},\"signature\":\"{signature}\"}}").into_bytes()
+    };
+    let tcb = signed("tcbInfo", &given.tcb_info, &given.tcb_info_signature);
+    let identity = signed("enclaveIdentity", &given.qe_identity, &given.qe_identity_signature);
+    let root = const_hex::encode(&given.root_ca_crl.0).into_bytes();
+    pieces(5, &[&tcb, &identity, &given.pck_crl.0, &root], b"-----BEGIN%20CERTIFICATE-----%0A")
+}
+
 pub fn seeds() -> Vec<Vec<u8>> {
     let (_, given, _) = &*GOOD;
     let mut seeds = vec![
@@ -79,6 +105,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         [&[1], &given.root_ca_crl.0[..]].concat(),
         [&[2], &given.pck_crl.0[..]].concat(),
         [&[3], given.tcb_info_issuer_chain.as_bytes()].concat(),
+        answers(given),
     ];
     let files = vectors::ending(
         "attestation",

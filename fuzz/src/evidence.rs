@@ -6,10 +6,12 @@ use std::sync::LazyLock;
 use attestation::amd::{self, Roots};
 use attestation::azure::{self, TpmQuote};
 use attestation::cca::{self, Anchor, Anchors};
+use attestation::fetch::{Vendor, Wanted};
+use attestation::gather::Gathered;
 use attestation::intel::{self, Collateral, quote::Quote};
 use attestation::maa::{self, Instance};
 use attestation::nitro::{self, Root};
-use attestation::{Claims, Refusal, virtual_tee};
+use attestation::{Claims, Kind, Refusal, virtual_tee};
 use base::Digest;
 
 use crate::input::Input;
@@ -54,6 +56,13 @@ pub fn run(data: &[u8]) {
         let report_data = claims.report_data.0.clone().try_into().expect("as it was read");
         let host_data = claims.host_data.map(|bytes| bytes.0.try_into().expect("as it was read"));
         assert_eq!(virtual_tee::evidence(&measurement, &report_data, host_data.as_ref()), evidence);
+    }
+    for (vendor, kind) in [(Vendor::Intel, Kind::Tdx), (Vendor::Amd, Kind::SevSnp)] {
+        let gathered = Gathered { kind, evidence: evidence.to_vec(), auxiliary: vec![], event_log: vec![] };
+        if let Ok(wanted) = Wanted::of(vendor, &gathered) {
+            let documents = wanted.documents("https://service.example");
+            assert!(documents.iter().all(|it| it.url.starts_with("https://service.example/") && it.url.is_ascii()));
+        }
     }
     drop(amd::Report::parse(evidence));
     drop(amd::Endorsement::verify(evidence));
