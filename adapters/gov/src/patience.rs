@@ -3,7 +3,8 @@
 //!
 //! What a request took by the clock is a debt many times as long, which goes down as time passes. Up to a second of it is nobody's
 //! business; whoever owes more waits. Who asks pays for every script that runs for that, and who wrote a script pays for it,
-//! too, where others ask: neither a ballot that is dear nor a request that calls many of them is free.
+//! too, where others ask: neither a ballot that is dear nor a request that calls many of them is free. Waiting for a place to run
+//! a script in is: else whoever holds all places would make others owe.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use governance::MemberId;
 use governance::engine::{Done, Failure, Job, Runner};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
+
+use crate::scripts::{self, Ended};
 
 /// What runs well is owed so many times: a quarter of a core for a member, on each node. An ordinary request takes a few milliseconds.
 const WELL: u32 = 4;
@@ -62,8 +65,8 @@ impl Spent {
 pub struct Bill {
     /// Of all of them, the constitution too, which fails by what it is given.
     failing: Duration,
-    /// In which none could run.
-    busy: Duration,
+    /// In which none could run: others held all places.
+    waited: Duration,
     authors: BTreeMap<MemberId, Spent>,
 }
 
@@ -85,9 +88,9 @@ impl Patience {
 
     /// A request was judged, and that took so long.
     pub fn end(&self, turn: Option<Turn>, took: Duration, bill: Bill) {
-        let Bill { failing, busy, authors } = bill;
+        let Bill { failing, waited, authors } = bill;
         if let Some(Turn { member, .. }) = &turn {
-            self.owe(*member, Spent { well: took.saturating_sub(busy + failing), failing });
+            self.owe(*member, Spent { well: took.saturating_sub(waited + failing), failing });
         }
         for (author, spent) in authors {
             if turn.as_ref().is_none_or(|turn| turn.member != author) {
@@ -130,23 +133,20 @@ impl<'a> Metered<'a> {
 
 impl Runner for Metered<'_> {
     fn run(&self, job: Job) -> Result<Done, Failure> {
-        let (author, begun) = (job.author, Instant::now());
-        let result = self.runner.run(job);
-        self.bill.borrow_mut().add(author, begun.elapsed(), &result);
-        result
+        let author = job.author;
+        let ended = scripts::run(self.runner, job);
+        self.bill.borrow_mut().add(author, &ended);
+        ended.result
     }
 }
 
 impl Bill {
-    fn add(&mut self, author: Option<MemberId>, took: Duration, result: &Result<Done, Failure>) {
-        if matches!(result, Err(Failure::Busy)) {
-            self.busy += took;
-            return;
-        }
+    fn add(&mut self, author: Option<MemberId>, Ended { result, waited, ran }: &Ended) {
         let spent = match result {
-            Ok(_) => Spent { well: took, ..Spent::default() },
-            Err(_) => Spent { failing: took, ..Spent::default() },
+            Ok(_) => Spent { well: *ran, ..Spent::default() },
+            Err(_) => Spent { failing: *ran, ..Spent::default() },
         };
+        self.waited += *waited;
         self.failing += spent.failing;
         if let Some(author) = author {
             let of_author = self.authors.entry(author).or_default();
@@ -171,7 +171,7 @@ mod tests {
 
     fn failed(author: Option<MemberId>, took: Duration) -> Bill {
         let mut bill = Bill::default();
-        bill.add(author, took, &Err(Failure::Overrun));
+        bill.add(author, &Ended { result: Err(Failure::Overrun), waited: Duration::ZERO, ran: took });
         bill
     }
 
@@ -240,10 +240,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waiting_for_a_place_to_run_in_costs_nothing() {
         let patience = Patience::default();
-        let mut bill = Bill::default();
-        bill.add(Some(member(1)), SECOND, &Err(Failure::Busy));
-        judged(&patience, member(2), SECOND, bill).await;
-        assert_eq!(waits(&patience, member(1)).await + waits(&patience, member(2)).await, Duration::ZERO);
+        for (result, ran, owed) in [
+            (Failure::Busy, Duration::ZERO, Duration::ZERO),
+            (Failure::Overrun, SECOND / 2, SECOND / 2 * FAILING - FREE),
+        ] {
+            let mut bill = Bill::default();
+            bill.add(Some(member(1)), &Ended { result: Err(result), waited: SECOND, ran });
+            judged(&patience, member(2), SECOND + ran, bill).await;
+            let begun = Instant::now();
+            for payer in [member(1), member(2)] {
+                drop(patience.turn(payer).await);
+                assert_eq!(begun.elapsed(), owed);
+            }
+            tokio::time::sleep(FREE).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
