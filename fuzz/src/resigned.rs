@@ -7,12 +7,12 @@
 
 use std::sync::LazyLock;
 
-use attestation::azure::{self, Endorsements};
 use attestation::maa::{self, Instance};
-use attestation::{Binding, Claims, Policy, Refusal, amd, vbs};
+use attestation::{Binding, Claims, Policy, Refusal, vbs};
 
 use crate::input::{Input, pieces};
-use crate::mock::azure::Build as Azure;
+use crate::mock::azure::{Build as Azure, Hardware};
+use crate::mock::intel::Base;
 use crate::mock::maa as mock_maa;
 use crate::mock::maa::{Build as Maa, ISSUER};
 use crate::mock::vbs::{Build as Windows, Event};
@@ -120,33 +120,51 @@ pub fn windows_seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A paravisor's claims, the hardware's report, and the TPM's words with the values of its registers.
+/// With all that it needs but the evidence.
+type Verifier = Box<dyn Fn(&[u8]) -> Result<Claims, Refusal> + Send + Sync>;
+
+/// What an input's choice says of the hardware.
+const ON_TDX: u8 = 8;
+
+fn machine(choice: u8) -> Azure {
+    if choice & ON_TDX == 0 { Azure::new() } else { Azure::tdx(Base::Tdx4) }
+}
+
+/// What the hardware's vendor signs, and how long it is.
+fn vouched(build: &mut Azure) -> (&mut Vec<u8>, usize) {
+    match build.hardware {
+        Hardware::Snp => (&mut build.amd.report, 1184),
+        Hardware::Tdx => (&mut build.intel.body, 584),
+    }
+}
+
+/// A paravisor's claims, the SNP report or TD that binds them, and the TPM's words with the values of its registers.
 pub fn vtpm(data: &[u8]) {
-    static GIVEN: LazyLock<(amd::Endorsements, amd::Roots)> = LazyLock::new(|| {
-        let build = Azure::new();
-        (build.amd.endorsements(), build.amd.roots())
-    });
+    static VERIFIERS: LazyLock<[Verifier; 2]> =
+        LazyLock::new(|| [0, ON_TDX].map(|choice| Box::new(machine(choice).verifier()) as _));
     let mut input = Input(data);
     let (late, choice) = (Late::of(&mut input), input.byte());
-    let mut build = Azure::new();
+    let mut build = machine(choice);
     if choice & 1 == 1 {
         build.runtime = Some(input.piece().to_vec());
     }
     if choice & 2 == 2 {
-        let mut report = input.piece().to_vec();
-        report.resize(report.len().max(1184), 0);
-        build.amd.report = report;
+        let (vouched, length) = vouched(&mut build);
+        *vouched = input.piece().to_vec();
+        vouched.resize(vouched.len().max(length), 0);
     }
     if choice & 4 == 4 {
         let message = input.piece().to_vec();
         build.quoted = Some((message, input.0.as_chunks().0.to_vec()));
     }
-    let (endorsements, roots) = &*GIVEN;
-    let (message, report) = (build.tpm_quote().message, build.hcl_report());
-    let verify = |evidence: &[u8]| azure::verify(evidence, &Endorsements::Snp { endorsements, roots }, build.amd.now);
+    let message = build.tpm_quote().message;
+    let [on_snp, on_tdx] = &*VERIFIERS;
+    let (verify, name, measured) = match build.hardware {
+        Hardware::Snp => (on_snp, "measurement", &build.amd.report[0x90..0xc0]),
+        Hardware::Tdx => (on_tdx, "mrtd", &build.intel.body[136..184]),
+    };
     let Some(claims) = judge(&build.evidence(), &late, verify) else { return };
-    let measurement = &report[32 + 0x90..32 + 0xc0];
-    assert_eq!(claims.measurements["measurement"].as_ref(), measurement);
+    assert_eq!(claims.measurements[name].as_ref(), measured);
     let nonce = claims.bytes("extra-data").expect("a quote has it");
     assert!(message.windows(nonce.len().max(1)).any(|window| window == nonce) || nonce.is_empty());
     assert!(claims.report_data.0.starts_with(nonce));
@@ -158,16 +176,19 @@ pub fn vtpm(data: &[u8]) {
 }
 
 pub fn vtpm_seeds() -> Vec<Vec<u8>> {
-    let build = Azure::new();
-    let (runtime, quote) = (build.runtime_claims().into_bytes(), build.tpm_quote());
-    let pcrs = quote.pcrs.concat();
     let whole = |choice: u8, parts: &[&[u8]], last: &[u8]| [&[9, 0, 1][..], &pieces(choice, parts, last)].concat();
-    vec![
-        whole(1, &[&runtime], &[]),
-        whole(2, &[&build.amd.report], &[]),
-        whole(4, &[&quote.message], &pcrs),
-        whole(7, &[&runtime, &build.amd.report, &quote.message], &pcrs),
-    ]
+    let seeds = |hardware: u8| {
+        let mut build = machine(hardware);
+        let (runtime, quote) = (build.runtime_claims().into_bytes(), build.tpm_quote());
+        let (vouched, pcrs) = (vouched(&mut build).0, quote.pcrs.concat());
+        [
+            whole(hardware | 1, &[&runtime], &[]),
+            whole(hardware | 2, &[vouched], &[]),
+            whole(hardware | 4, &[&quote.message], &pcrs),
+            whole(hardware | 7, &[&runtime, vouched, &quote.message], &pcrs),
+        ]
+    };
+    [0, ON_TDX].into_iter().flat_map(seeds).collect()
 }
 
 /// A token's header and payload.
@@ -229,13 +250,12 @@ mod tests {
         events.events.iter_mut().for_each(|event| event.3 = None);
         let verdict = vbs::verify(&events.evidence().to_json(), &events.anchors(), events.now);
         assert_eq!(verdict.err(), None);
-        let mut azure = Azure::new();
-        azure.runtime = Some(azure.runtime_claims().into_bytes());
-        let quote = azure.tpm_quote();
-        azure.quoted = Some((quote.message, quote.pcrs));
-        let (endorsements, roots) = (azure.amd.endorsements(), azure.amd.roots());
-        let given = Endorsements::Snp { endorsements: &endorsements, roots: &roots };
-        assert_eq!(azure::verify(&azure.evidence(), &given, azure.amd.now).err(), None);
+        for mut azure in [0, ON_TDX].map(machine) {
+            azure.runtime = Some(azure.runtime_claims().into_bytes());
+            let quote = azure.tpm_quote();
+            azure.quoted = Some((quote.message, quote.pcrs));
+            assert_eq!(azure.verifier()(&azure.evidence()).err(), None);
+        }
         let maa = Maa::new();
         let texts = [maa.header.to_string().into_bytes(), maa.payload.to_string().into_bytes()];
         let token = Maa { texts: Some(texts), ..Maa::new() }.token();

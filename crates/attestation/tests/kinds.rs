@@ -12,7 +12,7 @@ mod any;
 mod azure;
 mod cca;
 mod maa;
-#[expect(dead_code, reason = "quotes of Intel are another test's")]
+#[expect(dead_code, reason = "quotes of Intel that stand for themselves are another test's")]
 mod mock;
 mod nitro;
 mod vbs;

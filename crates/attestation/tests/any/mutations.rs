@@ -1,11 +1,15 @@
 //! Evidence with several bytes changed, inserted, left out or moved: it is answered, and an accepted one claims the same.
 
+use attestation::azure::Evidence;
 use attestation::{Claims, amd, vbs};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::recorded;
+use crate::azure::mutations::PARTS;
 use crate::mock::amd::Build as Amd;
+use crate::mock::azure::Build as Azure;
+use crate::mock::intel::Base;
 use crate::mock::vbs::Build as Windows;
 use crate::mock::vectors::folder;
 
@@ -122,4 +126,23 @@ fn synthetic_evidence_with_several_changes_is_answered() {
     check("log", &evidence.log, &with(|evidence| &mut evidence.log));
     check("quote", &evidence.tpm_quote.message, &with(|evidence| &mut evidence.tpm_quote.message));
     check("AK", &evidence.ak_chain[0], &with(|evidence| &mut evidence.ak_chain[0]));
+}
+
+/// None is recorded that is accepted.
+#[test]
+fn vtpm_evidence_on_tdx_with_several_changes_is_answered() {
+    for base in [Base::Tdx4, Base::Tdx5] {
+        let build = Azure::tdx(base);
+        let (evidence, verify) = (build.evidence(), build.verifier());
+        check("vTPM on TDX", &evidence, &verify);
+        let evidence = Evidence::of_json(&evidence).unwrap();
+        for (name, part) in PARTS {
+            let whole = part(&mut evidence.clone()).unwrap().clone();
+            check(name, &whole, &|bytes| {
+                let mut evidence = evidence.clone();
+                *part(&mut evidence).unwrap() = bytes.to_vec();
+                verify(&evidence.to_json())
+            });
+        }
+    }
 }

@@ -1,4 +1,5 @@
 //! vTPM evidence of Azure's confidential VMs.
 
 pub mod deviations;
+pub mod mutations;
 mod samples;

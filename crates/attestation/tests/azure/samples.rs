@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::mock::vectors::{date, folder, read};
 
-const SNP: &str = "azure-vtpm/trustee/az-snp-vtpm";
+pub const SNP: &str = "azure-vtpm/trustee/az-snp-vtpm";
 const TDX: &str = "azure-vtpm/trustee/az-tdx-vtpm";
 
 /// Evidence with the chip's certificate inside, as Trustee keeps it.
-fn recorded(path: &str) -> (Vec<u8>, amd::Endorsements) {
+pub fn recorded(path: &str) -> (Vec<u8>, amd::Endorsements) {
     let text = read(path);
     let document: Value = serde_json::from_slice(&text).unwrap();
     let vcek = URL_SAFE.decode(document["vcek"].as_str().unwrap()).unwrap();
@@ -23,7 +23,7 @@ fn recorded(path: &str) -> (Vec<u8>, amd::Endorsements) {
     (text, endorsements)
 }
 
-fn verify(evidence: &[u8], endorsements: &amd::Endorsements, now: u64) -> Result<Claims, Refusal> {
+pub fn verify(evidence: &[u8], endorsements: &amd::Endorsements, now: u64) -> Result<Claims, Refusal> {
     azure::verify(evidence, &Endorsements::Snp { endorsements, roots: &Roots::amd() }, now)
 }
 
@@ -152,47 +152,5 @@ fn quotes_of_other_machines_are_by_none_of_these_keys() {
             let evidence = Evidence { hcl_report: hcl_report.clone(), tpm_quote: tpm_quote.clone(), td_quote: None };
             assert_eq!(code(verify(&evidence.to_json(), &endorsements, date(2026, 1, 1))), Code::BadSignature);
         }
-    }
-}
-
-#[test]
-fn no_accepted_change_of_one_bit_changes_a_claim() {
-    if folder().is_none() {
-        return;
-    }
-    let (evidence, endorsements) = recorded(&format!("{SNP}/evidence-v1.json"));
-    let evidence = Evidence::of_json(&evidence).unwrap().to_json();
-    let claims = verify(&evidence, &endorsements, date(2026, 1, 1)).unwrap();
-    for at in 0..evidence.len() {
-        let mut changed = evidence.clone();
-        changed[at] ^= 1 << (at % 8);
-        if let Ok(other) = verify(&changed, &endorsements, date(2026, 1, 1)) {
-            assert_eq!(Claims { evidence: claims.evidence, ..other }, claims, "byte {at}");
-        }
-    }
-}
-
-#[test]
-fn whatever_is_cut_off_is_missed() {
-    if folder().is_none() {
-        return;
-    }
-    let (evidence, endorsements) = recorded(&format!("{SNP}/evidence-v1.json"));
-    let parts = Evidence::of_json(&evidence).unwrap();
-    let evidence = parts.to_json();
-    for length in 0..evidence.len() {
-        assert!(verify(&evidence[..length], &endorsements, date(2026, 1, 1)).is_err(), "{length}");
-    }
-    for length in 0..parts.tpm_quote.message.len() {
-        let mut cut = parts.clone();
-        cut.tpm_quote.message.truncate(length);
-        assert_eq!(code(verify(&cut.to_json(), &endorsements, date(2026, 1, 1))), Code::Truncated, "{length}");
-    }
-    for length in 0..parts.hcl_report.len() {
-        let mut cut = parts.clone();
-        cut.hcl_report.truncate(length);
-        // The index ends in zeros, of which some may be missing.
-        let verdict = verify(&cut.to_json(), &endorsements, date(2026, 1, 1));
-        assert!(length >= 2346 || code(verdict) == Code::Truncated, "{length}");
     }
 }

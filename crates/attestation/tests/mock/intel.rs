@@ -36,6 +36,7 @@ pub const TDX: &[Base] = &[Base::Tdx4, Base::Tdx5, Base::Tdx5Ex];
 pub const TD15: &[Base] = &[Base::Tdx5, Base::Tdx5Ex];
 
 /// A certificate; any of it can be made wrong.
+#[derive(Clone)]
 pub struct Issued {
     pub subject: &'static str,
     pub issuer: &'static str,
@@ -66,6 +67,7 @@ impl Issued {
 }
 
 /// A signed JSON document.
+#[derive(Clone)]
 pub struct Document {
     pub value: Value,
     /// On its text, before it is signed.
@@ -74,6 +76,7 @@ pub struct Document {
     pub signed: bool,
 }
 
+#[derive(Clone)]
 pub struct Crl {
     /// The list names only some of what is revoked, and says so.
     pub partial: bool,
@@ -84,6 +87,7 @@ pub struct Crl {
 }
 
 /// What the PCK certificate says.
+#[derive(Clone)]
 pub struct Pck {
     pub components: [u8; 16],
     pub pcesvn: u8,
@@ -93,6 +97,7 @@ pub struct Pck {
     pub extension: bool,
 }
 
+#[derive(Clone)]
 pub struct Build {
     pub base: Base,
     pub header: Vec<u8>,

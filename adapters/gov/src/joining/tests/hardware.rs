@@ -227,6 +227,25 @@ fn of_azures_tpm() -> Hardware {
     }
 }
 
+fn of_azures_tpm_on_tdx() -> Hardware {
+    Hardware {
+        kind: Kind::AzureVtpm,
+        tee: "vtpm",
+        minimum_tcb: Some(json!({ "intel": { "lowest_evaluation": 20 } })),
+        measurement: "04".repeat(32),
+        measurements: Some(json!({ "mrtd": "4d".repeat(48), "pcr7": "07".repeat(32) })),
+        shown: |data| machine(data, |build| build.hardware = azure::Hardware::Tdx),
+        debug: |data| {
+            machine(data, |build| {
+                build.hardware = azure::Hardware::Tdx;
+                build.intel.body[120] |= 1;
+            })
+        },
+        of_other_key: "V3",
+        ..of_tdx_4()
+    }
+}
+
 fn of_azure_attestation() -> Hardware {
     Hardware {
         root: instance(maa::ISSUER),
@@ -359,6 +378,7 @@ stories! {
     a_td_of_version_5: of_tdx_5();
     an_snp_guest: of_amd();
     a_guest_behind_azures_paravisor: of_azures_tpm();
+    a_guest_behind_azures_paravisor_on_tdx: of_azures_tpm_on_tdx();
     a_nitro_enclave: of_aws();
     a_realm: of_arm();
     a_machine_that_azure_attests: of_azure_attestation();
