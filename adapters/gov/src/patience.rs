@@ -16,8 +16,6 @@ use governance::engine::{Done, Failure, Job, Runner};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
-use crate::scripts::{self, Ended};
-
 /// What runs well is owed so many times: a quarter of a core for a member, on each node. An ordinary request takes a few milliseconds.
 const WELL: u32 = 4;
 /// What fails is owed so many times: a twentieth. A hundred scripts a second that fail at once take a third of two cores.
@@ -132,21 +130,26 @@ impl<'a> Metered<'a> {
 }
 
 impl Runner for Metered<'_> {
-    fn run(&self, job: Job) -> Result<Done, Failure> {
-        let author = job.author;
-        let ended = scripts::run(self.runner, job);
-        self.bill.borrow_mut().add(author, &ended);
-        ended.result
+    fn run_placed(&self, job: Job, placed: &mut dyn FnMut()) -> Result<Done, Failure> {
+        let (author, asked) = (job.author, Instant::now());
+        let mut begun = None;
+        let result = self.runner.run_placed(job, &mut || {
+            begun = Some(Instant::now());
+            placed();
+        });
+        let ended = Instant::now();
+        // Where nothing could be run, all of it was waiting.
+        let begun = begun.filter(|_| !matches!(result, Err(Failure::Busy))).unwrap_or(ended);
+        self.bill.borrow_mut().add(author, begun - asked, ended - begun, result.is_ok());
+        result
     }
 }
 
 impl Bill {
-    fn add(&mut self, author: Option<MemberId>, Ended { result, waited, ran }: &Ended) {
-        let spent = match result {
-            Ok(_) => Spent { well: *ran, ..Spent::default() },
-            Err(_) => Spent { failing: *ran, ..Spent::default() },
-        };
-        self.waited += *waited;
+    fn add(&mut self, author: Option<MemberId>, waited: Duration, ran: Duration, well: bool) {
+        let spent =
+            if well { Spent { well: ran, ..Spent::default() } } else { Spent { failing: ran, ..Spent::default() } };
+        self.waited += waited;
         self.failing += spent.failing;
         if let Some(author) = author {
             let of_author = self.authors.entry(author).or_default();
@@ -158,7 +161,12 @@ impl Bill {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use base::Digest;
+    use governance::engine::{Bounds, Call, Given, NoService};
+    use kv::{NoHistory, State, Tables};
 
     use super::*;
 
@@ -171,7 +179,7 @@ mod tests {
 
     fn failed(author: Option<MemberId>, took: Duration) -> Bill {
         let mut bill = Bill::default();
-        bill.add(author, &Ended { result: Err(Failure::Overrun), waited: Duration::ZERO, ran: took });
+        bill.add(author, Duration::ZERO, took, false);
         bill
     }
 
@@ -237,16 +245,55 @@ mod tests {
         assert_eq!(waits(&patience, author).await, SECOND / 2 * FAILING - FREE);
     }
 
+    /// Says when there is a place, and what comes of the call, after these times.
+    struct Waits(Option<Duration>, Duration, Failure);
+
+    impl Runner for Waits {
+        fn run_placed(&self, _: Job, placed: &mut dyn FnMut()) -> Result<Done, Failure> {
+            let Self(wait, ran, failure) = self;
+            if let Some(wait) = wait {
+                pass(*wait);
+                placed();
+            }
+            pass(*ran);
+            Err(failure.clone())
+        }
+    }
+
+    /// Time goes by while a thread waits.
+    fn pass(time: Duration) {
+        let advance = pin!(tokio::time::advance(time));
+        let _ = advance.poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    fn ballot(author: MemberId) -> Job {
+        let state = State::new(Arc::new(Tables::new()), Arc::new(NoHistory));
+        Job {
+            script: "".into(),
+            author: Some(author),
+            call: Call::Vote { proposal: "{}".into(), proposer: String::new() },
+            before: state.clone(),
+            state,
+            bounds: Bounds::LEAST,
+            time: 0,
+            seed: 0,
+            service: Arc::new(NoService),
+            given: Given::default(),
+            compiled: None,
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn waiting_for_a_place_to_run_in_costs_nothing() {
         let patience = Patience::default();
-        for (result, ran, owed) in [
-            (Failure::Busy, Duration::ZERO, Duration::ZERO),
-            (Failure::Overrun, SECOND / 2, SECOND / 2 * FAILING - FREE),
+        for (runner, owed) in [
+            (Waits(None, SECOND, Failure::Busy), Duration::ZERO),
+            (Waits(Some(SECOND), SECOND / 2, Failure::Overrun), SECOND / 2 * FAILING - FREE),
         ] {
-            let mut bill = Bill::default();
-            bill.add(Some(member(1)), &Ended { result: Err(result), waited: SECOND, ran });
-            judged(&patience, member(2), SECOND + ran, bill).await;
+            let metered = Metered::new(&runner);
+            let begun = Instant::now();
+            assert!(metered.run(ballot(member(1))).is_err());
+            judged(&patience, member(2), begun.elapsed(), metered.bill()).await;
             let begun = Instant::now();
             for payer in [member(1), member(2)] {
                 drop(patience.turn(payer).await);

@@ -27,10 +27,11 @@ use world::{NO, Obliging, World, YES, clock, inline};
 type Part = (&'static str, fn());
 
 /// What a process does that this test starts.
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 16] = [
     ("engine_that_is_measured", engine),
     ("engine", engine),
     ("engine_that_is_ended", engine),
+    ("engine_whose_places_are_taken", engine),
     ("engine_that_starts_slowly", engine_that_starts_slowly),
     ("liar_in_cbor", liar_in_cbor),
     ("liar_about_lengths", liar_about_lengths),
@@ -45,7 +46,7 @@ const PARTS: [Part; 15] = [
     ("liar_who_tries", liar_who_tries),
 ];
 
-const TESTS: [Part; 8] = [
+const TESTS: [Part; 9] = [
     ("what_calls_take", what_calls_take),
     ("a_script_comes_to_the_same_end_in_a_process_of_its_own", a_script_comes_to_the_same_end_in_a_process_of_its_own),
     (
@@ -53,6 +54,7 @@ const TESTS: [Part; 8] = [
         a_built_in_function_that_does_not_end_is_ended_again_and_again,
     ),
     ("calls_at_once_wait_for_each_other", calls_at_once_wait_for_each_other),
+    ("a_call_that_waits_has_no_place_yet", a_call_that_waits_has_no_place_yet),
     ("what_a_process_needs_to_start_is_not_its_first_call", what_a_process_needs_to_start_is_not_its_first_call),
     (
         "memory_is_bounded_and_a_script_that_eats_it_fails_alone",
@@ -247,6 +249,38 @@ fn calls_at_once_wait_for_each_other() {
         }
     });
     assert_eq!(vote(&runner, &world, YES, SHORT), Ok(Answer::Vote(true)));
+}
+
+fn a_call_that_waits_has_no_place_yet() {
+    let world = World::new("", 1);
+    let (runner, _) = apart("engine_whose_places_are_taken");
+    let patient = Bounds { time: Duration::from_secs(60), steps: u64::MAX, ..Bounds::LEAST };
+    let kill = |pid: u32| {
+        let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    };
+    let placed = AtomicUsize::new(0);
+    let mut count = || {
+        placed.fetch_add(1, Ordering::Relaxed);
+    };
+    thread::scope(|scope| {
+        let loops = || ballot(&world, "export function vote() { while (true) {} }", patient);
+        // As many as there are places.
+        let loops = [loops(), loops(), loops()].map(|job| scope.spawn(|| runner.run(job)));
+        let taken = || processes("engine_whose_places_are_taken");
+        while taken().len() < 3 {
+            thread::yield_now();
+        }
+        let quick = ballot(&world, YES, patient);
+        let waits = scope.spawn(|| runner.run_placed(quick, &mut count));
+        // It waits by now. If it does not yet, what follows holds, too, and shows less.
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(placed.load(Ordering::Relaxed), 0);
+        taken().into_iter().for_each(kill);
+        assert!(loops.into_iter().all(|thread| thread.join().unwrap().is_err()));
+        assert_eq!(waits.join().unwrap().unwrap().answer, Answer::Vote(true));
+        assert_eq!(placed.load(Ordering::Relaxed), 1);
+    });
 }
 
 fn memory_is_bounded_and_a_script_that_eats_it_fails_alone() {

@@ -16,15 +16,22 @@ use super::{Done, Failure, Job, Late};
 
 /// Runs calls of scripts.
 pub trait Runner {
-    /// Runs one call to its end, or until its time is up.
-    fn run(&self, job: Job) -> Result<Done, Failure>;
+    /// Runs one call to its end, or until its time is up. `placed` is called once there is a place to run in: until then the call waited
+    /// for others, and it is not called at all if none was to be had.
+    fn run_placed(&self, job: Job, placed: &mut dyn FnMut()) -> Result<Done, Failure>;
+
+    /// For those to whom waiting does not matter.
+    fn run(&self, job: Job) -> Result<Done, Failure> {
+        self.run_placed(job, &mut || ())
+    }
 }
 
 /// Runs calls on the caller's thread, which needs twice the stack that [`super::Bounds`] grant.
 pub struct Inline<C>(pub C);
 
 impl<C: Fn(Duration) -> Late> Runner for Inline<C> {
-    fn run(&self, job: Job) -> Result<Done, Failure> {
+    fn run_placed(&self, job: Job, placed: &mut dyn FnMut()) -> Result<Done, Failure> {
+        placed();
         let late = self.0(job.bounds.time);
         job.run(late)
     }
@@ -61,8 +68,9 @@ impl Watched {
 }
 
 impl Runner for Watched {
-    fn run(&self, job: Job) -> Result<Done, Failure> {
+    fn run_placed(&self, job: Job, placed: &mut dyn FnMut()) -> Result<Done, Failure> {
         let (place, thread) = Place::take(&self.running)?;
+        placed();
         let (send, receive) = mpsc::sync_channel(1);
         let (time, stack_bytes) = (job.bounds.time, job.bounds.stack_bytes);
         let clock = self.clock.clone();

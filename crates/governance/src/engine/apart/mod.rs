@@ -82,13 +82,14 @@ impl Apart {
 }
 
 impl Runner for Apart {
-    fn run(&self, job: Job) -> Result<Done, Failure> {
+    fn run_placed(&self, job: Job, placed: &mut dyn FnMut()) -> Result<Done, Failure> {
         // Strangers can have a join policy asked: the constitution does not wait for that.
         let beside = matches!(job.call.step(), Step::Ballot | Step::Join);
         let pool = if beside { &self.ballots } else { &self.constitutions };
         let time = job.bounds.time + GRACE;
         let place = Pool::enter(pool, time)?;
         let process = place.process().map_err(|_| Failure::Busy)?;
+        placed();
         let mut exchange =
             Exchange::begin(process, job, &mut *(self.clock)(time)).map_err(|cut| Exchange::not_begun(&cut))?;
         let mut late = (self.clock)(time);
