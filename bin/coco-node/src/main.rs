@@ -7,8 +7,9 @@
 mod hosted;
 mod joining;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use adapter::{Fault, Neighbour};
@@ -16,8 +17,8 @@ use anyhow::{Context, anyhow};
 use base::NodeId;
 use crypto::Certificate;
 use development::{FounderFile, Identity, Joined, Membership, NodeFile, Past, keep_ledger_secrets};
-use joining::{Again, Platform};
-use node::{AskSecrets, Founder, KeepSecrets, Origin, Secrets, Settings};
+use joining::Platform;
+use node::{Founder, KeepSecrets, MissingSecret, Origin, Secrets, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -72,8 +73,31 @@ fn run() -> anyhow::Result<()> {
     let prepared = node::prepare()?;
     let adapters = hosted::adapters(&dir, &file, &identity, &platform, &prepared)?;
     let settings = settings(&dir, &file, &identity)?;
-    node::run(&settings, secrets(&dir, &file, identity, platform, &stop)?, prepared, adapters, &stop)?;
-    Ok(())
+    let ended = node::run(&settings, secrets(&dir, identity)?, prepared, adapters, &stop);
+    match ended.as_ref().err().and_then(Fault::downcast_ref::<MissingSecret>) {
+        Some(missing) => come_back(&dir, &file, &platform, missing, &stop),
+        None => Ok(ended?),
+    }
+}
+
+/// The network has a new ledger secret that this node was not given, since its lease had run out: it proves itself anew, and starts again
+/// with what it is handed then.
+fn come_back(
+    dir: &Path,
+    file: &NodeFile,
+    platform: &Platform,
+    missing: &MissingSecret,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    tracing::warn!("{missing}; it proves itself anew");
+    let Some(secrets) = joining::secrets(file, &Identity::open(dir)?, platform, missing.begins, stop)? else {
+        return Ok(());
+    };
+    keep_ledger_secrets(dir, &secrets)?;
+    tracing::info!("the network trusts this node again: it starts again with all ledger secrets");
+    // As the same process: whoever watches over it need not know.
+    let mut program = Command::new("/proc/self/exe");
+    Err(program.args(std::env::args_os().skip(1)).exec()).context("this program cannot be started again")
 }
 
 fn settings(dir: &Path, file: &NodeFile, identity: &Identity) -> anyhow::Result<Settings> {
@@ -124,30 +148,17 @@ fn founders(file: &FounderFile, certificates: &[(NodeId, String)]) -> anyhow::Re
     file.nodes.iter().map(founder).collect()
 }
 
-fn secrets(
-    dir: &Path,
-    file: &NodeFile,
-    identity: Identity,
-    platform: Platform,
-    stop: &CancellationToken,
-) -> anyhow::Result<Secrets> {
+fn secrets(dir: &Path, identity: Identity) -> anyhow::Result<Secrets> {
     let Identity { node_key, node_certificate, service_key, service_certificate, ledger_secrets, past: _ } = identity;
-    let node_key = Arc::new(node_key);
-    let (service, own) = (certificate(&service_certificate)?, certificate(&node_certificate)?);
     let dir = dir.to_owned();
     let keep: KeepSecrets = Box::new(move |secrets| keep_ledger_secrets(&dir, secrets).map_err(Fault::new));
-    let (doors, peer) = (Again::doors(file), file.peer.to_string());
-    let again = Again { platform, doors, service: service.clone(), own: own.clone(), key: node_key.clone(), peer };
-    let stop = stop.clone();
-    let ask: AskSecrets = Box::new(move || again.secrets(&stop));
     Ok(Secrets {
-        node_key,
+        node_key: Arc::new(node_key),
         service_key,
         ledger_secrets,
         keep,
-        ask,
-        service_certificate: service,
-        node_certificate: own,
+        service_certificate: certificate(&service_certificate)?,
+        node_certificate: certificate(&node_certificate)?,
     })
 }
 

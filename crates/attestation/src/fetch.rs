@@ -66,6 +66,12 @@ impl Wanted {
         }
     }
 
+    /// Whether the evidence may be shown without: its host gave all that must be there.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        matches!(self, Self::Amd(wanted) if wanted.is_optional())
+    }
+
     /// The documents, at a service: `https://host[:port]`, as its vendor's tools are told it.
     #[must_use]
     pub fn documents(&self, service: &str) -> Vec<Document> {

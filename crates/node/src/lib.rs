@@ -41,5 +41,5 @@ pub use genesis::ServiceTables;
 pub use hosting::Hosting;
 pub use kv::Tables;
 pub use run::{Adapters, Founder, Origin, Prepared, Secrets, Settings, prepare, run};
-pub use secrets::{AskSecrets, KeepSecrets};
+pub use secrets::{KeepSecrets, MissingSecret};
 pub use snapshot::{Arrival, SnapshotError};

@@ -1,7 +1,7 @@
 //! The ledger secrets that this node holds, and how a new one comes to it.
 //!
 //! A new secret comes in an entry like any other: sealed, in public rows, for each node that may have it (`ledger::secrets`). So the
-//! order of the ledger is the order of the secrets, and there is no other way for them.
+//! order of the ledger is the order of the secrets, and a node in good standing needs no other way for them.
 //!
 //! ```text
 //!   backup, restart, catch-up:  committed batch ─▶ entry k opened with the old ─▶ learn ─▶ entry k+1 opened with the new
@@ -9,8 +9,8 @@
 //!                                                                                             └ rolled back ─▶ dropped
 //! ```
 //!
-//! A node whose lease had run out at entry k finds nothing for it there. It stops there until it has proved itself anew and was handed
-//! all secrets that there are, as a node that joins is; then it goes on.
+//! A node whose lease had run out at entry k finds nothing for it there, and ends with [`MissingSecret`]. Once it has proved itself anew and
+//! was handed all secrets that there are, as a node that joins is, it can go on from its files.
 //!
 //! What is kept is sealed on this node's disk before the batch that brought it goes to the ledger file: so whatever the file has opens
 //! at the next start. What a primary only hopes for is in a value of its own, which goes with the batch and is dropped with it.
@@ -34,10 +34,6 @@ use crate::nodes::Nodes;
 
 /// Seals all secrets where the node finds them at its next start, and returns when they are there for good.
 pub type KeepSecrets = Box<dyn Fn(&[(Seqno, Secret)]) -> Result<(), Fault> + Send + Sync>;
-
-/// Proves this node anew to its network, and gives all secrets that it is handed then, ascending. Waits for it as long as there is hope;
-/// an error when there is none, or when the node is to stop.
-pub type AskSecrets = Box<dyn Fn() -> Result<Vec<(Seqno, Secret)>, Fault> + Send + Sync>;
 
 /// The rows that bring a secret: the one before under it, and itself for each node.
 type Bringing<'w> = (&'w [u8], &'w [u8]);
@@ -84,7 +80,6 @@ pub struct LedgerSecrets {
     node: Arc<KeyPair>,
     tables: SecretTables,
     keep: KeepSecrets,
-    ask: AskSecrets,
 }
 
 impl LedgerSecrets {
@@ -94,12 +89,11 @@ impl LedgerSecrets {
         node: Arc<KeyPair>,
         tables: SecretTables,
         keep: KeepSecrets,
-        ask: AskSecrets,
     ) -> Result<Self, Fault> {
         let keys = LedgerKeys::holding(held)
             .map_err(Fault::new)?
             .ok_or_else(|| Fault::new("this node does not hold the ledger secret that the service began with"))?;
-        Ok(Self { keys: Arc::new(keys), node, tables, keep, ask })
+        Ok(Self { keys: Arc::new(keys), node, tables, keep })
     }
 
     pub fn keys(&self) -> &Arc<LedgerKeys> {
@@ -108,35 +102,32 @@ impl LedgerSecrets {
 
     /// An entry is committed and was opened: if it brings a secret, that is in force from here on.
     pub fn learn(&self, entry: Seqno, writes: &WriteSet) -> Result<(), Fault> {
-        // Known already at a start, and to a node that was handed all of them when it joined.
-        if self.keys.begins_at(entry.next()) {
-            return Ok(());
-        }
-        let fork = self.keys.fork();
-        match self.brought(&self.keys, writes) {
+        let next = entry.next();
+        let learned = match self.tables.rows(writes) {
             Ok(None) => return Ok(()),
-            Ok(Some(secret)) => fork.add(entry.next(), &secret).map_err(Fault::new)?,
-            Err(SecretError::NotForThisNode) => self.catch_up(&fork, entry, writes)?,
-            Err(error) => return Err(unusable(entry, error)),
+            // Known already at a start, and to a node that was handed all of them.
+            Ok(Some((historical, _))) if self.keys.begins_at(next) => self.check_known(historical, next).map(|()| None),
+            Ok(Some(_)) => self.brought(&self.keys, writes),
+            Err(error) => Err(error),
+        };
+        match learned {
+            Ok(None) => Ok(()),
+            Ok(Some(secret)) => {
+                let fork = self.keys.fork();
+                fork.add(next, &secret).map_err(Fault::new)?;
+                self.commit(&fork)
+            }
+            Err(SecretError::NotForThisNode) => Err(Fault::new(MissingSecret { begins: next })),
+            Err(error) => Err(Fault::new(format!("the ledger secret that entry {entry} brings is of no use: {error}"))),
         }
-        self.commit(&fork)
     }
 
-    /// Adds to a fork what this node was not given: the secret that an entry brings, and those that came later.
-    fn catch_up(&self, fork: &LedgerKeys, entry: Seqno, writes: &WriteSet) -> Result<(), Fault> {
-        tracing::warn!(%entry, "the ledger has a new secret, and this node was given none: it has to prove itself anew");
-        let handed = (self.ask)()?;
-        let (first, old) = self.keys.newest();
-        let missed = handed.iter().skip_while(|(begins, _)| *begins <= first);
-        let brought = missed.clone().next().filter(|(begins, _)| *begins == entry.next());
-        let (_, brought) = brought.ok_or_else(|| unusable(entry, SecretError::NotForThisNode))?;
-        if let Some((historical, _)) = self.tables.rows(writes).map_err(|error| unusable(entry, error))? {
-            secrets::check_follows(historical, brought, (first, &old)).map_err(|error| unusable(entry, error))?;
-        }
-        for (begins, secret) in missed {
-            fork.add(*begins, secret).map_err(Fault::new)?;
-        }
-        Ok(())
+    /// The secret that begins there opens the one before it, by its own row.
+    fn check_known(&self, historical: &[u8], begins: Seqno) -> Result<(), SecretError> {
+        let secrets = self.keys.secrets();
+        let known = secrets.windows(2).find(|pair| pair[1].0 == begins);
+        let Some([(first, old), (_, new)]) = known else { return Ok(()) };
+        secrets::check_follows(historical, new, (*first, old))
     }
 
     /// Rows that bring a new secret to every node that is trusted and whose lease lasts, and shares of it. Nobody keeps the secret: this
@@ -195,8 +186,13 @@ impl LedgerSecrets {
     }
 }
 
-fn unusable(entry: Seqno, error: SecretError) -> Fault {
-    Fault::new(format!("the ledger secret that entry {entry} brings is of no use here: {error}"))
+/// The ledger goes on under a secret that this node was not given.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "from entry {begins} on the ledger is under a secret that this node was not given: it was not trusted then, or its lease had run out"
+)]
+pub struct MissingSecret {
+    pub begins: Seqno,
 }
 
 /// The secrets as of a primary's head: what is committed, and what its own batches will have brought.

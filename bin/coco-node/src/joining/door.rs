@@ -13,7 +13,7 @@ use development::Door;
 use governance::join::{Answer, REQUEST_BYTES_MAX};
 use governance::nodes::Lease;
 use hyper::http::response::Parts;
-use hyper::{Request, header};
+use hyper::{Request, StatusCode, header};
 use ledger::genesis::NodeStatus;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::version::TLS13;
@@ -86,10 +86,14 @@ impl Client {
         self.get(door, &path, CONSTITUTION_BYTES_MAX).await
     }
 
-    /// A node as the network has it.
-    pub async fn standing(&self, door: &Door, id: NodeId) -> Asked<Standing> {
+    /// A node as the network has it; `None` if it is not known there.
+    pub async fn standing(&self, door: &Door, id: NodeId) -> Asked<Option<Standing>> {
         let path = format!("/gov/service/nodes/{id}?{VERSION}");
-        self.get(door, &path, STANDING_BYTES_MAX).await.map(|body| read(&body))
+        match self.whole(door, "GET", &path, "", STANDING_BYTES_MAX).await {
+            Ok((answer, _)) if answer.status == StatusCode::NOT_FOUND => Asked::Answered(None),
+            Ok((answer, body)) => judge(&answer, body).map(|body| read(&body).map(Some)),
+            Err(why) => Asked::Later(why),
+        }
     }
 
     /// Asks to be let in.
@@ -123,14 +127,24 @@ impl Client {
         body: &str,
         bytes_max: usize,
     ) -> Asked<Zeroizing<Vec<u8>>> {
-        let answered = tokio::time::timeout(DEADLINE, self.exchange(door, method, path, body, bytes_max)).await;
-        match answered {
-            Ok(Ok((answer, body))) => {
-                let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-                judge(answer.status.as_u16(), location, body)
-            }
-            Ok(Err(error)) => Asked::Later(format!("{error:#}")),
-            Err(_) => Asked::Later(format!("{} does not answer", door.authority())),
+        match self.whole(door, method, path, body, bytes_max).await {
+            Ok((answer, body)) => judge(&answer, body),
+            Err(why) => Asked::Later(why),
+        }
+    }
+
+    /// An answer with all of its body, in time, or why there is none.
+    async fn whole(
+        &self,
+        door: &Door,
+        method: &str,
+        path: &str,
+        body: &str,
+        bytes_max: usize,
+    ) -> Result<(Parts, Zeroizing<Vec<u8>>), String> {
+        match tokio::time::timeout(DEADLINE, self.exchange(door, method, path, body, bytes_max)).await {
+            Ok(answered) => answered.map_err(|error| format!("{error:#}")),
+            Err(_) => Err(format!("{} does not answer", door.authority())),
         }
     }
 
@@ -173,7 +187,9 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 }
 
 /// What an answer means for this node.
-fn judge(status: u16, location: Option<&str>, body: Zeroizing<Vec<u8>>) -> Asked<Zeroizing<Vec<u8>>> {
+fn judge(answer: &Parts, body: Zeroizing<Vec<u8>>) -> Asked<Zeroizing<Vec<u8>>> {
+    let status = answer.status.as_u16();
+    let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     #[derive(Deserialize)]
     struct Problem {
         error: Text,
@@ -228,10 +244,17 @@ fn der(certificate: &Certificate) -> CertificateDer<'static> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::Response;
+
     use super::*;
 
     fn judged(status: u16, location: Option<&str>, body: &str) -> Asked<Zeroizing<Vec<u8>>> {
-        judge(status, location, Zeroizing::new(body.as_bytes().to_vec()))
+        let mut answer = Response::builder().status(status);
+        if let Some(location) = location {
+            answer = answer.header(header::LOCATION, location);
+        }
+        let (parts, ()) = answer.body(()).unwrap().into_parts();
+        judge(&parts, Zeroizing::new(body.as_bytes().to_vec()))
     }
 
     #[test]

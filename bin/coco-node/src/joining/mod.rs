@@ -32,7 +32,7 @@ use governance::join::{Answer, Doors, REQUEST_BYTES_MAX, Request};
 use ledger::genesis::{Interface, NodeStatus};
 use tokio_util::sync::CancellationToken;
 
-pub use again::Again;
+pub use again::secrets;
 use door::{Asked, Client, Refusal};
 pub use evidence::Platform;
 pub use fetch::fetch;

@@ -1,8 +1,10 @@
 //! What AMD's key distribution service (KDS) has for a report: the certificate of the chip's key at the report's TCB, its issuers, and
 //! their revocation list.
 
+use super::vek::Extensions;
 use super::{Endorsements, Product, Report, SigningKey};
 use crate::fetch::{Document, Fetched};
+use crate::formats::x509::Certificate;
 use crate::{Code, Refusal, limits};
 
 /// Two certificates in PEM.
@@ -15,13 +17,14 @@ const TURIN_ID_BYTES: usize = 8;
 pub struct Wanted {
     product: Product,
     signing_key: SigningKey,
-    /// The chip's certificate, as the service is asked for it; `None` where the host gave a chain.
+    /// The chip's certificate, as the service is asked for it; `None` where the host gave one of this TCB.
     chip: Option<String>,
     host: Endorsements,
 }
 
 impl Wanted {
-    /// `host` is what the host handed over: a chain that is there is not fetched again, since it limits rates.
+    /// `host` is what the host handed over: a chain that fits is not fetched again, since the service limits rates. After an update of
+    /// the firmware the host's may be of before.
     pub(crate) fn of(report: &[u8], host: Endorsements) -> Result<Self, Refusal> {
         let report = Report::parse(report)?;
         let [family, model, _] = report
@@ -31,14 +34,20 @@ impl Wanted {
             .ok_or_else(|| Refusal::new(Code::SnpCpuid, format!("family {family:#x}, model {model:#x}")))?;
         let signing_key = report.signing_key;
         let chip = match signing_key {
-            _ if !host.chain.is_empty() => None,
-            SigningKey::Vcek => Some(chip(&report, product)),
+            SigningKey::Vcek if !fits(&host.chain, &report, product) => Some(chip(&report, product)),
+            SigningKey::Vcek => None,
+            SigningKey::Vlek if !host.chain.is_empty() => None,
             SigningKey::Vlek => {
                 let text = "the key is one that AMD loaded for the host's cloud: its certificate is had from the host";
                 return Err(Refusal::new(Code::ChainIncomplete, text));
             }
         };
         Ok(Self { product, signing_key, chip, host })
+    }
+
+    /// Whether the host gave all but a revocation list.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.chip.is_none()
     }
 
     /// In the order in which [`Wanted::endorsements`] takes what came.
@@ -67,6 +76,13 @@ impl Wanted {
         }
         Ok(endorsements)
     }
+}
+
+/// Whether the chain's certificate is of the TCB that the report was made at.
+fn fits(chain: &[Vec<u8>], report: &Report<'_>, product: Product) -> bool {
+    let of_leaf = |leaf: &Vec<u8>| Extensions::of(&Certificate::parse(leaf)?)?.tcb(product);
+    let tcb = chain.first().and_then(|leaf| of_leaf(leaf).ok());
+    tcb == Some(report.reported_tcb().parts(product))
 }
 
 /// Its path: the chip, and the number of each part of its firmware.

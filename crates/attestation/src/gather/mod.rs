@@ -69,6 +69,12 @@ impl Gathered {
         Ok(Presented { kind: self.kind, evidence: Bytes(self.evidence), endorsements, event_log })
     }
 
+    /// Whether the host vouches for nothing.
+    #[must_use]
+    pub fn of_host_is_empty(&self) -> bool {
+        !self.of_host().is_ok_and(|given| !given.chain.is_empty())
+    }
+
     /// What the host of an SNP guest handed over.
     pub(crate) fn of_host(&self) -> Result<amd::Endorsements, Refusal> {
         table::endorsements(&self.auxiliary)

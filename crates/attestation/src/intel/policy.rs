@@ -17,7 +17,7 @@ pub struct Policy {
     pub grace: BTreeMap<Status, u64>,
     /// Advisories of which none may apply.
     pub denied_advisories: BTreeSet<String>,
-    /// The highest evaluation number that any accepted collateral had: older collateral is a rollback.
+    /// The highest evaluation number that was seen where it counts: older collateral is a rollback.
     pub lowest_evaluation: u32,
     pub allow_dynamic_platform: bool,
     pub allow_cached_keys: bool,
@@ -41,13 +41,6 @@ impl Default for Policy {
             td_attributes: td_attributes::SEPT_VE_DISABLE | td_attributes::LASS,
             xfam: None,
         }
-    }
-}
-
-impl Policy {
-    /// After claims were accepted: no older collateral from now on.
-    pub fn remember(&mut self, claims: &Claims) {
-        self.lowest_evaluation = self.lowest_evaluation.max(claims.evaluation.unwrap_or(0));
     }
 }
 

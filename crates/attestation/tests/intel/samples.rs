@@ -235,7 +235,7 @@ fn collateral_older_than_seen_is_refused_as_a_rollback() {
     assert_eq!(decide(&older, lenient), Ok(()));
     let remembering = |policy: &mut Policy| {
         lenient(policy);
-        policy.intel.remember(&newer);
+        policy.intel.lowest_evaluation = newer.evaluation.unwrap();
     };
     assert_eq!(decide(&newer, remembering), Ok(()));
     assert_eq!(decide(&older, remembering), Err(Code::LowEvaluation));

@@ -28,7 +28,7 @@ impl Executor {
         let secrets = &self.tools.secrets;
         let learn = |seqno, writes: &WriteSet| secrets.learn(seqno, writes);
         let opened = open_batch(batch, self.store.head().tables(), secrets.keys(), &learn);
-        let entries = opened.map_err(Fault::new)?;
+        let entries = opened?;
         self.apply(&entries, head)?;
         let snapshot = self.store.commit(self.committed.seqno());
         let of_ledgers = self.follow_ledgers(&entries);
@@ -120,6 +120,15 @@ pub enum Unopened {
     /// It brings a ledger secret that this node does not get.
     #[error(transparent)]
     Secret(Fault),
+}
+
+impl From<Unopened> for Fault {
+    fn from(unopened: Unopened) -> Self {
+        match unopened {
+            Unopened::Corrupt(corrupt) => Self::new(corrupt),
+            Unopened::Secret(fault) => fault,
+        }
+    }
 }
 
 /// Is told of each entry once it is open, before the next one is: it may bring a ledger secret.

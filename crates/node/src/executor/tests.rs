@@ -145,9 +145,7 @@ struct Alone {
 fn secrets(tables: &ServiceTables) -> Arc<LedgerSecrets> {
     let held = [(Seqno(1), Secret::from_slice(&[7; 32]).unwrap())];
     let node = Arc::new(KeyPair::generate().unwrap());
-    Arc::new(
-        LedgerSecrets::new(&held, node, tables.secrets(), Box::new(|_| Ok(())), Box::new(|| Ok(Vec::new()))).unwrap(),
-    )
+    Arc::new(LedgerSecrets::new(&held, node, tables.secrets(), Box::new(|_| Ok(()))).unwrap())
 }
 
 impl Alone {

@@ -79,9 +79,8 @@ impl Assembly {
         let hosting = Arc::new(prepared.hosting(adapters));
         let Prepared { tables, service } = prepared;
         let genesis = genesis(settings, &secrets, service)?;
-        let Secrets { node_key, service_key: service_secret, ledger_secrets, keep, ask, service_certificate, .. } =
-            secrets;
-        let ledger_secrets = LedgerSecrets::new(&ledger_secrets, node_key.clone(), service.secrets(), keep, ask)?;
+        let Secrets { node_key, service_key: service_secret, ledger_secrets, keep, service_certificate, .. } = secrets;
+        let ledger_secrets = LedgerSecrets::new(&ledger_secrets, node_key.clone(), service.secrets(), keep)?;
         let ledger_secrets = Arc::new(ledger_secrets);
         let told = Arc::new(settings.origin.nodes()?);
         let service_key = service_certificate.public_key().map_err(Fault::new)?;

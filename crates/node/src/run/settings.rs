@@ -11,7 +11,7 @@ use crypto::{Certificate, KeyPair, Secret};
 use ledger::genesis::NodeStatus;
 
 use crate::nodes::{Listed, Nodes};
-use crate::secrets::{AskSecrets, KeepSecrets};
+use crate::secrets::KeepSecrets;
 
 /// What a node is told at start.
 pub struct Settings {
@@ -64,8 +64,6 @@ pub struct Secrets {
     pub ledger_secrets: Vec<(Seqno, Secret)>,
     /// Seals them again when there is a new one.
     pub keep: KeepSecrets,
-    /// Gets those that this node was not given.
-    pub ask: AskSecrets,
     pub service_certificate: Certificate,
     /// This node's own, endorsed by the service.
     pub node_certificate: Certificate,

@@ -8,6 +8,8 @@ use std::time::Duration;
 use adapter::Fault;
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::secrets::MissingSecret;
+
 /// Threads that one failure ends do so within moments.
 const AFTERMATH: Duration = Duration::from_secs(1);
 
@@ -60,6 +62,8 @@ pub(super) fn ended_well(threads: usize, ends: &Receiver<Ended>) -> Result<(), F
 fn failed(Ended { name, outcome }: Ended) -> Fault {
     match outcome {
         Ok(()) => Fault::new(format!("the {name} thread ended by itself")),
+        // The program can do something about it.
+        Err(fault) if fault.downcast_ref::<MissingSecret>().is_some() => fault,
         Err(fault) => {
             let mut text = format!("the {name} thread failed: {fault}");
             let mut source = std::error::Error::source(&fault);

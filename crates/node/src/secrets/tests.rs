@@ -23,15 +23,12 @@ struct World {
     signer: Signer,
 }
 
-/// One node's secrets, what it has kept, and what its network hands it if it proves itself anew.
+/// One node's secrets, and what it has kept.
 struct Node {
     key: Arc<KeyPair>,
     secrets: Arc<LedgerSecrets>,
-    kept: Shared,
-    handed: Shared,
+    kept: Arc<Mutex<Vec<(Seqno, Secret)>>>,
 }
-
-type Shared = Arc<Mutex<Vec<(Seqno, Secret)>>>;
 
 const FIRST: [u8; 32] = [1; 32];
 
@@ -103,7 +100,11 @@ impl World {
 
 impl Node {
     fn new(world: &World, key: &Arc<KeyPair>) -> Self {
-        let (kept, handed) = (Shared::default(), Shared::default());
+        Self::holding(world, key, &[(Seqno(1), Secret::from_slice(&FIRST).unwrap())])
+    }
+
+    fn holding(world: &World, key: &Arc<KeyPair>, held: &[(Seqno, Secret)]) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
         let keep: KeepSecrets = Box::new({
             let kept = kept.clone();
             move |secrets| {
@@ -111,16 +112,8 @@ impl Node {
                 Ok(())
             }
         });
-        let ask: AskSecrets = Box::new({
-            let handed = handed.clone();
-            move || match &**handed.lock().unwrap() {
-                [] => Err(Fault::new("the network hands this node nothing")),
-                handed => Ok(handed.to_vec()),
-            }
-        });
-        let first = [(Seqno(1), Secret::from_slice(&FIRST).unwrap())];
-        let secrets = LedgerSecrets::new(&first, key.clone(), world.service.secrets(), keep, ask).unwrap();
-        Self { key: key.clone(), secrets: Arc::new(secrets), kept, handed }
+        let secrets = LedgerSecrets::new(held, key.clone(), world.service.secrets(), keep).unwrap();
+        Self { key: key.clone(), secrets: Arc::new(secrets), kept }
     }
 
     fn speculative(&self) -> Speculative {
@@ -239,7 +232,7 @@ fn only_nodes_in_good_standing_get_it() {
     world.open(&batch, &sound).unwrap();
     for node in [&lapsed, &retired] {
         let error = world.open(&batch, node).err().unwrap();
-        assert_eq!(error, "the network hands this node nothing");
+        assert!(error.starts_with("from entry 3 on ") && error.contains("was not given"), "{error}");
         assert_eq!((node.newest(), node.kept().len()), ((Seqno(1), FIRST), 0));
         assert!(!world.opens(&batch, node.secrets.keys()));
     }
@@ -253,7 +246,7 @@ fn only_nodes_in_good_standing_get_it() {
 fn a_node_that_was_given_none_goes_on_with_what_it_is_handed_later() {
     let [sound, lapsed, _] = keys();
     let world = World::new(&[(&sound, "Trusted"), (&lapsed, "Trusted")], Some(&lapsed));
-    let (sound, lapsed) = (Node::new(&world, &sound), Node::new(&world, &lapsed));
+    let sound = Node::new(&world, &sound);
     let (mut speculative, mut head) = (sound.speculative(), begun(&world, &sound));
     let mut rekeyed = || {
         let (batch, after) = world.batch(2, &head, sound.rekey(&world), &mut speculative);
@@ -263,24 +256,25 @@ fn a_node_that_was_given_none_goes_on_with_what_it_is_handed_later() {
     };
     let batches = [rekeyed(), rekeyed()];
     let all = sound.secrets.keys().secrets();
-    let [first, second, third] = <[_; 3]>::try_from(all.clone()).ok().unwrap();
-    let strange = Secret::from_slice(&[9; 32]).unwrap();
-    for (wrong, why) in [
-        (vec![first.clone()], "not for this node"),
-        (vec![first.clone(), third.clone()], "not for this node"),
-        (vec![first.clone(), (second.0, strange), third], "does not open the one before it"),
+    let opens = |held: &[(Seqno, Secret)]| {
+        let node = Node::holding(&world, &lapsed, held);
+        let opened =
+            batches.iter().try_for_each(|batch| world.open(batch, &node).map(|entries| assert_eq!(entries.len(), 2)));
+        (opened, node.kept().len())
+    };
+    // It starts again with all of them, and keeps nothing anew.
+    assert_eq!(opens(&all), (Ok(()), 0));
+    let [first, second, third] = <[_; 3]>::try_from(all).ok().unwrap();
+    let strange = |begins| (begins, Secret::from_slice(&[9; 32]).unwrap());
+    for (handed, why) in [
+        (vec![first.clone(), second.clone()], "from entry 6 on "),
+        (vec![first.clone(), strange(second.0), third.clone()], "that entry 2 brings is of no use"),
+        (vec![first, second, strange(third.0)], "that entry 5 brings is of no use"),
     ] {
-        *lapsed.handed.lock().unwrap() = wrong;
-        let error = world.open(&batches[0], &lapsed).err().unwrap();
-        assert!(error.contains("entry 2 ") && error.contains(why), "{error}");
-        assert_eq!((lapsed.newest(), lapsed.kept().len()), ((Seqno(1), FIRST), 0));
+        let (opened, kept) = opens(&handed);
+        let error = opened.unwrap_err();
+        assert!(error.contains(why) && kept == 0, "{why}: {error}");
     }
-    *lapsed.handed.lock().unwrap() = all;
-    assert_eq!(world.open(&batches[0], &lapsed).unwrap().len(), 2);
-    assert_eq!((lapsed.newest(), lapsed.kept()), (sound.newest(), sound.kept()));
-    // It has what comes later, and asks no more.
-    lapsed.handed.lock().unwrap().clear();
-    assert_eq!(world.open(&batches[1], &lapsed).unwrap().len(), 2);
 }
 
 /// Made for tests: whose share is whose is told by its place in the row.
@@ -365,8 +359,8 @@ fn a_key_that_is_not_the_nodes_own_gets_nothing() {
 fn a_node_begins_with_the_first_secret() {
     let [key, ..] = keys();
     let world = World::new(&[], None);
+    let keep = || -> KeepSecrets { Box::new(|_| Ok(())) };
     for held in [vec![], vec![(Seqno(3), Secret::from_slice(&FIRST).unwrap())]] {
-        let (keep, ask) = (Box::new(|_: &_| Ok(())), Box::new(|| Ok(Vec::new())));
-        assert!(LedgerSecrets::new(&held, key.clone(), world.service.secrets(), keep, ask).is_err());
+        assert!(LedgerSecrets::new(&held, key.clone(), world.service.secrets(), keep()).is_err());
     }
 }

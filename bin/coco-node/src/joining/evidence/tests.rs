@@ -108,8 +108,19 @@ async fn a_guest_whose_host_gives_nothing_is_believed_with_what_amds_service_has
         let claims = guest.clone().presented(fetched).unwrap().verify(&roots, build.now).unwrap();
         assert!(claims.flag("crl-checked").unwrap());
         assert_eq!(service.asked().len(), 3, "{:?}", service.asked());
-        let error = why_not(EndorsementServices::default(), &guest).await;
-        assert!(error.contains("--kds URL"), "{error}");
+        let empty_table = Gathered { auxiliary: vec![0; 24], ..guest.clone() };
+        for nothing in [&guest, &empty_table] {
+            let error = why_not(EndorsementServices::default(), nothing).await;
+            assert!(error.contains("--kds URL"), "{error}");
+        }
+        // The host has certificates of before an update of the firmware.
+        let mut old = amd::Build::new();
+        old.vek.tcb[3] -= 1;
+        let auxiliary = service::table(&old.endorsements().chain);
+        let stale = Gathered { auxiliary, ..guest };
+        let service = Service::start(true, service::of_amd(&build)).await;
+        Services::impatient(amds(service.url())).endorsements(&stale).await.unwrap();
+        assert_eq!(service.asked().len(), 3, "{:?}", service.asked());
     }
 }
 
@@ -124,6 +135,8 @@ async fn of_a_guest_whose_host_gives_certificates_only_the_revocation_list_is_fe
     let fetched = Services::impatient(amds(service.url())).endorsements(&guest).await.unwrap();
     assert!(matches!(&fetched, Some(Endorsements::Amd(given)) if given.chain == chain && given.crls.len() == 1));
     assert_eq!(service.asked(), ["/vcek/v1/Milan/crl"]);
+    // What the host gives will do where the service is silent.
+    assert_eq!(Services::impatient(amds("https://127.0.0.1:1".into())).endorsements(&guest).await.unwrap(), None);
     // A key that AMD loaded for a cloud has no certificate but the host's.
     let error = why_not(amds(service.url()), &gathered(Kind::SevSnp, amd::Build::vlek().evidence())).await;
     assert!(error.contains("had from the host"), "{error}");

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use attestation::Bytes;
-use crypto::KeyPair;
-use crypto::certificate::{self, Validity};
 use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -59,17 +59,18 @@ impl Service {
     }
 }
 
-/// With a certificate that nobody issued, as caches have.
+/// With a certificate that nobody issued, as caches have; it says so little that libraries refuse to read it.
 fn acceptor() -> TlsAcceptor {
-    let key = KeyPair::generate().unwrap();
-    let own = certificate::lone_node(&key, &[], Validity { from: 0, until: 1 << 32 }).unwrap();
-    let private = PrivatePkcs8KeyDer::from(key.to_pkcs8_der().unwrap().to_vec());
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    let own = include_bytes!("cache.pem");
+    let certificate = CertificateDer::from_pem_slice(own).unwrap();
+    let private = PrivateKeyDer::from_pem_slice(own).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let key = provider.key_provider.load_private_key(private).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![CertificateDer::from(own.der().to_vec())], private.into())
-        .unwrap();
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key))));
     TlsAcceptor::from(Arc::new(config))
 }
 
