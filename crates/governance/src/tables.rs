@@ -46,8 +46,6 @@ pub const LEASE: &str = "public:coco.gov.lease";
 pub const NODES_LEASES: &str = "public:coco.gov.nodes.leases";
 /// What nodes show to prove themselves anew, until another node has verified it.
 pub const NODES_EVIDENCE: &str = "public:coco.gov.nodes.evidence";
-/// Per kind of TEE: the highest evaluation that a vendor's word on a node's platform had. Older words are refused.
-pub const NODES_EVALUATIONS: &str = "public:coco.gov.nodes.evaluations";
 /// How long a ledger secret is in use.
 pub const EPOCH: &str = "public:coco.gov.epoch";
 /// Since when the one is that is in use, and whether members want another.
@@ -86,7 +84,7 @@ const OF_CCF: [&str; 28] = [
 ];
 
 /// What the constitution of our own writes beside CCF's tables.
-const OF_COCO: [&str; 15] = [
+const OF_COCO: [&str; 14] = [
     POLICIES,
     "public:coco.gov.participants",
     ORGANISATIONS,
@@ -98,7 +96,6 @@ const OF_COCO: [&str; 15] = [
     NODES_NUMBERS,
     NODES_LEASES,
     NODES_EVIDENCE,
-    NODES_EVALUATIONS,
     EPOCH,
     LEDGER_SECRET,
     "public:coco.gov.ledgers",
@@ -127,7 +124,6 @@ pub struct GovernanceTables {
     pub nodes_numbers: TableId,
     pub nodes_leases: TableId,
     pub nodes_evidence: TableId,
-    pub nodes_evaluations: TableId,
     pub lease: TableId,
     pub ledger_files: TableId,
     pub epoch: TableId,
@@ -164,7 +160,6 @@ impl GovernanceTables {
             nodes_numbers: of(tables, NODES_NUMBERS)?,
             nodes_leases: of(tables, NODES_LEASES)?,
             nodes_evidence: of(tables, NODES_EVIDENCE)?,
-            nodes_evaluations: of(tables, NODES_EVALUATIONS)?,
             lease: of(tables, LEASE)?,
             ledger_files: of(tables, LEDGER_FILES)?,
             epoch: of(tables, EPOCH)?,

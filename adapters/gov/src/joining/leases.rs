@@ -16,7 +16,7 @@ use governance::nodes::{Lease, Shown};
 use governance::{Governance, Refusal};
 use kv::Tx;
 use ledger::genesis::{NodeStatus, QuoteInfo};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::evidence::quote_info;
@@ -32,22 +32,32 @@ const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Runs until cancelled.
 pub async fn run(deciding: Deciding, stop: CancellationToken) {
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut own = Own::default();
-    let mut refused = BTreeMap::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = look.tick() => {}
-        }
-        if let Err(undecided) = own.look(&deciding).await {
+    // Apart: a platform that answers slowly keeps no other node's evidence waiting.
+    tokio::join!(renew_own(&deciding, &stop), renew_others(&deciding, &stop));
+}
+
+async fn renew_own(deciding: &Deciding, stop: &CancellationToken) {
+    let (mut own, mut look) = (Own::default(), interval());
+    while stop.run_until_cancelled(look.tick()).await.is_some() {
+        if let Err(undecided) = own.look(deciding).await {
             tracing::warn!(?undecided, "this node's lease could not be renewed");
         }
-        if let Err(undecided) = verify_others(&deciding, &mut refused).await {
+    }
+}
+
+async fn renew_others(deciding: &Deciding, stop: &CancellationToken) {
+    let (mut refused, mut look) = (BTreeMap::new(), interval());
+    while stop.run_until_cancelled(look.tick()).await.is_some() {
+        if let Err(undecided) = verify_others(deciding, &mut refused).await {
             tracing::debug!(?undecided, "what nodes show could not be verified now");
         }
     }
+}
+
+fn interval() -> Interval {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look
 }
 
 /// This node's own lease.
@@ -66,12 +76,14 @@ impl Own {
         if tried.is_some() {
             return Ok(());
         }
-        self.shown = Some((lease.renewed, Instant::now()));
         let report_data = statement(id, &lease).report_data();
         let gather = move || {
             attester(report_data).map_err(|why| Refusal::InternalError(format!("There is no evidence: {why}")).into())
         };
-        let shown = Shown { quote_info: quote_info(&blocking(gather).await?), after: lease.renewed };
+        let gathered = blocking(gather).await;
+        // Whatever came of it.
+        self.shown = Some((lease.renewed, Instant::now()));
+        let shown = Shown { quote_info: quote_info(&gathered?), after: lease.renewed };
         deciding.decide(None, move |gov, tx, _| gov.governance.show(tx, id, &shown)).await?;
         Ok(())
     }
@@ -123,7 +135,7 @@ fn verifier(governance: &Governance, tx: &Tx<'_>, status: &Status, node: NodeId)
 
 /// Verifies evidence for a lease.
 async fn verify(deciding: &Deciding, id: NodeId, shown: &Shown) -> Result<Judged, Undecided> {
-    let lease = Lease { renewed: shown.after, evidence: None, lapsed: false };
+    let lease = Lease { renewed: shown.after, evidence: None, lapsed: false, evaluation: None };
     let binding = Binding::Exact(statement(id, &lease).report_data().to_vec());
     verdict(deciding, shown.quote_info.clone(), binding).await
 }
@@ -132,7 +144,7 @@ async fn verify(deciding: &Deciding, id: NodeId, shown: &Shown) -> Result<Judged
 async fn renew(deciding: &Deciding, id: NodeId, shown: Shown, judged: &Judged) -> Result<Option<TxId>, Undecided> {
     let evaluation = judged.evaluation();
     let act = move |gov: &crate::Gov, tx: &mut Tx<'_>, at: &governance::At<'_>| {
-        gov.governance.renew_lease(tx, id, &shown, evaluation.as_ref(), at.time)
+        gov.governance.renew_lease(tx, id, &shown, evaluation.clone(), at.time)
     };
     let ((), place) = deciding.decide(None, act).await?;
     Ok(place)

@@ -37,6 +37,9 @@ const MAIN: [(Kind, &[&str]); 9] = [
     (Kind::Virtual, &["code"]),
 ];
 
+/// What tells a paravisor: of SEV-SNP, of whoever endorsed it, of TDX.
+const OF_PARAVISORS: [&str; 3] = ["measurement", "uvm", "mrtd"];
+
 /// The main measurement of what runs, with its name.
 pub fn main_measurement(claims: &Claims) -> Option<(&'static str, &Bytes)> {
     let (_, names) = MAIN.iter().find(|(kind, _)| *kind == claims.kind)?;
@@ -62,7 +65,9 @@ pub fn policy(claims: &Claims, rows: &JoinPolicy, now: u64) -> Result<Policy, Re
         set_platform(&mut policy, claims.kind, row)?;
     }
     let shown = rows.evaluations.get(tee).copied().unwrap_or(0);
-    policy.intel.lowest_evaluation = policy.intel.lowest_evaluation.max(shown);
+    for intel in [&mut policy.intel, &mut policy.azure_vtpm.intel] {
+        intel.lowest_evaluation = intel.lowest_evaluation.max(shown);
+    }
     set_snp(&mut policy.snp, rows, row)?;
     Ok(policy)
 }
@@ -76,6 +81,10 @@ fn entry(claims: &Claims, code: &Code) -> Option<CodeEntry> {
         if measurements.insert(name.clone(), Bytes(bytes(hex)?)).is_some() {
             return None;
         }
+    }
+    // Registers that a paravisor of anybody's reports say nothing.
+    if claims.kind == Kind::AzureVtpm && !OF_PARAVISORS.iter().any(|name| measurements.contains_key(*name)) {
+        return None;
     }
     let host_data = match &code.host_data {
         Some(hex) => Some(Bytes(bytes(hex)?)),

@@ -2,7 +2,7 @@
 
 use base::NodeId;
 use kv::{State, Tx, WriteSet};
-use ledger::genesis::{Evaluation, NodeInfo};
+use ledger::genesis::NodeInfo;
 
 use super::put;
 use crate::nodes::Lease;
@@ -72,14 +72,6 @@ pub fn event(governance: &Governance, before: &State, writes: &WriteSet) -> Opti
     None
 }
 
-/// What a renewal found newer than all before: believed, like the evidence that it is from.
-fn evaluation(governance: &Governance, writes: &WriteSet) -> Option<Evaluation> {
-    let section = writes.section(governance.tables().nodes_evaluations)?;
-    let [(tee, number)] = &section.puts[..] else { return None };
-    let tee = String::from_utf8(tee.to_vec()).ok()?;
-    Some(Evaluation { tee, number: serde_json::from_slice(number).ok()? })
-}
-
 /// Makes it again.
 pub fn again(
     governance: &Governance,
@@ -103,7 +95,10 @@ pub fn again(
         NodeEvent::Renewed => {
             let none = || Refusal::InternalError(format!("Node {id} has shown nothing."));
             let shown = governance.shown(tx, id)?.ok_or_else(none)?;
-            governance.renew_lease(tx, id, &shown, evaluation(governance, writes).as_ref(), time)
+            // Believed like the evidence that it is from.
+            let lease = put(writes, of.nodes_leases, &key).unwrap_or_default();
+            let Lease { evaluation, .. } = serde_json::from_slice(lease).map_err(unread)?;
+            governance.renew_lease(tx, id, &shown, evaluation, time)
         }
         NodeEvent::LetGo => governance.let_go(tx, id),
         NodeEvent::Forgotten => governance.forget_node(tx, id),

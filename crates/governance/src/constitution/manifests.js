@@ -30,6 +30,10 @@ approve(
     lowest_svn: optional(integer(0, Number.MAX_SAFE_INTEGER)),
   },
   ({ tee, measurement, ...row }) => ofCoco("manifest.code").set(codeKey(tee, measurement), { tee, measurement, ...row }),
+  // The registers of a virtual TPM are worth as much as the paravisor that keeps them.
+  ({ tee, measurements }) =>
+    tee !== "vtpm" || ["measurement", "uvm", "mrtd"].some((name) => measurements?.[name]) ||
+    fail("code behind a virtual TPM also names its paravisor: measurement, uvm or mrtd in measurements"),
 );
 define("remove_code", { tee, measurement: hex }, ({ tee, measurement }) =>
   ofCoco("manifest.code").remove(codeKey(tee, measurement)));
@@ -41,11 +45,7 @@ approve(
   ({ tee, ...row }) => ofCoco("manifest.tee").set(tee, { tee, ...row }),
   ({ tee, debug }) => !debug || tee === "virtual" || fail("a TEE that may be debugged protects nothing"),
 );
-// Who lets the kind in again later asks for no evaluation of before, but for those of nodes that are still there.
-define("remove_tee", { tee }, ({ tee }) => {
-  ofCoco("nodes.evaluations").remove(tee);
-  return ofCoco("manifest.tee").remove(tee);
-});
+define("remove_tee", { tee }, ({ tee }) => ofCoco("manifest.tee").remove(tee));
 
 // Who may vouch for hardware beside its vendor: certificates in PEM, or keys as JSON where a vendor has no root of them all.
 approve(

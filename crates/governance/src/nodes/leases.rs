@@ -34,6 +34,9 @@ pub struct Lease {
     /// Its time ran out: the node has no vote and gets no secrets.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lapsed: bool,
+    /// The newest evaluation that its evidence ever had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Evaluation>,
 }
 
 /// What a node shows to renew its lease: a row of `nodes.evidence`.
@@ -110,7 +113,8 @@ impl Governance {
         if self.lease(tx, id)?.is_some() {
             return Err(Refusal::InvalidNodeState(format!("Node {id} has a lease already.")));
         }
-        self.set_lease(tx, id, &Lease { renewed: time, evidence: None, lapsed: false });
+        let evaluation = self.known(tx, id)?.evaluation;
+        self.set_lease(tx, id, &Lease { renewed: time, evidence: None, lapsed: false, evaluation });
         Ok(Outcome::plain(()))
     }
 
@@ -128,7 +132,7 @@ impl Governance {
         tx: &mut Tx<'_>,
         id: NodeId,
         shown: &Shown,
-        evaluation: Option<&Evaluation>,
+        evaluation: Option<Evaluation>,
         time: u64,
     ) -> Result<Outcome<()>, Refusal> {
         self.holder(tx, id)?;
@@ -138,8 +142,9 @@ impl Governance {
         }
         // Evidence after evidence of the same millisecond would be bound to the same.
         let renewed = time.max(shown.after.saturating_add(1));
-        self.set_lease(tx, id, &Lease { renewed, evidence: Some(shown.digest()), lapsed: false });
-        self.keep_evaluation(tx, evaluation)?;
+        let before = self.lease(tx, id)?.and_then(|lease| lease.evaluation);
+        let evaluation = newest(before, evaluation);
+        self.set_lease(tx, id, &Lease { renewed, evidence: Some(shown.digest()), lapsed: false, evaluation });
         self.forget_shown(tx, id)?;
         Ok(Outcome::plain(()))
     }
@@ -197,6 +202,14 @@ impl Governance {
             return Ok(());
         }
         Err(Refusal::InvalidNodeState(format!("The evidence of node {id} is not for the lease that it has.")))
+    }
+}
+
+/// A node that moved to another kind of platform counts there.
+fn newest(before: Option<Evaluation>, now: Option<Evaluation>) -> Option<Evaluation> {
+    match (before, now) {
+        (Some(before), Some(now)) if before.tee == now.tee && before.number > now.number => Some(before),
+        (before, now) => now.or(before),
     }
 }
 

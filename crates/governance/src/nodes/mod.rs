@@ -89,8 +89,6 @@ impl Governance {
         }
         info.retired_committed = true;
         self.set_node(tx, id, &info);
-        // Its row may be removed from now on.
-        self.keep_evaluation(tx, info.evaluation.as_ref())?;
         Ok(Outcome::plain(()))
     }
 

@@ -21,7 +21,7 @@ pub struct JoinPolicy {
     pub snp: Snp,
     /// Not in CCF's answer.
     pub manifests: Manifests,
-    /// By kind of TEE, the lowest evaluation of a vendor's word that is still taken. Not in CCF's answer.
+    /// By kind of TEE, the lowest evaluation of a vendor's word that is taken: what most nodes have shown. Not in CCF's answer.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub evaluations: BTreeMap<String, u32>,
     /// The script that is asked beside all this, if members set one. Not in CCF's answer.

@@ -344,8 +344,11 @@ fn network() -> Deciding {
             json!({ "js_module": "m.js", "js_function": "log", "mode": "readonly", "openapi": { "a_b": 1 }, "other": 1 }),
         ),
         ("ccf.gov.modules", ID, json!("export function log () {}")),
-        ("coco.gov.nodes.leases", ID, json!({ "renewed": 1, "evidence": ID, "lapsed": true })),
-        ("coco.gov.nodes.evaluations", "tdx", json!(17)),
+        (
+            "coco.gov.nodes.leases",
+            ID,
+            json!({ "renewed": 1, "evidence": ID, "lapsed": true, "evaluation": { "tee": "tdx", "number": 17 } }),
+        ),
         ("coco.gov.nodes.owners", ID, json!({ "owner": "ann" })),
         ("coco.gov.ledgers", "main", json!({ "kind": "evm", "status": "open" })),
         (

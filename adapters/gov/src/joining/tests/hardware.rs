@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use crypto::KeyPair;
 use governance::Refusal;
 use kv::Tx;
-use ledger::genesis::QuoteInfo;
+use ledger::genesis::{QuoteInfo, node_key};
 use serde_json::{Value, json};
 
 use super::mock::intel::{Base, pem};
 use super::mock::vectors::date;
 use super::mock::{amd, azure, cca, intel, maa, nitro, vbs};
-use super::network::Network;
+use super::network::{Network, node, row};
 
 /// A kind, and everything about it that members or an attacker choose.
 struct Hardware {
@@ -337,6 +337,9 @@ async fn story(hardware: Hardware) {
     network.pass("add_tee", allowed).await;
     refused(&network, "C22", "no code is approved");
     let mut code = json!({ "tee": tee, "measurement": "ee".repeat(measurement.len() / 2) });
+    if let Some(more) = &hardware.measurements {
+        code["measurements"] = more.clone();
+    }
     network.pass("add_code", code.clone()).await;
     refused(&network, "C22", "other code is approved");
     code["measurement"] = json!(measurement);
@@ -345,7 +348,6 @@ async fn story(hardware: Hardware) {
         wrong["measurements"] = more.as_object().unwrap().keys().map(|name| (name.clone(), json!("00"))).collect();
         network.pass("add_code", wrong).await;
         refused(&network, "C22", "what it loads afterwards is not approved");
-        code["measurements"] = more.clone();
     }
     network.pass("add_code", code).await;
     assert_eq!(told(&network, "").0.as_ref(), Ok(measurement), "{kind}");
@@ -413,5 +415,59 @@ async fn evidence_in_ccfs_forms_has_the_same_verdict() {
         is_refused(&verdict(&network, &info, &other, hardware.now), "C19", format);
         info.endorsements = STANDARD.encode("{}");
         assert!(verdict(&network, &info, &key, hardware.now).is_err());
+    }
+}
+
+/// A vendor's word of before it mended a weakness, though it still holds.
+#[tokio::test]
+async fn an_older_word_than_most_nodes_have_shown_is_refused() {
+    for hardware in [of_tdx_4(), of_azures_tpm_on_tdx()] {
+        let Hardware { tee, now, ref measurement, .. } = hardware;
+        let mut network = Network::new();
+        network.pass("set_endorsement_root", hardware.root.clone()).await;
+        network.pass("add_tee", json!({ "tee": tee })).await;
+        let more = hardware.measurements.clone().unwrap_or_else(|| json!({}));
+        network.pass("add_code", json!({ "tee": tee, "measurement": measurement, "measurements": more })).await;
+        let key = KeyPair::generate().unwrap();
+        let mut data = [0; 64];
+        data[..32].copy_from_slice(&key.public().node_id().0.0);
+        let info = super::super::quote_info(&(hardware.shown)(&data));
+        let told = |network: &Network| verdict(network, &info, &key, now);
+        let roots = attestation::Roots { intel: intel::Build::pinned(), ..attestation::Roots::vendors() };
+        let own = super::super::evidence::presented(&info).unwrap().verify(&roots, now).unwrap();
+        let evaluation = own.evaluation.unwrap();
+        // Nodes of the service, and what their evidence said when they joined.
+        let shown = |network: &mut Network, number: u64, status: &str, tee: &str, evaluation: u32| {
+            let mut info = node(number, status, &format!("10.0.0.{number}:1"));
+            info["evaluation"] = json!({ "tee": tee, "number": evaluation });
+            let id = KeyPair::generate().unwrap().public().node_id();
+            network.write(|tx| row(tx, "nodes.info", &node_key(id), &info));
+        };
+        shown(&mut network, 11, "Trusted", tee, evaluation);
+        shown(&mut network, 12, "Trusted", tee, evaluation + 1);
+        shown(&mut network, 13, "Pending", tee, evaluation + 1);
+        shown(&mut network, 14, "Trusted", "sgx", evaluation + 1);
+        assert_eq!(told(&network).as_ref(), Ok(measurement), "{tee}: one of two, a stranger, another kind");
+        shown(&mut network, 15, "Trusted", tee, evaluation + 1);
+        is_refused(&told(&network), "I11", "most have shown a newer one");
+    }
+}
+
+/// Whoever has such hardware runs a paravisor of its own there, and that reports any registers.
+#[tokio::test]
+async fn registers_alone_let_no_machine_in() {
+    for hardware in [of_azures_tpm(), of_azures_tpm_on_tdx()] {
+        let mut network = Network::new();
+        network.pass("set_endorsement_root", hardware.root.clone()).await;
+        network.pass("add_tee", json!({ "tee": "vtpm" })).await;
+        let code = json!({ "tee": "vtpm", "measurement": hardware.measurement });
+        // As members' own constitution could write it.
+        let place = format!("vtpm:{}", hardware.measurement);
+        network.write(|tx| row(tx, "public:coco.gov.manifest.code", place.as_bytes(), &code));
+        let key = KeyPair::generate().unwrap();
+        let mut data = [0; 64];
+        data[..32].copy_from_slice(&key.public().node_id().0.0);
+        let info = super::super::quote_info(&(hardware.shown)(&data));
+        is_refused(&verdict(&network, &info, &key, hardware.now), "C22", "no paravisor is named");
     }
 }
