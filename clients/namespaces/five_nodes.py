@@ -156,10 +156,10 @@ class Consortium:
             return json.load(answer)
 
     def secret(self, place):
-        """From which entry on the newest ledger secret is in force that a node has; 0 if it never got another than the first."""
+        """From which entry on the newest ledger secret is in force that a node has."""
         with urllib.request.urlopen(self.ready[place]["nodes"][0]["http"] + "/node/metrics", timeout=3) as answer:
             told = answer.read().decode()
-        return next((int(float(line.split()[1])) for line in told.splitlines() if line.startswith("coco_ledger_secret_seqno ")), 0)
+        return next(int(float(line.split()[1])) for line in told.splitlines() if line.startswith("coco_ledger_secret_seqno "))
 
     def primary(self, among=None):
         """The place of the node that leads, as the others say."""

@@ -90,7 +90,7 @@ fn come_back(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     tracing::warn!("{missing}; it proves itself anew");
-    let Some(secrets) = joining::secrets(file, &Identity::open(dir)?, platform, missing.begins, stop)? else {
+    let Some(secrets) = joining::secrets(file, &Identity::open(dir)?, platform, missing, stop)? else {
         return Ok(());
     };
     keep_ledger_secrets(dir, &secrets)?;

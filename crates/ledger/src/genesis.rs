@@ -105,8 +105,15 @@ impl NodeInfo {
     /// Where other nodes dial: what is published, or else what it listens on.
     #[must_use]
     pub fn peer_address(&self) -> Option<&str> {
-        let interface = self.node_to_node_interface.as_ref()?;
-        Some(interface.published_address.as_deref().unwrap_or(&interface.bind_address))
+        self.node_to_node_interface.as_ref().map(Interface::address)
+    }
+}
+
+impl Interface {
+    /// Where others reach it: `host:port`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.published_address.as_deref().unwrap_or(&self.bind_address)
     }
 }
 

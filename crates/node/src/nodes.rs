@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use crate::genesis::ServiceTables;
 
+/// The name of the door in a node's row.
+const GOVERNANCE: &str = "governance";
+
 /// The nodes that have a number, ascending by it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Nodes(Vec<Listed>);
@@ -57,6 +60,13 @@ impl Nodes {
     pub fn trusted(&self) -> impl Iterator<Item = &Listed> {
         self.0.iter().filter(|node| node.status == NodeStatus::Trusted)
     }
+}
+
+/// Where members reach the nodes that are trusted: `host:port`.
+pub fn doors(tables: &ServiceTables, state: &State) -> Vec<String> {
+    let rows = state.range(tables.nodes(), ..).filter_map(|(_, row)| NodeInfo::read(row).ok());
+    let trusted = rows.filter(|info| info.status == NodeStatus::Trusted);
+    trusted.filter_map(|info| Some(info.rpc_interfaces.get(GOVERNANCE)?.address().to_owned())).collect()
 }
 
 fn listed(key: &[u8], row: &[u8], lapsed: bool) -> Option<Listed> {

@@ -93,6 +93,7 @@ impl LedgerSecrets {
         let keys = LedgerKeys::holding(held)
             .map_err(Fault::new)?
             .ok_or_else(|| Fault::new("this node does not hold the ledger secret that the service began with"))?;
+        show(&keys);
         Ok(Self { keys: Arc::new(keys), node, tables, keep })
     }
 
@@ -117,7 +118,7 @@ impl LedgerSecrets {
                 fork.add(next, &secret).map_err(Fault::new)?;
                 self.commit(&fork)
             }
-            Err(SecretError::NotForThisNode) => Err(Fault::new(MissingSecret { begins: next })),
+            Err(SecretError::NotForThisNode) => Err(Fault::new(MissingSecret { begins: next, doors: Vec::new() })),
             Err(error) => Err(Fault::new(format!("the ledger secret that entry {entry} brings is of no use: {error}"))),
         }
     }
@@ -179,11 +180,14 @@ impl LedgerSecrets {
     fn commit(&self, fork: &LedgerKeys) -> Result<(), Fault> {
         (self.keep)(&fork.secrets())?;
         self.keys.adopt(fork);
-        let first = fork.newest_begins().0;
-        metrics::gauge!("coco_ledger_secret_seqno").set(first as f64);
-        tracing::info!(first, "a new ledger secret is in force");
+        show(fork);
+        tracing::info!(first = fork.newest_begins().0, "a new ledger secret is in force");
         Ok(())
     }
+}
+
+fn show(keys: &LedgerKeys) {
+    metrics::gauge!("coco_ledger_secret_seqno").set(keys.newest_begins().0 as f64);
 }
 
 /// The ledger goes on under a secret that this node was not given.
@@ -193,6 +197,8 @@ impl LedgerSecrets {
 )]
 pub struct MissingSecret {
     pub begins: Seqno,
+    /// Where members reach the other nodes that this one last knew of: `host:port`.
+    pub doors: Vec<String>,
 }
 
 /// The secrets as of a primary's head: what is committed, and what its own batches will have brought.

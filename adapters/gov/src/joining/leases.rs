@@ -1,7 +1,7 @@
 //! A node's lease: it asks its platform for evidence before the time runs out, and shows it; another node verifies it.
 //!
 //! What a node shows goes down the road as a row, and the primary looks at it; what the primary shows, the trusted node with the
-//! lowest number does. Only where there is no other node in good standing, a node's own word must do. A node that has
+//! lowest number does, and if that is silent the next one. Only where there is no other node in good standing, a node's own word must do. A node that has
 //! lost the network comes back by `POST /node/join`, with evidence of the same kind.
 
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ use crate::decide::{Deciding, Undecided, blocking, now};
 pub type Attester = Arc<dyn Fn([u8; 64]) -> Result<Presented, String> + Send + Sync>;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Before the next node looks at what the primary shows: those with lower numbers may be cut off.
+const NEXT_AFTER: Duration = Duration::from_secs(5);
 /// After evidence was shown in vain, or there was none.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
@@ -46,9 +48,9 @@ async fn renew_own(deciding: &Deciding, stop: &CancellationToken) {
 }
 
 async fn renew_others(deciding: &Deciding, stop: &CancellationToken) {
-    let (mut refused, mut look) = (BTreeMap::new(), interval());
+    let (mut seen, mut look) = (BTreeMap::new(), interval());
     while stop.run_until_cancelled(look.tick()).await.is_some() {
-        if let Err(undecided) = verify_others(deciding, &mut refused).await {
+        if let Err(undecided) = verify_others(deciding, &mut seen).await {
             tracing::debug!(?undecided, "what nodes show could not be verified now");
         }
     }
@@ -89,21 +91,30 @@ impl Own {
     }
 }
 
+/// What another node shows, since when this node knows of it.
+struct Seen {
+    digest: String,
+    since: Instant,
+    refused: bool,
+}
+
 /// Looks at what others show, if it is this node that has to.
-async fn verify_others(deciding: &Deciding, refused: &mut BTreeMap<NodeId, String>) -> Result<(), Undecided> {
-    let shown: Vec<(NodeId, Shown)> = {
+async fn verify_others(deciding: &Deciding, seen: &mut BTreeMap<NodeId, Seen>) -> Result<(), Undecided> {
+    let due: Vec<(NodeId, Shown)> = {
         let snapshot = deciding.node.snapshot();
         let tx = Tx::new(snapshot.state());
-        let governance = &deciding.gov.governance;
-        let status = deciding.node.status();
-        let all = governance.all_shown(&tx).into_iter();
-        all.filter(|(id, _)| verifier(governance, &tx, &status, *id) == Some(status.id)).collect()
+        let (governance, status) = (&deciding.gov.governance, deciding.node.status());
+        let all = governance.all_shown(&tx);
+        seen.retain(|id, seen| all.iter().any(|(other, shown)| other == id && shown.digest() == seen.digest));
+        let is_due = |(id, shown): &(NodeId, Shown)| {
+            let new = || Seen { digest: shown.digest(), since: Instant::now(), refused: false };
+            let seen = seen.entry(*id).or_insert_with(new);
+            let turn = turn(governance, &tx, &status, *id);
+            !seen.refused && turn.is_some_and(|turn| seen.since.elapsed() >= NEXT_AFTER * turn)
+        };
+        all.into_iter().filter(is_due).collect()
     };
-    refused.retain(|id, _| shown.iter().any(|(shown, _)| shown == id));
-    for (id, shown) in shown {
-        if refused.get(&id) == Some(&shown.digest()) {
-            continue;
-        }
+    for (id, shown) in due {
         match verify(deciding, id, &shown).await {
             Ok(judged) => {
                 renew(deciding, id, shown, &judged).await?;
@@ -111,7 +122,7 @@ async fn verify_others(deciding: &Deciding, refused: &mut BTreeMap<NodeId, Strin
             }
             Err(Undecided::Refused(refusal)) => {
                 tracing::warn!(node = %id.short(), %refusal, "a lease is not renewed");
-                refused.insert(id, shown.digest());
+                seen.entry(id).and_modify(|seen| seen.refused = true);
             }
             Err(undecided) => return Err(undecided),
         }
@@ -119,18 +130,22 @@ async fn verify_others(deciding: &Deciding, refused: &mut BTreeMap<NodeId, Strin
     Ok(())
 }
 
-/// Who looks at what a node shows.
-fn verifier(governance: &Governance, tx: &Tx<'_>, status: &Status, node: NodeId) -> Option<NodeId> {
+/// How many look at what a node shows before this one does; `None` if this one does not.
+fn turn(governance: &Governance, tx: &Tx<'_>, status: &Status, node: NodeId) -> Option<u32> {
     let primary = match status.role {
         Role::Primary => Some(status.id),
         Role::Backup { primary } => primary,
     };
     if let Some(primary) = primary.filter(|primary| *primary != node) {
-        return Some(primary);
+        return (primary == status.id).then_some(0);
     }
     let mut nodes = governance.node_infos(tx);
     nodes.retain(|(id, _)| *id != node && governance.in_good_standing(tx, *id).unwrap_or(false));
-    Some(nodes.iter().min_by_key(|(_, info)| info.number).map_or(node, |(id, _)| *id))
+    if nodes.is_empty() {
+        return (node == status.id).then_some(0);
+    }
+    nodes.sort_by_key(|(_, info)| info.number);
+    nodes.iter().position(|(id, _)| *id == status.id)?.try_into().ok()
 }
 
 /// Verifies evidence for a lease.
@@ -186,4 +201,46 @@ fn due(deciding: &Deciding, id: NodeId) -> Result<Option<Lease>, Refusal> {
 /// What a node says of itself to renew its lease.
 fn statement(id: NodeId, lease: &Lease) -> Statement {
     Statement { key: id.0, nonce: lease.nonce() }
+}
+
+#[cfg(test)]
+mod tests {
+    use adapter::Role;
+    use base::{Digest, NodeId};
+    use kv::Tx;
+    use ledger::genesis::node_key;
+    use serde_json::json;
+
+    use super::super::tests::network::{Network, node, row};
+    use super::turn;
+
+    /// Who is cut off is in good standing until its lease runs out: the primary's must not run out with it.
+    #[tokio::test]
+    async fn the_primary_looks_first_and_at_its_own_the_others_one_after_the_other() {
+        let network = Network::new();
+        let id = |number: u8| NodeId(Digest([number; 32]));
+        for number in 11..=14_u8 {
+            let status = if number == 14 { "Pending" } else { "Trusted" };
+            let info = node(number.into(), status, &format!("10.0.0.{number}:1"));
+            network.write(|tx| row(tx, "nodes.info", &node_key(id(number)), &info));
+        }
+        let lapsed = json!({ "renewed": 1, "lapsed": true });
+        let turns = |shown: u8| {
+            let snapshot = network.deciding.node.snapshot();
+            let (tx, governance) = (Tx::new(snapshot.state()), &network.deciding.gov.governance);
+            let mut status = network.deciding.node.status();
+            [11, 12, 13, 14].map(|looks: u8| {
+                status.id = id(looks);
+                status.role = if looks == 12 { Role::Primary } else { Role::Backup { primary: Some(id(12)) } };
+                turn(governance, &tx, &status, id(shown))
+            })
+        };
+        let others = turns(12).map(|turn| turn.is_some());
+        assert_eq!((turns(11), turns(13)), ([None, Some(0), None, None], [None, Some(0), None, None]));
+        assert_eq!(others, [true, false, true, false]);
+        let [Some(first), _, Some(second), _] = turns(12) else { panic!("both look") };
+        assert_eq!(second, first + 1);
+        network.write(|tx| row(tx, "public:coco.gov.nodes.leases", &node_key(id(11)), &lapsed));
+        assert_eq!(turns(12)[..3], [None, None, Some(first)], "a lapsed one vouches for nobody");
+    }
 }

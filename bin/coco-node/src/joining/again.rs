@@ -15,6 +15,7 @@ use crypto::{Certificate, KeyPair, Secret, certificate};
 use development::{Door, Identity, LedgerSecrets, NodeFile, Origin};
 use governance::join::{Answer, Doors, Request};
 use ledger::genesis::{Interface, NodeStatus};
+use node::MissingSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::door::{Asked, Client, Standing};
@@ -33,21 +34,21 @@ pub fn secrets(
     file: &NodeFile,
     identity: &Identity,
     platform: &Platform,
-    begins: Seqno,
+    MissingSecret { begins, doors: known }: &MissingSecret,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<LedgerSecrets>> {
     let service = Certificate::from_pem(&identity.service_certificate)?;
     let own = Certificate::from_pem(&identity.node_certificate)?;
     let mut asking = Asking {
         client: Client::new(&service, &own, &identity.node_key)?,
-        round: Round::new(doors(file)),
+        round: Round::new(doors(file, known)),
         platform,
         key: &identity.node_key,
         peer: file.peer.to_string(),
         said: None,
         unknown: 0,
     };
-    ensure!(!asking.round.doors.is_empty(), "this node knows no other node of its network: name some in its node.toml");
+    ensure!(!asking.round.doors.is_empty(), "this node knows no other node of its network to ask");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
         tokio::select! {
@@ -59,22 +60,29 @@ pub fn secrets(
     let info = answer.network_info.context("the network trusts this node, and gave it nothing")?;
     let secrets: Vec<(Seqno, Secret)> = admitted::secrets(&info)?;
     ensure!(
-        secrets.iter().any(|(first, _)| *first == begins),
+        secrets.iter().any(|(first, _)| first == begins),
         "the network handed over no ledger secret that begins at entry {begins}"
     );
     Ok(Some(secrets))
 }
 
-/// The nodes that are named in a node's file.
-fn doors(file: &NodeFile) -> Vec<Door> {
-    match &file.origin {
-        Origin::Joiner(join) => join.network.iter().filter_map(|url| Door::parse(url)).collect(),
+/// The nodes that are named in a node's file, and those that it last knew of.
+fn doors(file: &NodeFile, known: &[String]) -> Vec<Door> {
+    let named: Vec<String> = match &file.origin {
+        Origin::Joiner(join) => join.network.clone(),
         Origin::Founder(founder) => {
             let others = founder.nodes.iter().filter(|node| node.number != founder.number);
-            let doors = others.filter_map(|node| node.governance);
-            doors.map(|at| Door { host: at.ip().to_string(), port: at.port() }).collect()
+            others.filter_map(|node| Some(format!("https://{}", node.governance?))).collect()
+        }
+    };
+    let known = known.iter().map(|address| format!("https://{address}"));
+    let mut doors: Vec<Door> = Vec::new();
+    for door in named.into_iter().chain(known).filter_map(|url| Door::parse(&url)) {
+        if !doors.contains(&door) {
+            doors.push(door);
         }
     }
+    doors
 }
 
 struct Asking<'a> {

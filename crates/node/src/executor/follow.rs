@@ -10,7 +10,9 @@ use kv::WriteSet;
 use ledger::{Corrupt, Head, LedgerKeys};
 
 use super::Executor;
+use crate::nodes::doors;
 use crate::publisher::{Answer, Publication, Published};
+use crate::secrets::MissingSecret;
 
 impl Executor {
     /// A batch is committed.
@@ -28,7 +30,7 @@ impl Executor {
         let secrets = &self.tools.secrets;
         let learn = |seqno, writes: &WriteSet| secrets.learn(seqno, writes);
         let opened = open_batch(batch, self.store.head().tables(), secrets.keys(), &learn);
-        let entries = opened?;
+        let entries = opened.map_err(|unopened| self.with_doors(unopened.into()))?;
         self.apply(&entries, head)?;
         let snapshot = self.store.commit(self.committed.seqno());
         let of_ledgers = self.follow_ledgers(&entries);
@@ -45,6 +47,13 @@ impl Executor {
         })));
         self.forget_history();
         Ok(())
+    }
+
+    /// Whoever cannot follow asks those whom it last knew.
+    fn with_doors(&self, fault: Fault) -> Fault {
+        let Some(MissingSecret { begins, .. }) = fault.downcast_ref() else { return fault };
+        let doors = doors(&self.tools.tables, self.store.head());
+        Fault::new(MissingSecret { begins: *begins, doors })
     }
 
     /// Puts a batch on the store and lets the adapters follow.

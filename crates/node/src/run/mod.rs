@@ -42,7 +42,7 @@ pub use settings::{Founder, Origin, Secrets, Settings};
 
 use assemble::{Assembly, Running};
 use doors::{Doors, level_at, open_doors};
-use threads::{ended_well, first_cause};
+use threads::{cause_or, ended_well, first_cause};
 
 /// What waited too long on the route is let go this often.
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
@@ -122,8 +122,12 @@ pub fn run(
                     }
                 }
                 opened = &mut doors => {
-                    opened.map_err(Fault::new)??;
-                    return Err(Fault::new("every listener ended by itself"));
+                    let said = match opened {
+                        Ok(Ok(())) => Fault::new("every listener ended by itself"),
+                        Ok(Err(fault)) => fault,
+                        Err(error) => Fault::new(error),
+                    };
+                    return Err(cause_or(said, &ends));
                 }
             }
         }

@@ -49,6 +49,11 @@ pub(super) fn first_cause(mut end: Ended, ends: &Receiver<Ended>) -> Fault {
     failed(end)
 }
 
+/// The doors ended, and said so: where a thread failed, it was that which took them along.
+pub(super) fn cause_or(said: Fault, ends: &Receiver<Ended>) -> Fault {
+    ends.recv_timeout(AFTERMATH).map_or(said, |end| first_cause(end, ends))
+}
+
 /// Waits until so many threads have ended, all of them in good order.
 pub(super) fn ended_well(threads: usize, ends: &Receiver<Ended>) -> Result<(), Fault> {
     for end in ends.iter().take(threads) {
@@ -89,5 +94,14 @@ mod tests {
         ended.send(Ended { name: "orderer", outcome: Err(Fault::new("the disk is full")) }).unwrap();
         let cause = first_cause(Ended { name: "executor", outcome: Ok(()) }, &ends);
         assert_eq!(cause.to_string(), "the orderer thread failed: the disk is full");
+        // The doors notice such an end sooner than anybody else.
+        assert_eq!(cause_or(Fault::new("channel closed"), &ends).to_string(), "channel closed");
+        ended.send(Ended { name: "orderer", outcome: Err(Fault::new("the disk is full")) }).unwrap();
+        let cause = cause_or(Fault::new("channel closed"), &ends);
+        assert_eq!(cause.to_string(), "the orderer thread failed: the disk is full");
+        let missing = || Fault::new(MissingSecret { begins: base::Seqno(3), doors: Vec::new() });
+        ended.send(Ended { name: "executor", outcome: Err(missing()) }).unwrap();
+        let cause = cause_or(Fault::new("channel closed"), &ends);
+        assert!(cause.downcast_ref::<MissingSecret>().is_some(), "{cause}");
     }
 }

@@ -4,7 +4,7 @@ mod hardware;
 #[expect(dead_code, reason = "written for the tests of verifiers, and more than is needed here")]
 #[path = "../../../../../crates/attestation/tests/mock/mod.rs"]
 mod mock;
-mod network;
+pub mod network;
 
 use std::sync::Arc;
 
