@@ -2,7 +2,8 @@
 //!
 //! It reads `DIR/node.toml`, joins the network that is named there unless it is of one already, puts the node and its adapters
 //! together and runs until it is told to stop (SIGTERM or SIGINT). It has no other options: whoever may change a node's options
-//! may change the node. It starts itself again, under another name, to run members' scripts.
+//! may change the node. It starts itself again, under another name, to run members' scripts, and as itself once it has come back to a
+//! network that had cut it off.
 
 mod hosted;
 mod joining;
@@ -94,6 +95,9 @@ fn come_back(
         return Ok(());
     };
     keep_ledger_secrets(dir, &secrets)?;
+    if stop.is_cancelled() {
+        return Ok(());
+    }
     tracing::info!("the network trusts this node again: it starts again with all ledger secrets");
     // As the same process: whoever watches over it need not know.
     let mut program = Command::new("/proc/self/exe");

@@ -15,7 +15,7 @@ use governance::nodes::Shown;
 use governance::validity::period;
 use governance::{At, Decision, Governance, Kind, ProposalState, Refusal, Signed, constitution};
 use kv::{Blob, NoHistory, Section, State, Tables, Tx, WriteSet};
-use ledger::genesis::{Evaluation, Interface, NodeInfo, NodeStatus, QuoteInfo};
+use ledger::genesis::{Evaluation, Interface, NodeInfo, NodeStatus, QuoteInfo, VIRTUAL, node_key};
 use ledger::secrets;
 use serde_json::{Map, json};
 use world::{Member, NO, YES, inline, put, put_json};
@@ -378,6 +378,16 @@ impl Ledger {
         assert!(ledger.governance.in_good_standing(&Tx::new(&ledger.state), id).unwrap());
         ledger.pass("remove_node", json!({ "node_id": id.to_string() }));
         assert_eq!(ledger.evaluation(), Some(17), "of the one that is left");
+        let founder = |ledger: &mut Self| {
+            let (id, mut info) = candidate("c:1");
+            info.evaluation = None;
+            info.quote_info.format = VIRTUAL.to_owned();
+            let mut tx = Tx::new(&ledger.state);
+            info.status = NodeStatus::Trusted;
+            put_json(&mut tx, "public:ccf.gov.nodes.info", &node_key(id), &serde_json::to_value(&info).unwrap());
+            ledger.governance.evaluations(&tx).unwrap().get("tdx").copied()
+        };
+        assert_eq!(founder(&mut ledger), Some(0), "one of two, if another may be of that kind");
         ledger.decide(|governance, tx, _| governance.end_lease(tx, id).map(drop)).unwrap();
         assert!(ledger.decide(|governance, tx, _| governance.forget_node(tx, id).map(drop)).is_err());
         ledger.decide(|governance, tx, _| governance.let_go(tx, id).map(drop)).unwrap();

@@ -118,7 +118,11 @@ impl LedgerSecrets {
                 fork.add(next, &secret).map_err(Fault::new)?;
                 self.commit(&fork)
             }
-            Err(SecretError::NotForThisNode) => Err(Fault::new(MissingSecret { begins: next, doors: Vec::new() })),
+            Err(SecretError::NotForThisNode) => {
+                let historical = self.tables.rows(writes).ok().flatten().map(|(historical, _)| historical.to_vec());
+                let historical = historical.unwrap_or_default();
+                Err(Fault::new(MissingSecret { begins: next, historical, doors: Vec::new() }))
+            }
             Err(error) => Err(Fault::new(format!("the ledger secret that entry {entry} brings is of no use: {error}"))),
         }
     }
@@ -197,7 +201,9 @@ fn show(keys: &LedgerKeys) {
 )]
 pub struct MissingSecret {
     pub begins: Seqno,
-    /// Where members reach the other nodes that this one last knew of: `host:port`.
+    /// Of the entry before: the secret that is in force there, sealed under the missing one (`ledger::secrets::check_follows`).
+    pub historical: Vec<u8>,
+    /// Where members reach the nodes that this one last knew of, itself among them: `host:port`.
     pub doors: Vec<String>,
 }
 

@@ -116,10 +116,12 @@ async fn verify_others(deciding: &Deciding, seen: &mut BTreeMap<NodeId, Seen>) -
     };
     for (id, shown) in due {
         match verify(deciding, id, &shown).await {
-            Ok(judged) => {
-                renew(deciding, id, shown, &judged).await?;
-                tracing::info!(node = %id.short(), "its lease is renewed");
-            }
+            Ok(judged) => match renew(deciding, id, shown, &judged).await {
+                Ok(_) => tracing::info!(node = %id.short(), "its lease is renewed"),
+                // Another node was quicker.
+                Err(Undecided::Refused(refusal)) => tracing::debug!(node = %id.short(), %refusal, "renewed already"),
+                Err(undecided) => return Err(undecided),
+            },
             Err(Undecided::Refused(refusal)) => {
                 tracing::warn!(node = %id.short(), %refusal, "a lease is not renewed");
                 seen.entry(id).and_modify(|seen| seen.refused = true);
@@ -133,10 +135,10 @@ async fn verify_others(deciding: &Deciding, seen: &mut BTreeMap<NodeId, Seen>) -
 /// How many look at what a node shows before this one does; `None` if this one does not.
 fn turn(governance: &Governance, tx: &Tx<'_>, status: &Status, node: NodeId) -> Option<u32> {
     let primary = match status.role {
-        Role::Primary => Some(status.id),
-        Role::Backup { primary } => primary,
+        Role::Primary => status.id,
+        Role::Backup { primary } => primary?,
     };
-    if let Some(primary) = primary.filter(|primary| *primary != node) {
+    if primary != node {
         return (primary == status.id).then_some(0);
     }
     let mut nodes = governance.node_infos(tx);

@@ -78,11 +78,15 @@ impl Wanted {
     }
 }
 
-/// Whether the chain's certificate is of the TCB that the report was made at.
+/// Whether the chain is whole, and its certificate of the chip and of the TCB that the report was made at.
 fn fits(chain: &[Vec<u8>], report: &Report<'_>, product: Product) -> bool {
-    let of_leaf = |leaf: &Vec<u8>| Extensions::of(&Certificate::parse(leaf)?)?.tcb(product);
-    let tcb = chain.first().and_then(|leaf| of_leaf(leaf).ok());
-    tcb == Some(report.reported_tcb().parts(product))
+    let of_leaf = |leaf: &Vec<u8>| {
+        let leaf = Certificate::parse(leaf)?;
+        let said = Extensions::of(&leaf)?;
+        Ok::<_, Refusal>((said.tcb(product)?, said.chip_id(product)?))
+    };
+    let [leaf, _, ..] = chain else { return false };
+    of_leaf(leaf).is_ok_and(|(tcb, chip)| tcb == report.reported_tcb().parts(product) && chip == report.chip_id())
 }
 
 /// Its path: the chip, and the number of each part of its firmware.

@@ -34,7 +34,7 @@ pub struct Lease {
     /// Its time ran out: the node has no vote and gets no secrets.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lapsed: bool,
-    /// The newest evaluation that its evidence ever had.
+    /// The newest evaluation that its evidence has had since it began, and when the node joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<Evaluation>,
 }
@@ -142,7 +142,8 @@ impl Governance {
         }
         // Evidence after evidence of the same millisecond would be bound to the same.
         let renewed = time.max(shown.after.saturating_add(1));
-        let before = self.lease(tx, id)?.and_then(|lease| lease.evaluation);
+        let joined = self.known(tx, id)?.evaluation;
+        let before = newest(joined, self.lease(tx, id)?.and_then(|lease| lease.evaluation));
         let evaluation = newest(before, evaluation);
         self.set_lease(tx, id, &Lease { renewed, evidence: Some(shown.digest()), lapsed: false, evaluation });
         self.forget_shown(tx, id)?;
@@ -205,8 +206,8 @@ impl Governance {
     }
 }
 
-/// A node that moved to another kind of platform counts there.
-fn newest(before: Option<Evaluation>, now: Option<Evaluation>) -> Option<Evaluation> {
+/// Of one node; what it shows on another kind of platform counts instead.
+pub(super) fn newest(before: Option<Evaluation>, now: Option<Evaluation>) -> Option<Evaluation> {
     match (before, now) {
         (Some(before), Some(now)) if before.tee == now.tee && before.number > now.number => Some(before),
         (before, now) => now.or(before),

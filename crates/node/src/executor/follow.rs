@@ -51,9 +51,9 @@ impl Executor {
 
     /// Whoever cannot follow asks those whom it last knew.
     fn with_doors(&self, fault: Fault) -> Fault {
-        let Some(MissingSecret { begins, .. }) = fault.downcast_ref() else { return fault };
+        let Some(MissingSecret { begins, historical, .. }) = fault.downcast_ref() else { return fault };
         let doors = doors(&self.tools.tables, self.store.head());
-        Fault::new(MissingSecret { begins: *begins, doors })
+        Fault::new(MissingSecret { begins: *begins, historical: historical.clone(), doors })
     }
 
     /// Puts a batch on the store and lets the adapters follow.

@@ -44,6 +44,8 @@ use assemble::{Assembly, Running};
 use doors::{Doors, level_at, open_doors};
 use threads::{cause_or, ended_well, first_cause};
 
+/// How long tasks that are still at work are waited for.
+const AT_THE_END: Duration = Duration::from_millis(200);
 /// What waited too long on the route is let go this often.
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
 
@@ -132,7 +134,16 @@ pub fn run(
             }
         }
     });
-    let doors = outcome?;
+    let doors = match outcome {
+        Ok(doors) => doors,
+        Err(fault) => {
+            // What still runs is told to end, and what hangs is not waited for.
+            let _ = events.send(Event::Stop);
+            peers_runtime.shutdown_timeout(AT_THE_END);
+            serve.shutdown_timeout(AT_THE_END);
+            return Err(fault);
+        }
+    };
     tracing::info!("stopping: requests under way are finished first");
     listeners.cancel();
     if let Some(doors) = doors {
@@ -144,8 +155,8 @@ pub fn run(
         drop(ledger_complete);
         ended_well(1, &ends)?;
     }
-    peers_runtime.shutdown_timeout(Duration::from_millis(200));
-    serve.shutdown_timeout(Duration::from_millis(200));
+    peers_runtime.shutdown_timeout(AT_THE_END);
+    serve.shutdown_timeout(AT_THE_END);
     tracing::info!("stopped");
     Ok(())
 }

@@ -99,7 +99,7 @@ mod tests {
         ended.send(Ended { name: "orderer", outcome: Err(Fault::new("the disk is full")) }).unwrap();
         let cause = cause_or(Fault::new("channel closed"), &ends);
         assert_eq!(cause.to_string(), "the orderer thread failed: the disk is full");
-        let missing = || Fault::new(MissingSecret { begins: base::Seqno(3), doors: Vec::new() });
+        let missing = || Fault::new(MissingSecret { begins: base::Seqno(3), historical: vec![], doors: vec![] });
         ended.send(Ended { name: "executor", outcome: Err(missing()) }).unwrap();
         let cause = cause_or(Fault::new("channel closed"), &ends);
         assert!(cause.downcast_ref::<MissingSecret>().is_some(), "{cause}");
