@@ -28,6 +28,8 @@ use crate::report::{Cycle, Target, median, table};
 const CALM_MS: std::ops::Range<u64> = 200..800;
 /// For service to come back at all; a median is asked for, a single cycle may be slow.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Before a node is asked again.
+const BREATH: Duration = Duration::from_millis(10);
 /// Faults that are printed one by one.
 const SHOWN: usize = 20;
 
@@ -151,8 +153,18 @@ async fn clients(
         load::fund(&mut rpc, &signer, funder, &accounts).await?;
     }
     let senders = load::senders(&mut rpc, &accounts).await?;
-    let known = accounts.iter().map(Account::address);
-    let observed = Examined::new(&first.rpc).observe(known, std::iter::empty()).await?;
+    let known = || accounts.iter().map(Account::address);
+    let observed = Examined::new(&first.rpc).observe(known(), std::iter::empty()).await?;
+    // Clients begin with any node, and one that is behind refuses who has nothing yet.
+    for node in &network.nodes {
+        let level = async {
+            while Examined::new(&node.rpc).observe(known(), std::iter::empty()).await?.accounts != observed.accounts {
+                sleep(BREATH).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(PATIENCE, level).await.context("a node does not show the accounts' funds")??;
+    }
     let mut model = Model::default();
     for (account, (nonce, balance)) in observed.accounts {
         model.open_account(account, nonce, balance);
