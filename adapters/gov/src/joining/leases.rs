@@ -1,8 +1,8 @@
 //! A node's lease: it asks its platform for evidence before the time runs out, and shows it; another node verifies it.
 //!
 //! What a node shows goes down the road as a row, and the primary looks at it; what the primary shows, the trusted node with the
-//! lowest number does, and if that is silent the next one. Only where there is no other node in good standing, a node's own word must do. A node that has
-//! lost the network comes back by `POST /node/join`, with evidence of the same kind.
+//! lowest number does, and while that has renewed nothing the next one, too. Only where there is no other node in good standing, a node's
+//! own word must do. A node that has lost the network comes back by `POST /node/join`, with evidence of the same kind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -158,10 +158,15 @@ impl Asking<'_> {
                 continue;
             }
             let Some(answer) = self.settle(asked, &door).await? else { continue };
-            let info = answer.network_info.context("the network trusts this node, and gave it nothing")?;
-            let handed = admitted::secrets(&info)?;
-            match check(&handed, self.held, self.missing) {
-                Ok(()) => return Ok(handed),
+            // What one node hands over, or does not, is no reason to give up.
+            let handed =
+                answer.network_info.context("it handed over nothing").and_then(|info| admitted::secrets(&info));
+            let checked = handed.map_err(|error| format!("{error:#}")).and_then(|handed| {
+                check(&handed, self.held, self.missing)?;
+                Ok(handed)
+            });
+            match checked {
+                Ok(handed) => return Ok(handed),
                 Err(why) => self.later(&why, &door).await?,
             }
         }

@@ -142,29 +142,21 @@ impl Client {
         body: &str,
         bytes_max: usize,
     ) -> Result<(Parts, Zeroizing<Vec<u8>>), String> {
-        match tokio::time::timeout(DEADLINE, self.exchange(door, method, path, body, bytes_max)).await {
-            Ok(answered) => answered.map_err(|error| format!("{error:#}")),
-            Err(_) => Err(format!("{} does not answer", door.authority())),
-        }
-    }
-
-    async fn exchange(
-        &self,
-        door: &Door,
-        method: &str,
-        path: &str,
-        body: &str,
-        bytes_max: usize,
-    ) -> anyhow::Result<(Parts, Zeroizing<Vec<u8>>)> {
         let at = door.authority();
-        let stream = self.connect(door).await?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, &at)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body.to_owned())?;
-        exchange(stream, request, bytes_max).await.with_context(|| format!("{at} gave no whole answer"))
+        let asked = async {
+            let stream = self.connect(door).await?;
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header(header::HOST, &at)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.to_owned())?;
+            exchange(stream, request, bytes_max).await.with_context(|| format!("{at} gave no whole answer"))
+        };
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(answered) => answered.map_err(|error| format!("{error:#}")),
+            Err(_) => Err(format!("{at} does not answer")),
+        }
     }
 }
 

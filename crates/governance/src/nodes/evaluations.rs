@@ -2,7 +2,8 @@
 //!
 //! A vendor that mends a weakness says so in what it signs from then on; what it signed before still holds for long. Whoever shows that
 //! older word, of a platform that the newer one would not let pass, is refused. Each trusted node counts by the newest that it has
-//! shown since its lease began, or when it joined. A vendor signs several at once for a while, so no single node, nor the host that fetches for it, may set what the others need.
+//! shown since its lease began, or when it joined. A vendor signs several at once for a while, so no single node, nor the host that
+//! fetches for it, may set what the others need.
 
 use std::collections::BTreeMap;
 
